@@ -1,0 +1,64 @@
+"""Everything that can go wrong and is not a bug.
+
+WsiScaleError
+└── UserError              a person can mend it: one line, exit 1
+    ├── ConfigError        configuration or command-line values (also ValueError)
+    ├── SheetError         a sample sheet, with every fault it has
+    ├── SlideError         a slide that cannot be read
+    │   └── MppError       a slide whose µm per pixel is missing or unusable
+    ├── WeightsError       weights or a network file missing or not what they claim
+    ├── ArtifactError      a result on disk that is missing, damaged or of other parameters
+    └── BusyError          another process works on the same slide's folder
+"""
+
+from collections.abc import Sequence
+
+
+class WsiScaleError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UserError(WsiScaleError):
+    """Something a person can mend; its text says what, where and what to do, in one line."""
+
+
+class ConfigError(UserError, ValueError):
+    """A wrong key or value in the configuration or on the command line."""
+
+
+class SheetError(UserError):
+    """A sample sheet with faults.
+
+    Parameters
+    ----------
+    path
+        The sheet.
+    problems
+        One text per fault; all of them are shown at once.
+    """
+
+    def __init__(self, path: str, problems: Sequence[str]) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        count = f"{len(self.problems)} fault{'s' if len(self.problems) > 1 else ''}"
+        super().__init__(f"{path}: {count} in the sample sheet: " + "; ".join(self.problems))
+
+
+class SlideError(UserError):
+    """A slide that cannot be read or used."""
+
+
+class MppError(SlideError):
+    """A slide whose µm per pixel is missing or unusable for what was asked."""
+
+
+class WeightsError(UserError):
+    """Weights or a network file that are missing, damaged or of another network."""
+
+
+class ArtifactError(UserError):
+    """A result on disk that is missing, damaged or made with other inputs or parameters."""
+
+
+class BusyError(UserError):
+    """Another process holds the slide's folder."""
