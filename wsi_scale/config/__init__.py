@@ -1,1 +1,1 @@
-"""Package."""
+"""What users configure."""

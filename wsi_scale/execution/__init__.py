@@ -1,1 +1,1 @@
-"""Package."""
+"""Device and dtype, blocks on Dask, progress, locks."""

@@ -1,0 +1,110 @@
+"""The scale map as other programs open it."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import xarray
+import zarr
+
+from wsi_scale.artifacts.scale_map import CHANNELS, ScaleMap, scale_map_fingerprint, write_scale_map
+
+Version = Literal["0.5", "0.4"]
+
+
+@pytest.fixture(params=["0.5", "0.4"])
+def version(request: pytest.FixtureRequest) -> Version:
+    """Both versions of OME-Zarr."""
+    return request.param
+
+
+@pytest.fixture
+def stored(tmp_path: Path, answered: ScaleMap, version: Version) -> Path:
+    """A scale map on disk."""
+    write_scale_map(tmp_path, answered, "print", version)
+    return tmp_path / "scale.ome.zarr"
+
+
+def test_ome_zarr_opens_it_with_labelled_channels(stored: Path, answered: ScaleMap) -> None:
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Reader
+
+    (node,) = Reader(parse_url(stored, mode="r"))()
+    assert node.metadata["channel_names"] == ["optimal_mpp", "confidence", "tissue_fraction"]
+    assert [axis["name"] for axis in node.metadata["axes"]] == ["c", "y", "x"]
+    assert [axis.get("unit") for axis in node.metadata["axes"]] == [None, "micrometer", "micrometer"]
+    (level,) = node.data
+    np.testing.assert_array_equal(np.asarray(level), answered.image)
+
+
+def test_ome_zarr_models_find_it_valid(stored: Path, version: Version) -> None:
+    from ome_zarr_models.v04.image import Image as Image04
+    from ome_zarr_models.v05.image import Image as Image05
+
+    group = zarr.open_group(stored, mode="r")
+    metadata = Image05.from_zarr(group).ome_attributes if version == "0.5" else Image04.from_zarr(group).attributes
+    assert len(metadata.multiscales) == 1
+    assert [axis.name for axis in metadata.multiscales[0].axes] == ["c", "y", "x"]
+
+
+def test_it_lies_on_the_slide(stored: Path, answered: ScaleMap, version: Version) -> None:
+    attributes: Any = zarr.open_group(stored, mode="r").attrs
+    metadata = attributes["ome"] if version == "0.5" else attributes
+    scale, translation = metadata["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    grid = answered.grid
+    # A pixel of the map is one step of the grid, and the first lies at the centre of the first tile.
+    assert scale == {"type": "scale", "scale": [1.0, grid.step_um, grid.step_um]}
+    half_um = 224 * 0.5 / 2
+    assert translation == {"type": "translation", "translation": [0.0, half_um, half_um]}
+
+
+def test_channels_can_be_found_by_label(stored: Path, version: Version) -> None:
+    attributes: Any = zarr.open_group(stored, mode="r").attrs
+    channels = (attributes["ome"] if version == "0.5" else attributes)["omero"]["channels"]
+    assert tuple(channel["label"] for channel in channels) == CHANNELS
+    for channel in channels:
+        window = channel["window"]
+        assert window["min"] <= window["start"] < window["end"] <= window["max"]
+
+
+def test_xarray_opens_the_curves_with_their_mpp_and_no_warning(stored: Path, answered: ScaleMap) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened = xarray.open_zarr(stored / "curves").load()
+    assert set(opened.data_vars) == set(answered.curves)
+    for layer, values in answered.curves.items():
+        assert opened[layer].dims == ("row", "col", "rung")
+        np.testing.assert_array_equal(opened[layer].values, values)
+    assert opened.coords["mpp"].dims == ("rung",)
+    np.testing.assert_array_equal(opened.coords["mpp"].values, answered.rung_mpp)
+    np.testing.assert_array_equal(opened["C3_4"].coords["mpp"].values, answered.rung_mpp)
+
+
+def test_xarray_sees_which_rungs_are_interpolated(stored: Path, answered: ScaleMap) -> None:
+    opened = xarray.open_zarr(stored / "curves").load()
+    interpolated = opened.coords["interpolated"].values
+    assert interpolated.dtype == bool
+    np.testing.assert_array_equal(interpolated, answered.rung_interpolated)
+
+
+def test_every_version_is_of_its_zarr_format(stored: Path, version: Version) -> None:
+    assert zarr.open_group(stored, mode="r").metadata.zarr_format == (3 if version == "0.5" else 2)
+    assert (stored / ".zgroup").exists() == (version == "0.4")
+
+
+def test_a_map_without_any_answer_can_be_written(tmp_path: Path, answered: ScaleMap, version: Version) -> None:
+    answered.image[:] = np.nan
+    write_scale_map(tmp_path, answered, "print", version)
+    attributes: Any = zarr.open_group(tmp_path / "scale.ome.zarr", mode="r").attrs
+    channels = (attributes["ome"] if version == "0.5" else attributes)["omero"]["channels"]
+    assert channels[0]["window"]["start"] < channels[0]["window"]["end"]
+
+
+def test_there_is_no_fingerprint_where_there_is_no_map(tmp_path: Path) -> None:
+    assert scale_map_fingerprint(tmp_path) is None
+    zarr.open_group(tmp_path / "scale.ome.zarr", mode="w")
+    assert scale_map_fingerprint(tmp_path) is None
+    (tmp_path / "scale.ome.zarr" / "zarr.json").write_text("{")
+    assert scale_map_fingerprint(tmp_path) is None

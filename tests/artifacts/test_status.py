@@ -1,0 +1,41 @@
+"""What became of a slide is summed up from its records."""
+
+from pathlib import Path
+
+import pytest
+
+from wsi_scale.artifacts.record import SLIDE_STAGES, Record, Status, write_record
+from wsi_scale.artifacts.status import slide_status
+
+
+def leave(folder: Path, **statuses: Status) -> None:
+    for stage, status in statuses.items():
+        write_record(folder, Record(stage, status, "" if status == "ok" else f"{stage} says why", "print"))
+
+
+def test_a_slide_is_ok_where_all_its_stages_are(tmp_path: Path) -> None:
+    leave(tmp_path, **dict.fromkeys(SLIDE_STAGES, "ok"))
+    row = slide_status(tmp_path, "a", "a.svs")
+    assert (row.status, row.reason) == ("ok", "")
+
+
+@pytest.mark.parametrize("stage", SLIDE_STAGES)
+def test_a_slide_has_failed_where_one_stage_has_or_is_missing(tmp_path: Path, stage: str) -> None:
+    leave(tmp_path, **{s: "ok" for s in SLIDE_STAGES if s != stage})
+    row = slide_status(tmp_path, "a", "a.svs")
+    assert row.status == "failed"
+    assert stage in row.reason
+    leave(tmp_path, **{stage: "failed"})
+    row = slide_status(tmp_path, "a", "a.svs")
+    assert (row.status, row.reason) == ("failed", f"{stage} says why")
+
+
+def test_a_slide_without_tissue_is_empty_and_says_the_first_reason(tmp_path: Path) -> None:
+    leave(tmp_path, inspect="ok", predict="ok", tile="empty", search="empty", extract="empty")
+    row = slide_status(tmp_path, "a", "a.svs")
+    assert (row.status, row.reason) == ("empty", "tile says why")
+
+
+def test_a_failure_outweighs_emptiness(tmp_path: Path) -> None:
+    leave(tmp_path, inspect="ok", predict="ok", tile="empty", search="failed", extract="empty")
+    assert slide_status(tmp_path, "a", "a.svs").status == "failed"

@@ -1,0 +1,43 @@
+"""``tiles.geojson``: the tiles with their values, for QuPath (drag and drop)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.scale_map import CHANNELS, ScaleMap
+from wsi_scale.artifacts.tiles import TileTable
+
+NAME = "tiles.geojson"
+
+
+def write_geojson(folder: Path, tiles: TileTable, scale_map: ScaleMap) -> None:
+    """Write one QuPath tile object a tile; coordinates are level-0 pixels."""
+    side = scale_map.grid.tile_px * scale_map.grid.mpp
+    size = (side / scale_map.grid.mpp_x, side / scale_map.grid.mpp_y)
+    features = [_feature(tiles, index, size, scale_map) for index in range(len(tiles))]
+    content = {"type": "FeatureCollection", "features": features}
+    with replacing_file(folder / NAME) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _feature(tiles: TileTable, index: int, size: tuple[float, float], scale_map: ScaleMap) -> dict[str, Any]:
+    x, y = int(tiles.x[index]), int(tiles.y[index])
+    right, bottom = round(x + size[0], 2), round(y + size[1], 2)
+    values = scale_map.image[:, tiles.row[index], tiles.col[index]]
+    measurements = {
+        name: round(float(value), 5) for name, value in zip(CHANNELS, values, strict=True) if np.isfinite(value)
+    }
+    ring = [[x, y], [right, y], [right, bottom], [x, bottom], [x, y]]
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {
+            "objectType": "tile",
+            "name": f"{tiles.row[index]}, {tiles.col[index]}",
+            "isLocked": True,
+            "measurements": measurements,
+        },
+    }

@@ -1,0 +1,47 @@
+"""``thumbnail.jpg``, ``tissue.png`` (the mask) and ``overlay.png`` (the mask and the tiles on the slide)."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.errors import ArtifactError
+
+THUMBNAIL = "thumbnail.jpg"
+MASK = "tissue.png"
+OVERLAY = "overlay.png"
+
+
+def write_pictures(
+    folder: Path, thumbnail: NDArray[np.uint8], mask: NDArray[np.bool_], overlay: NDArray[np.uint8]
+) -> None:
+    """Write the three pictures; images are (row, col, rgb), the mask (row, col)."""
+    _save(folder / THUMBNAIL, Image.fromarray(thumbnail), "JPEG")
+    _save(folder / MASK, Image.fromarray(mask), "PNG")
+    _save(folder / OVERLAY, Image.fromarray(overlay), "PNG")
+
+
+def read_mask(folder: Path) -> NDArray[np.bool_]:
+    """Read the tissue mask, (row, col)."""
+    path = folder / MASK
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("1"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise ArtifactError(f"cannot read {path} ({error}); run `wsi-scale tile` again") from error
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether all three are there."""
+    return all((folder / name).exists() for name in (THUMBNAIL, MASK, OVERLAY))
+
+
+def _save(path: Path, image: Image.Image, kind: str) -> None:
+    # Pillow's JPEG encoder takes no notice of a short write, so that a full disk would cut the file in silence.
+    encoded = io.BytesIO()
+    image.save(encoded, kind, **({"quality": 88} if kind == "JPEG" else {}))
+    with replacing_file(path) as part:
+        part.write_bytes(encoded.getbuffer())

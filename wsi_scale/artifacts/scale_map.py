@@ -1,0 +1,169 @@
+"""``scale.ome.zarr``: the scale map as an OME-Zarr image, and the response curves beside it."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from wsi_scale.artifacts.atomic import replacing_folder
+from wsi_scale.artifacts.stores import STORE_ERRORS, read_array, read_attributes, store_fingerprint
+from wsi_scale.artifacts.tiles import TileGrid
+from wsi_scale.errors import ArtifactError
+
+NAME = "scale.ome.zarr"
+CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction")
+_COLORS = ("FFFFFF", "33BBEE", "EE7733")
+Version = Literal["0.5", "0.4"]
+
+
+@dataclass(frozen=True)
+class ScaleMap:
+    """A scale map in memory.
+
+    Attributes
+    ----------
+    grid
+        The grid that it lies on.
+    image
+        (3, row, col) float32: optimal mpp in µm/px, confidence 0–1, tissue fraction 0–1; NaN without answer.
+    curves
+        Layer → (row, col, rung) float32.
+    rung_mpp
+        (rung,) µm per pixel.
+    rung_interpolated
+        (rung,) whether the rung is finer than level 0.
+    attributes
+        What the search was: method, network, layers, calibration, compute.
+    """
+
+    grid: TileGrid
+    image: NDArray[np.float32]
+    curves: Mapping[str, NDArray[np.float32]]
+    rung_mpp: NDArray[np.float64]
+    rung_interpolated: NDArray[np.bool_]
+    attributes: Mapping[str, Any]
+
+
+def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version: Version = "0.5") -> None:
+    """Write the map and its curves, whole or not at all.
+
+    Parameters
+    ----------
+    version
+        OME-Zarr 0.5 (Zarr 3), or 0.4 (Zarr 2), which QuPath reads.
+    """
+    described = {"fingerprint": fingerprint, "grid": asdict(scale_map.grid), **scale_map.attributes}
+    attributes = {"wsi_scale": described}
+    with replacing_folder(folder / NAME) as part:
+        root = zarr.open_group(part, mode="w", zarr_format=3 if version == "0.5" else 2)
+        root.attrs.update(_ome(scale_map.grid, scale_map.image, version) | attributes)
+        _put(root, "0", scale_map.image, ("c", "y", "x"))
+        curves = root.create_group("curves")
+        _put(curves, "mpp", scale_map.rung_mpp, ("rung",), {"units": "µm/px"})
+        _put(curves, "interpolated", scale_map.rung_interpolated, ("rung",))
+        for layer, values in scale_map.curves.items():
+            _put(curves, layer, values, ("row", "col", "rung"), {"coordinates": "mpp interpolated"})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+            zarr.consolidate_metadata(part, path="curves")
+
+
+def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
+    """Read the map and its fingerprint.
+
+    Raises
+    ------
+    ArtifactError
+        Missing, damaged or of another tool.
+    """
+    path = folder / NAME
+    try:
+        root = zarr.open_group(path, mode="r")
+        attributes = read_attributes(root)
+        grid = TileGrid(**attributes.pop("grid"))
+        stored = zarr.open_group(path, path="curves", mode="r")
+        names = [name for name in stored.array_keys() if name not in ("mpp", "interpolated")]
+        curves = {name: read_array(stored, name) for name in sorted(names)}
+        rungs = (read_array(stored, "mpp"), read_array(stored, "interpolated"))
+        fingerprint = str(attributes.pop("fingerprint"))
+        return ScaleMap(grid, read_array(root, "0"), curves, *rungs, attributes), fingerprint
+    except FileNotFoundError as error:
+        raise ArtifactError(f"no {path}; run `wsi-scale search` first") from error
+    except STORE_ERRORS as error:
+        raise ArtifactError(f"{path} is no scale map ({error}); run `wsi-scale search` again") from error
+
+
+def scale_map_fingerprint(folder: Path) -> str | None:
+    """Fingerprint of the map in a folder; None where there is none that can be read."""
+    return store_fingerprint(folder / NAME)
+
+
+def _put(
+    group: zarr.Group,
+    name: str,
+    values: NDArray[Any],
+    dimensions: tuple[str, ...],
+    attributes: Mapping[str, str] | None = None,
+) -> None:
+    if group.metadata.zarr_format == 3:
+        array = group.create_array(name, data=values, chunks=values.shape, dimension_names=dimensions)
+        array.attrs.update(attributes or {})
+    else:
+        # xarray takes the fill value of Zarr 2 for "no answer", and 0 is one.
+        fill = np.nan if values.dtype.kind == "f" else None
+        separator: Any = {"name": "v2", "separator": "/"}
+        # Blosc, the default, reads a chunk that was cut as garbage; zlib sees it.
+        compressor: Any = {"id": "zlib", "level": 1}
+        array = group.create_array(
+            name, data=values, chunks=values.shape, chunk_key_encoding=separator, fill_value=fill,
+            compressors=compressor,
+        )  # fmt: skip
+        array.attrs.update({"_ARRAY_DIMENSIONS": list(dimensions), **(attributes or {})})
+
+
+def _ome(grid: TileGrid, image: NDArray[np.float32], version: Version) -> dict[str, Any]:
+    """OME metadata: µm per map pixel, and the centre of the first tile as translation."""
+    half = grid.tile_px * grid.mpp / 2
+    transforms = [
+        {"type": "scale", "scale": [1.0, grid.step_um, grid.step_um]},
+        {"type": "translation", "translation": [0.0, half, half]},
+    ]
+    axes = [
+        {"name": "c", "type": "channel"},
+        {"name": "y", "type": "space", "unit": "micrometer"},
+        {"name": "x", "type": "space", "unit": "micrometer"},
+    ]
+    multiscale = {
+        "name": "scale",
+        "axes": axes,
+        "datasets": [{"path": "0", "coordinateTransformations": transforms}],
+    }
+    channels = [
+        {
+            "label": label,
+            "color": color,
+            "active": label == "optimal_mpp",
+            "window": _window(image[index], 0.0 if index else None),
+        }
+        for index, (label, color) in enumerate(zip(CHANNELS, _COLORS, strict=True))
+    ]
+    if version == "0.5":
+        return {"ome": {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": channels}}}
+    return {
+        "multiscales": [{**multiscale, "version": "0.4"}],
+        "omero": {"channels": channels, "version": "0.4"},
+    }
+
+
+def _window(values: NDArray[np.float32], low: float | None) -> dict[str, float]:
+    """Display window: 0–1, or the range of the values."""
+    if low is not None:
+        return {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
+    finite = values[np.isfinite(values)]
+    start, end = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    return {"min": 0.0, "max": max(end, 1.0), "start": start, "end": end if end > start else start + 1.0}

@@ -1,0 +1,74 @@
+"""``status.tsv``: what became of every slide, with the reason."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.record import SLIDE_STAGES, Status, read_record
+from wsi_scale.errors import ArtifactError
+
+NAME = "status.tsv"
+_COLUMNS = ("slide_id", "path", "status", "reason")
+
+
+@dataclass(frozen=True)
+class StatusRow:
+    """A slide and what became of it.
+
+    Attributes
+    ----------
+    slide_id, path
+        Of the slide.
+    status
+        ok, empty or failed.
+    reason
+        One line; "" for ok.
+    """
+
+    slide_id: str
+    path: str
+    status: Status
+    reason: str
+
+
+def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] = SLIDE_STAGES) -> StatusRow:
+    """Sum up a slide's records: failed where one failed or is missing, else empty where it has no tissue."""
+    status: Status = "ok"
+    reason = ""
+    for stage in stages:
+        record = read_record(folder, stage)
+        if record is None:
+            return StatusRow(slide_id, path, "failed", f"{stage} did not finish; run again")
+        if record.status == "failed":
+            return StatusRow(slide_id, path, "failed", record.reason)
+        if record.status == "empty" and status == "ok":
+            status, reason = "empty", record.reason
+    return StatusRow(slide_id, path, status, reason)
+
+
+def write_status(folder: Path, rows: Sequence[StatusRow]) -> None:
+    """Write the table, one row a slide."""
+    with replacing_file(folder / NAME) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows((row.slide_id, row.path, row.status, row.reason) for row in rows)
+
+
+def read_status(path: Path) -> list[StatusRow]:
+    """Read the table.
+
+    Raises
+    ------
+    ArtifactError
+        Missing or damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream, delimiter="\t")
+            if tuple(reader.fieldnames or ()) != _COLUMNS:
+                raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
+            return [StatusRow(**row) for row in reader]  # type: ignore[arg-type]
+    except (OSError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} is no status table ({error}); run `wsi-scale report` again") from error

@@ -1,0 +1,100 @@
+"""Configuration from a file and from the command line, parsed once."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from wsi_scale.config.models import Config
+from wsi_scale.errors import ConfigError
+
+
+def load_config(file: Path | None = None, assignments: Sequence[str] = ()) -> Config:
+    """Read a configuration file and apply ``key=value`` assignments.
+
+    Parameters
+    ----------
+    file
+        YAML; every key is optional.
+    assignments
+        ``section.key=value``, the value in YAML; a whole section may be given as ``section={key: value}``.
+
+    Raises
+    ------
+    ConfigError
+        With every fault on one line; unknown keys name the nearest known one.
+    """
+    values = _read_yaml(file) if file else {}
+    for assignment in assignments:
+        _assign(values, assignment)
+    return parse_config(values, str(file) if file else "configuration")
+
+
+def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Config:
+    """Check plain values (as Snakemake hands them over) and freeze them."""
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        faults = "; ".join(_fault(fault) for fault in error.errors())
+        raise ConfigError(f"{source}: {faults}") from error
+
+
+def dump_section(section: BaseModel) -> dict[str, Any]:
+    """Turn a section into plain values that :func:`parse_config` reads back."""
+    return section.model_dump(mode="json")
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration {file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} must hold keys and values, not {type(content).__name__}")
+    return content
+
+
+def _assign(values: dict[str, Any], assignment: str) -> None:
+    name, equals, text = assignment.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"--set {assignment!r}: write section.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {assignment!r}: the value is not YAML") from error
+    *sections, key = name.strip().split(".")
+    place = values
+    for section in sections:
+        inner = place.get(section)
+        if section == "slides" and isinstance(inner, str):
+            inner = {"path": inner}
+        place[section] = dict(inner) if isinstance(inner, Mapping) else {}
+        place = place[section]
+    place[key] = value
+
+
+def _fault(fault: Any) -> str:
+    where = [str(part) for part in fault["loc"]]
+    name = ".".join(where)
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(where[:-1])
+        near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.4)
+        hint = f"; did you mean {'.'.join([*where[:-1], near[0]])}?" if near else f"; known: {', '.join(known)}"
+        return f"unknown key {name}{hint}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{name}: {message} (got {fault['input']!r})" if name else message
+
+
+def _known_keys(sections: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for section in sections:
+        annotation = model.model_fields[section].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

@@ -1,0 +1,215 @@
+"""What a user can configure: one frozen model per stage, every key with its unit and its default."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SlidesConfig(Section):
+    """Which slides."""
+
+    path: Path | None = None
+    """A folder (searched recursively), a sample sheet (.tsv, .csv), or one slide."""
+
+
+class TissueConfig(Section):
+    """Where the tissue is."""
+
+    method: Literal["auto", "none"] = "auto"
+    """auto: found on a thumbnail; none: everything counts as tissue."""
+    mask: str | None = None
+    """The user's own mask image; "{slide_id}" in it is replaced by the slide's id. Non-zero is tissue."""
+    thumbnail_px: PositiveInt = Field(default=2048, ge=256, le=8192)
+    """Longer side of the thumbnail, pixels."""
+
+
+class TilingConfig(Section):
+    """The grid of tiles."""
+
+    tile_px: PositiveInt = Field(default=224, ge=64, le=2048)
+    """Side of a tile, pixels."""
+    mpp: PositiveFloat = Field(default=0.5, ge=0.05, le=50)
+    """µm per pixel of a tile."""
+    overlap_px: int = Field(default=0, ge=0)
+    """Pixels that neighbouring tiles share."""
+    edge: Literal["drop", "pad"] = "drop"
+    """What happens to tiles that leave the slide: dropped, or padded with the background colour."""
+    min_tissue: float = Field(default=0.3, ge=0, le=1)
+    """Least share of a tile that must be tissue."""
+
+    @model_validator(mode="after")
+    def _overlap_is_less_than_a_tile(self) -> "TilingConfig":
+        if self.overlap_px >= self.tile_px:
+            raise ValueError(f"overlap_px ({self.overlap_px}) must be smaller than tile_px ({self.tile_px})")
+        return self
+
+    @property
+    def field_um(self) -> float:
+        """Side of a tile, µm."""
+        return self.tile_px * self.mpp
+
+
+class SearchConfig(Section):
+    """The scale search."""
+
+    method: Literal["covariant", "published"] = "covariant"
+    """covariant: calibrated channels on a geometric ladder; published: Penkin et al. 2022 as their demo runs it."""
+    layers: tuple[str, ...] | None = None
+    """Layers whose responses are read; by default the network's own choice."""
+    finest_mpp: PositiveFloat = 0.25
+    """µm per pixel of the ladder's finest rung."""
+    coarsest_mpp: PositiveFloat = 4.0
+    """µm per pixel that the ladder reaches at most."""
+    rungs_per_octave: PositiveInt = Field(default=3, le=8)
+    """Rungs for each doubling of the mpp."""
+
+    @model_validator(mode="after")
+    def _ladder_spans_an_octave(self) -> "SearchConfig":
+        if self.coarsest_mpp < 2 * self.finest_mpp:
+            raise ValueError("coarsest_mpp must be at least twice finest_mpp")
+        return self
+
+
+class CalibrationConfig(Section):
+    """The calibration of a network's channels on scenes with nuclei of known radius."""
+
+    scenes: int = Field(default=64, ge=16, le=1024)
+    """How many scenes are drawn."""
+    seed: int = Field(default=1, ge=0)
+    """Seed of the scenes."""
+
+
+class MapConfig(Section):
+    """The scale map on disk."""
+
+    ome_zarr_version: Literal["0.5", "0.4"] = "0.5"
+    """0.5 (Zarr 3), or 0.4 (Zarr 2) for QuPath."""
+
+    @field_validator("ome_zarr_version", mode="before")
+    @classmethod
+    def _a_number_stands_for_its_text(cls, value: Any) -> Any:
+        # In YAML, and so on the command line, 0.4 is a number.
+        return str(value) if isinstance(value, float) else value
+
+
+class FeaturesConfig(Section):
+    """Features at several magnifications."""
+
+    layer: str | None = None
+    """Layer that is averaged over space; by default the network's own choice."""
+    mpps: tuple[PositiveFloat, ...] = (0.5, 1.0, 2.0)
+    """µm per pixel of the fields around each tile's centre."""
+    optimal: bool = True
+    """Whether each tile is also seen at its own optimal mpp."""
+
+
+class MagnificationConfig(Section):
+    """The regressor of µm per pixel."""
+
+    regressor: Path | None = None
+    """A regressor file; by default the cohort's own where it can be fitted, else the one shipped."""
+    tiles_per_slide: PositiveInt = Field(default=24, le=1000)
+    """Positions that `predict` looks at."""
+    fit_tiles_per_slide: PositiveInt = Field(default=48, le=2000)
+    """Tiles drawn from each slide to fit a cohort's regressor."""
+    coverage: float = Field(default=0.9, gt=0.5, lt=1)
+    """Share of slides whose true mpp the interval should hold."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of positions and of drawn magnifications."""
+
+
+class ExecutionConfig(Section):
+    """Where and how the numbers are computed."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes a GPU where there is one."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto takes bfloat16 where the hardware has it in silicon."""
+    workers: PositiveInt | None = None
+    """Blocks computed at a time on this machine; by default the cores, or 4 on a GPU: reading overlaps computing."""
+    threads: PositiveInt = 1
+    """Threads of one worker's network passes."""
+    block_tiles: PositiveInt = Field(default=8, le=4096)
+    """Tiles in one block, the unit of work."""
+    batch_mpx: PositiveFloat = 1.0
+    """Megapixels that go through the network at once."""
+
+
+class TrainingConfig(Section):
+    """How the embedded network is trained."""
+
+    fields: tuple[Path, ...] = ()
+    """Tables (.tsv) of images with columns file, case, stain, mpp; files beside them."""
+    kept_out: Path | None = None
+    """Table of cases that are never trained on (column case)."""
+    stain: str | None = "H&E"
+    """Only fields of this stain; null for all."""
+    mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.18, 4.5)
+    """µm per pixel that training tiles are drawn from, log-uniformly."""
+    tile_px: tuple[PositiveInt, ...] = (96, 128, 160)
+    """Tile sides, one drawn for each batch."""
+    batch: PositiveInt = 64
+    """Tiles in a batch."""
+    epochs: PositiveInt = 30
+    """Epochs, each followed by a validation."""
+    steps: PositiveInt = 48
+    """Batches in an epoch."""
+    learning_rate: PositiveFloat = 3e-3
+    """Of AdamW, at its top."""
+    patience: PositiveInt = 15
+    """Epochs without a better validation before training stops."""
+    validation_share: float = Field(default=0.15, gt=0, lt=0.5)
+    """Share of the training cases that early stopping looks at."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of everything random."""
+
+
+class DemoConfig(Section):
+    """The demo's own slides."""
+
+    folder: Path | None = None
+    """Where demo slides are made; null where the slides are the user's."""
+    seed: int = Field(default=7, ge=0)
+    """Seed of the demo slides."""
+
+
+class Config(Section):
+    """Everything that a user can configure."""
+
+    slides: SlidesConfig = SlidesConfig()
+    results: Path = Path("results")
+    """Folder of the results."""
+    network: str = "embedded"
+    """A network by name (embedded, vgg19, vgg16, squeezenet1_1, resnet50, inception_v3) or a network file."""
+    weights: Path | None = None
+    """A weights file for the named network; by default it is looked for (see `wsi-scale weights`)."""
+    tissue: TissueConfig = TissueConfig()
+    tiling: TilingConfig = TilingConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+    search: SearchConfig = SearchConfig()
+    map: MapConfig = MapConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    magnification: MagnificationConfig = MagnificationConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    training: TrainingConfig = TrainingConfig()
+    demo: DemoConfig = DemoConfig()
+
+    @field_validator("slides", mode="before")
+    @classmethod
+    def _a_path_stands_for_the_section(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str | Path) else value

@@ -1,0 +1,87 @@
+"""Device, dtype and batches of a network pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wsi_scale.config.models import ExecutionConfig
+from wsi_scale.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how a network pass runs; everything in here may change the last bits of a result.
+
+    Attributes
+    ----------
+    device
+        ``cpu`` or ``cuda``.
+    dtype
+        ``float32`` or ``bfloat16``.
+    threads
+        Threads of one pass.
+    batch_mpx
+        Megapixels that go through the network at once.
+    """
+
+    device: str
+    dtype: str
+    threads: int
+    batch_mpx: float
+
+    @property
+    def torch_dtype(self) -> "torch.dtype":
+        """The dtype as torch knows it."""
+        import torch
+
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.dtype]
+
+    def batch_size(self, side_px: int) -> int:
+        """Images of ``side_px`` squared that go through the network at once; at least one."""
+        return max(1, int(self.batch_mpx * 1e6 / side_px**2))
+
+
+def resolve(config: ExecutionConfig) -> Compute:
+    """Choose device and dtype by what the hardware has, never by a stopwatch.
+
+    Raises
+    ------
+    ConfigError
+        A GPU is asked for and there is none.
+    """
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    if config.device == "cuda" and not has_gpu:
+        raise ConfigError("execution.device=cuda, but torch sees no GPU here; use cpu or auto")
+    device = "cuda" if has_gpu and config.device != "cpu" else "cpu"
+    best = "bfloat16" if _has_bfloat16(device) else "float32"
+    return Compute(device, best if config.dtype == "auto" else config.dtype, config.threads, config.batch_mpx)
+
+
+def default_workers(config: ExecutionConfig, compute: Compute) -> int:
+    """Blocks computed at a time on this machine."""
+    import os
+
+    if config.workers:
+        return config.workers
+    cores = len(os.sched_getaffinity(0))
+    # A GPU takes one block at a time; a few workers read the next ones meanwhile.
+    return min(4, cores) if compute.device == "cuda" else max(1, cores // compute.threads)
+
+
+def _has_bfloat16(device: str) -> bool:
+    import torch
+
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def split_batches(count: int, size: int) -> Sequence[slice]:
+    """Slices of at most ``size`` that cover ``count`` items in order."""
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]

@@ -1,0 +1,37 @@
+"""The one progress bar: tiles done, tiles per second, time left."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[int], None]
+
+
+@contextmanager
+def progress(description: str, total: int, *, unit: str = "tiles") -> Iterator[Advance]:
+    """Show a bar on standard error while the body runs; silent where that is no terminal.
+
+    Yields
+    ------
+    advance
+        Call it with the number of units done since the last call.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=total, rate=unit)
+
+        def advance(count: int) -> None:
+            bar.advance(task, count)
+            speed = bar.tasks[0].speed
+            bar.update(task, rate=f"{speed:.1f} {unit}/s" if speed else unit)
+
+        yield advance
