@@ -1,0 +1,180 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsi_scale.errors import MppError
+from wsi_scale.slides import Level, Slide, SlideInfo, describe_slide, inspect_slide, require_mpp
+
+Make = Callable[..., Any]
+
+KEYS = [
+    "slide_id", "path", "vendor", "width", "height", "level_count", "level_downsamples", "objective_power",
+    "mpp", "mpp_x", "mpp_y", "mpp_source", "status", "warnings",
+]  # fmt: skip
+
+
+class Described(Slide):
+    """A slide that only has properties."""
+
+    def __init__(self, **properties: str) -> None:
+        names = {"x": "openslide.mpp-x", "y": "openslide.mpp-y", "power": "openslide.objective-power"}
+        known = {names[key]: value for key, value in properties.items()}
+        super().__init__(Path("nowhere.svs"), "aperio", (Level(100, 50, 1.0),), known)
+
+    def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        raise NotImplementedError
+
+    def close(self) -> None: ...
+
+
+def described(override: float | None = None, **properties: str) -> SlideInfo:
+    return describe_slide(Described(**properties), "s", "s.svs", override)
+
+
+def test_keys_are_stable_and_json_brings_them_back() -> None:
+    info = described(x="0.25", y="0.25", power="40")
+    assert list(info.as_dict()) == KEYS
+    assert SlideInfo.from_dict(json.loads(json.dumps(info.as_dict()))) == info
+
+
+def test_what_openslide_reports_is_metadata_and_mpp_is_the_mean() -> None:
+    info = described(x="0.25", y="0.251", power="40")
+    assert (info.mpp, info.mpp_source, info.warnings) == (0.2505, "metadata", ())
+    assert info.usable_mpp == (0.25, 0.251)
+    assert info.trusted
+
+
+def test_an_override_wins_and_a_contradiction_is_warned_about() -> None:
+    info = described(0.5, x="0.25", y="0.25")
+    assert (info.mpp, info.mpp_x, info.mpp_y, info.mpp_source) == (0.5, 0.5, 0.5, "override")
+    assert "contradicts 0.25 in the file (metadata)" in info.warnings[0]
+    assert info.trusted
+    assert described(0.2501, x="0.25", y="0.25").warnings == ()
+    assert described(0.3).warnings == ()
+
+
+@pytest.mark.parametrize("value", ["1000", "896", "264.58", "0.049", "0"])
+def test_an_implausible_mpp_is_shown_and_not_used(value: str) -> None:
+    info = described(x=value, y=value)
+    assert info.mpp == float(value)
+    assert info.usable_mpp is None
+    assert not info.trusted
+    assert "is not used" in info.warnings[0]
+    with pytest.raises(MppError, match="--mpp"):
+        require_mpp(info)
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf"])
+def test_an_mpp_that_is_not_finite_is_warned_about_and_json_stays_valid(value: str) -> None:
+    info = described(x=value, y=value)
+    assert info.mpp is None
+    assert value in info.warnings[0]
+    json.dumps(info.as_dict(), allow_nan=False)
+    with pytest.raises(MppError, match="sheet's mpp column"):
+        require_mpp(info)
+
+
+def test_an_implausible_override_is_not_used_either() -> None:
+    info = described(1000.0, x="0.25", y="0.25")
+    assert info.mpp == 1000
+    assert info.usable_mpp is None
+    assert not info.trusted
+
+
+@pytest.mark.parametrize(("mpp", "trusted"), [("0.25", True), ("0.54", True), ("0.56", False), ("0.11", False)])
+def test_an_mpp_far_off_the_objective_is_used_and_not_trusted(mpp: str, trusted: bool) -> None:
+    info = described(x=mpp, y=mpp, power="40")
+    assert info.usable_mpp is not None
+    assert info.trusted is trusted
+    assert bool(info.warnings) is not trusted
+
+
+def test_pixels_that_are_not_square_are_warned_about_and_kept_apart() -> None:
+    info = described(x="0.25", y="0.5")
+    assert (info.mpp, require_mpp(info)) == (0.375, (0.25, 0.5))
+    assert "each axis" in info.warnings[0]
+    assert not info.trusted
+
+
+def test_a_missing_mpp_is_null_and_says_how_to_give_it() -> None:
+    info = described()
+    assert (info.mpp, info.mpp_x, info.mpp_source) == (None, None, "missing")
+    with pytest.raises(MppError, match=r"--mpp or in the sheet's mpp column"):
+        require_mpp(info)
+
+
+def test_an_unreadable_slide_is_described_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "text.svs").write_text("hello")
+    info = inspect_slide(tmp_path / "text.svs", "text")
+    assert (info.status, info.width, info.level_count, info.mpp_source) == ("unreadable", 0, 0, "missing")
+    assert "no slide" in info.warnings[0]
+    assert list(info.as_dict()) == KEYS
+
+
+def strips(path: Path, **options: Any) -> SlideInfo:
+    tifffile.imwrite(path, np.zeros((40, 50, 3), np.uint8), photometric="rgb", **options)
+    return inspect_slide(path, "s")
+
+
+@pytest.mark.parametrize(
+    ("unit", "per_unit"),
+    [("CENTIMETER", 40_000), ("INCH", 101_600), ("MILLIMETER", 4_000), ("MICROMETER", 4)],
+)
+def test_resolution_tags_count_in_any_unit(tmp_path: Path, unit: str, per_unit: float) -> None:
+    info = strips(tmp_path / "s.tif", resolution=(per_unit, per_unit / 1.5), resolutionunit=unit)
+    assert info.mpp_source == "tiff"
+    assert (info.mpp_x, info.mpp_y) == pytest.approx((0.25, 0.375))
+
+
+def test_a_resolution_without_unit_is_no_pixel_size(tmp_path: Path) -> None:
+    assert strips(tmp_path / "s.tif", resolution=(1, 1), resolutionunit="NONE").mpp_source == "missing"
+    assert strips(tmp_path / "t.tif").mpp_source == "missing"
+
+
+@pytest.mark.parametrize(("dpi", "mpp"), [(72, 352.8), (96, 264.6)])
+def test_the_resolution_of_a_screen_is_implausible(tmp_path: Path, dpi: int, mpp: float) -> None:
+    info = strips(tmp_path / "s.tif", resolution=(dpi, dpi), resolutionunit="INCH")
+    assert info.mpp == pytest.approx(mpp, abs=0.1)
+    assert info.usable_mpp is None
+
+
+@pytest.mark.parametrize(("unit", "size"), [("µm", 0.5), ("nm", 500), ("mm", 0.0005), (None, 0.5)])
+def test_ome_xml_counts_in_any_unit_and_before_tags(tmp_path: Path, unit: str | None, size: float) -> None:
+    metadata: dict[str, Any] = {"axes": "YXS", "PhysicalSizeX": size, "PhysicalSizeY": 2 * size}
+    if unit:
+        metadata |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
+    info = strips(tmp_path / "s.ome.tif", metadata=metadata, resolution=(4, 4), resolutionunit="MICROMETER")
+    assert info.mpp_source == "tiff"
+    assert (info.mpp_x, info.mpp_y) == pytest.approx((0.5, 1.0))
+
+
+def test_imagej_states_its_unit_in_words(tmp_path: Path) -> None:
+    image = np.zeros((40, 50), np.uint8)
+    tifffile.imwrite(tmp_path / "j.tif", image, imagej=True, resolution=(2, 2), metadata={"unit": "micron"})
+    assert inspect_slide(tmp_path / "j.tif", "j").mpp == pytest.approx(0.5)
+
+
+def test_the_dpi_of_images_is_ignored(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg"):
+        Image.new("RGB", (50, 40)).save(tmp_path / name, dpi=(25_400, 25_400))
+        assert inspect_slide(tmp_path / name, "a").mpp_source == "missing"
+
+
+@pytest.mark.data
+def test_real_headers_are_read_as_their_table_says(data_root: Path) -> None:
+    with (data_root / "slides" / "slides.tsv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream, delimiter="\t") if row["mpp_x"]]
+    for row in rows:
+        info = inspect_slide(data_root / "slides" / row["file"], "s")
+        assert info.mpp_x == pytest.approx(float(row["mpp_x"]))
+        assert info.mpp_source == "metadata"
+        assert info.trusted is (float(row["mpp_x"]) < 50)
+    assert len(rows) > 10

@@ -1,0 +1,179 @@
+"""The one reader of a field of view at an exact scale.
+
+A field is read from the coarsest level that is still at least as fine as asked, with a margin for the
+filter, and resampled by Pillow's antialiased triangle (``BILINEAR``) over the exact fractional box. Against
+the same filter on level-0 pixels the result is exact where level 0 is read, and otherwise differs by what
+the scanner's own way of shrinking differs from a triangle: on the real pyramid of the tests (2x2 means,
+JPEG) by at most 6 grey levels on average and 24 at the 99th percentile, without a shift.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsi_scale.slides.slide import Slide, level_scale
+
+#: A level this little coarser than asked (rounding of factors) still counts as fine enough.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Field:
+    """A rectangle of a slide.
+
+    Parameters
+    ----------
+    x, y
+        Top-left corner in level-0 pixels; may lie outside the slide.
+    width, height
+        Size in level-0 pixels.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One output size: its level, the box in that level's pixels, and the region that the filter needs."""
+
+    level: int
+    size: tuple[int, int]
+    box: tuple[float, float, float, float]
+    region: tuple[int, int, int, int]
+
+
+def read_field(slide: Slide, field: Field, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read a field, resampled to an exact size.
+
+    Parameters
+    ----------
+    slide
+        An opened slide.
+    field
+        What to read; outside the slide it is filled with the slide's background.
+    size
+        (width, height) of the result in pixels.
+
+    Returns
+    -------
+    ndarray
+        (height, width, 3) uint8 RGB.
+
+    Raises
+    ------
+    SlideError
+        If the slide cannot be decoded there.
+    """
+    plan = _plan(slide, field, size)
+    return _resample(_read_region(slide, plan.level, plan.region), plan.region, plan)
+
+
+def read_ladder(slide: Slide, field: Field, sizes: Sequence[int]) -> list[NDArray[np.uint8]]:
+    """Read a field at several sizes, each level's pixels only once.
+
+    Parameters
+    ----------
+    slide
+        An opened slide.
+    field
+        What to read, the same for every size.
+    sizes
+        Sides of the square results in pixels.
+
+    Returns
+    -------
+    list of ndarray
+        (size, size, 3) uint8 RGB for each size, equal to what ``read_field`` returns.
+
+    Raises
+    ------
+    SlideError
+        If the slide cannot be decoded there.
+    """
+    plans = [_plan(slide, field, (size, size)) for size in sizes]
+    results: dict[int, NDArray[np.uint8]] = {}
+    for level in sorted({plan.level for plan in plans}):
+        regions = [plan.region for plan in plans if plan.level == level]
+        left, top = min(region[0] for region in regions), min(region[1] for region in regions)
+        right, bottom = max(region[2] for region in regions), max(region[3] for region in regions)
+        union = (left, top, right, bottom)
+        pixels = _read_region(slide, level, union)
+        results |= {i: _resample(pixels, union, plan) for i, plan in enumerate(plans) if plan.level == level}
+    return [results[index] for index in range(len(plans))]
+
+
+def padded_share(slide: Slide, field: Field) -> float:
+    """Share of a field's area that lies outside the slide (0–1)."""
+    inside_x = min(field.x + field.width, slide.width) - max(field.x, 0.0)
+    inside_y = min(field.y + field.height, slide.height) - max(field.y, 0.0)
+    if inside_x <= 0 or inside_y <= 0:
+        return 1.0
+    return 1.0 - (inside_x * inside_y) / (field.width * field.height)
+
+
+def choose_level(slide: Slide, downsample: float) -> int:
+    """Index of the coarsest level with at most ``downsample`` level-0 pixels per pixel (else level 0)."""
+    fine_enough = [
+        index for index in range(len(slide.levels)) if max(level_scale(slide, index)) <= downsample * (1 + _ROUNDING)
+    ]
+    return max(fine_enough, key=lambda index: max(level_scale(slide, index)), default=0)
+
+
+def _plan(slide: Slide, field: Field, size: tuple[int, int]) -> _Plan:
+    level = choose_level(slide, min(field.width / size[0], field.height / size[1]))
+    scale_x, scale_y = level_scale(slide, level)
+    x, y = field.x / scale_x, field.y / scale_y
+    width, height = field.width / scale_x, field.height / scale_y
+    # The triangle reaches one output pixel to each side, but at least one pixel of the level.
+    margin_x, margin_y = max(1.0, width / size[0]), max(1.0, height / size[1])
+    left, right = _span(x, width, margin_x, slide.width / scale_x)
+    top, bottom = _span(y, height, margin_y, slide.height / scale_y)
+    return _Plan(level, size, (x, y, x + width, y + height), (left, top, right, bottom))
+
+
+def _span(start: float, length: float, margin: float, extent: float) -> tuple[int, int]:
+    """Pixels that one axis of a field needs; where it lies inside the slide, so does its margin."""
+    first, last = math.floor(start - margin), math.ceil(start + length + margin)
+    if start >= 0:
+        first = max(first, 0)
+    if start + length <= extent * (1 + _ROUNDING):
+        last = min(last, max(math.ceil(extent), math.ceil(start + length)))
+    return first, last
+
+
+def _read_region(slide: Slide, level: int, region: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Pixels of a region of a level; what lies outside the slide has the background colour."""
+    left, top, right, bottom = region
+    own = slide.levels[level]
+    inner = (max(left, 0), max(top, 0), min(right, own.width), min(bottom, own.height))
+    if inner == region:
+        return slide.read(level, left, top, right - left, bottom - top)
+    pixels = np.empty((bottom - top, right - left, 3), np.uint8)
+    pixels[:] = slide.background
+    if inner[0] < inner[2] and inner[1] < inner[3]:
+        part = slide.read(level, inner[0], inner[1], inner[2] - inner[0], inner[3] - inner[1])
+        # A level that dropped what did not divide is up to a pixel short of the slide.
+        scale_x, scale_y = level_scale(slide, level)
+        short_x = max(0, min(right, math.ceil(slide.width / scale_x)) - inner[2])
+        short_y = max(0, min(bottom, math.ceil(slide.height / scale_y)) - inner[3])
+        part = np.pad(part, ((0, short_y), (0, short_x), (0, 0)), mode="edge")
+        row, column = inner[1] - top, inner[0] - left
+        pixels[row : row + part.shape[0], column : column + part.shape[1]] = part
+    return pixels
+
+
+def _resample(pixels: NDArray[np.uint8], origin: tuple[int, ...], plan: _Plan) -> NDArray[np.uint8]:
+    """Resample a plan's box out of pixels whose top-left corner is ``origin`` (level pixels)."""
+    left, top, right, bottom = plan.region
+    # Cutting out exactly the plan's region keeps every bit equal, whatever else was read with it.
+    part = pixels[top - origin[1] : bottom - origin[1], left - origin[0] : right - origin[0]]
+    box = (plan.box[0] - left, plan.box[1] - top, plan.box[2] - left, plan.box[3] - top)
+    image = Image.fromarray(np.ascontiguousarray(part))
+    return np.asarray(image.resize(plan.size, Image.Resampling.BILINEAR, box=box))

@@ -1,0 +1,142 @@
+"""The one door to slides: which library reads which file."""
+
+import re
+from pathlib import Path
+
+from wsi_scale.errors import SlideError
+from wsi_scale.slides.slide import Slide
+
+#: How far into a DICOM file its series may be named.
+_DICOM_HEAD_BYTES = 1 << 18
+_SERIES = re.compile(rb"\x20\x00\x0e\x00UI(?P<length>..)(?P<uid>[0-9.]{1,64})", re.DOTALL)
+
+
+def open_slide(path: Path) -> Slide:
+    """Open a slide.
+
+    OpenSlide reads what it knows; tifffile reads other TIFFs, and OME-TIFFs of which it sees more levels;
+    Pillow reads PNG and JPEG. A folder of DICOM files is one slide: the series whose level 0 is largest.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder that holds ``.dcm`` files.
+
+    Returns
+    -------
+    Slide
+        To be closed by the caller (it is a context manager).
+
+    Raises
+    ------
+    SlideError
+        If the path is no slide, or is one that cannot be read; one line says why.
+    """
+    if path.is_dir():
+        return _open_dicom_folder(path)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        raise SlideError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if path.suffix.lower() == ".vsi":
+        raise SlideError(f"{path}: Olympus VSI is not supported; export it as OME-TIFF")
+    return _open_file(path, head)
+
+
+def _open_file(path: Path, head: bytes) -> Slide:
+    from wsi_scale.slides.image_backend import JPEG_MAGIC, PNG_MAGIC, ImageSlide
+    from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
+    from wsi_scale.slides.tiff_header import is_tiff
+
+    if head.startswith((PNG_MAGIC, JPEG_MAGIC)):
+        return ImageSlide(path)
+    if is_tiff(path):
+        return _open_tiff(path)
+    if vendor_of(path) is None:
+        raise SlideError(
+            f"{path}: no slide or image format that is known here (an empty file, a text file or a partial download?)"
+        )
+    return OpenSlideSlide(path)
+
+
+def _open_tiff(path: Path) -> Slide:
+    from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
+    from wsi_scale.slides.tiff_backend import TiffSlide, is_ome, level_count
+    from wsi_scale.slides.tiff_header import check_tiff
+
+    header = check_tiff(path)
+    vendor = vendor_of(path)
+    if vendor is None or header.bits != 8:
+        return TiffSlide(path)
+    slide = OpenSlideSlide(path)
+    if vendor != "generic-tiff" or not (header.has_sub_directories or is_ome(path)):
+        return slide
+    if is_ome(path) or level_count(path) > len(slide.levels):
+        return _better_of(path, slide)
+    return slide
+
+
+def _better_of(path: Path, slide: Slide) -> Slide:
+    """OpenSlide's view of an OME-TIFF, unless tifffile sees more levels (or several channels: refused)."""
+    from wsi_scale.slides.tiff_backend import TiffSlide
+
+    try:
+        other = TiffSlide(path, slide.properties)
+    except SlideError:
+        slide.close()
+        raise
+    if len(other.levels) > len(slide.levels):
+        slide.close()
+        return other
+    other.close()
+    return slide
+
+
+def _open_dicom_folder(folder: Path) -> Slide:
+    """Open the series of a DICOM folder whose level 0 is largest."""
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".dcm" and file.is_file())
+    except OSError as error:
+        raise SlideError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    if not files:
+        raise SlideError(f"{folder}: a folder without DICOM files (.dcm) is no slide")
+    opened = {uid: slide for uid, members in _series(files).items() if (slide := _open_series(folder, members))}
+    if not opened:
+        raise SlideError(f"{folder}: none of its {len(files)} DICOM files is a slide that OpenSlide can open")
+    best = max(opened, key=lambda uid: (opened[uid].width * opened[uid].height, len(opened[uid].levels)))
+    for uid, slide in opened.items():
+        if uid != best:
+            slide.close()
+    chosen = opened[best]
+    if len(opened) > 1:
+        chosen.warnings += (
+            f"the folder holds {len(opened)} DICOM series; the largest is read "
+            f"({chosen.width}x{chosen.height} px, series {best})",
+        )
+    return chosen
+
+
+def _series(files: list[Path]) -> dict[str, list[Path]]:
+    """Files by the series they name (a file that names none stands for itself)."""
+    series: dict[str, list[Path]] = {}
+    for file in files:
+        with file.open("rb") as stream:
+            found = list(_SERIES.finditer(stream.read(_DICOM_HEAD_BYTES)))
+        # Sequences of references come first in a header, the file's own series after them.
+        uid = found[-1]["uid"].decode("ascii") if found else file.name
+        series.setdefault(uid, []).append(file)
+    return series
+
+
+def _open_series(folder: Path, files: list[Path]) -> Slide | None:
+    """OpenSlide's view of a series from the first of its files that it accepts."""
+    from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
+
+    for file in files:
+        if vendor_of(file) == "dicom":
+            try:
+                return OpenSlideSlide(folder, file)
+            except SlideError:
+                continue
+    return None

@@ -1,0 +1,189 @@
+"""What every opened slide offers, whichever library reads it."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+WHITE = (255, 255, 255)
+BLACK = (0, 0, 0)
+
+#: A slide whose border is darker than this in every channel (median, 0–255) has a dark background.
+DARK_BORDER = 50
+
+#: Side in pixels of the patches along the border from which the background is told.
+BORDER_PATCH_PX = 32
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a slide's pyramid.
+
+    Parameters
+    ----------
+    width, height
+        Size in the level's own pixels.
+    downsample
+        Level-0 pixels per pixel of this level, as the reader reports it (1 at level 0).
+    """
+
+    width: int
+    height: int
+    downsample: float
+
+
+class Slide(abc.ABC):
+    """An opened slide: sizes, properties and regions as 8-bit RGB.
+
+    Reading is thread-safe; a slide is opened once per worker and never pickled.
+
+    Parameters
+    ----------
+    path
+        File (or DICOM folder) as it was given.
+    vendor
+        What the file claims to be, e.g. ``aperio`` or ``generic-tiff``.
+    levels
+        The pyramid, finest level first.
+    properties
+        Metadata of the reader (``openslide.*`` keys where OpenSlide could tell).
+    warnings
+        One line each, for the user.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        vendor: str,
+        levels: tuple[Level, ...],
+        properties: Mapping[str, str],
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.path = path
+        self.vendor = vendor
+        self.levels = levels
+        self.properties: Mapping[str, str] = MappingProxyType(dict(properties))
+        self.warnings = warnings
+
+    @property
+    def width(self) -> int:
+        """Width of level 0 in pixels."""
+        return self.levels[0].width
+
+    @property
+    def height(self) -> int:
+        """Height of level 0 in pixels."""
+        return self.levels[0].height
+
+    @cached_property
+    def background(self) -> tuple[int, int, int]:
+        """Colour (R, G, B) of what lies outside the slide.
+
+        The slide's own ``openslide.background-color`` if it has one, else black for a slide whose border
+        is dark (fluorescence), else white.
+        """
+        given = self.properties.get("openslide.background-color", "").lstrip("#")
+        if len(given) == 6 and all(digit in "0123456789abcdefABCDEF" for digit in given):
+            return int(given[:2], 16), int(given[2:4], 16), int(given[4:], 16)
+        return BLACK if _border_is_dark(self) else WHITE
+
+    def read(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Read a box of one level.
+
+        Parameters
+        ----------
+        level
+            Index into ``levels``.
+        x, y
+            Top-left corner in *that level's* pixels.
+        width, height
+            Size in that level's pixels.
+
+        Returns
+        -------
+        ndarray
+            (height, width, 3) uint8 RGB; transparent pixels show ``background``.
+
+        Raises
+        ------
+        SlideError
+            If the file cannot be decoded there.
+        ValueError
+            If the box does not lie inside the level.
+        """
+        pixels = self._checked_read(level, x, y, width, height)
+        if pixels.shape[2] == 3:
+            return pixels
+        return _composite(pixels, self.background)
+
+    def _checked_read(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        box = self.levels[level]
+        if x < 0 or y < 0 or width < 1 or height < 1 or x + width > box.width or y + height > box.height:
+            raise ValueError(f"box x={x} y={y} {width}x{height} leaves level {level} ({box.width}x{box.height})")
+        return self._read_pixels(level, x, y, width, height)
+
+    @abc.abstractmethod
+    def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Pixels of a checked box: (height, width, 3) RGB or (height, width, 4) RGBA, uint8."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Release the file; the slide cannot be read afterwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a slide is never pickled: send its path and open it in the worker")
+
+
+def level_scale(slide: Slide, level: int) -> tuple[float, float]:
+    """Level-0 pixels per pixel of a level, along x and y.
+
+    Pyramids are made by whole factors and drop or round what does not divide, so a factor whose sizes fit
+    within a pixel is taken as whole; otherwise it is the ratio of the sizes.
+    """
+    own = slide.levels[level]
+    whole = round(own.downsample)
+    if abs(slide.width / whole - own.width) <= 1 and abs(slide.height / whole - own.height) <= 1:
+        return float(whole), float(whole)
+    return slide.width / own.width, slide.height / own.height
+
+
+def _composite(rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Lay (h, w, 4) RGBA on a background colour; returns (h, w, 3)."""
+    alpha = rgba[..., 3:]
+    if alpha.min() == 255:
+        return np.ascontiguousarray(rgba[..., :3])
+    weight = alpha.astype(np.uint16)
+    behind = np.asarray(background, dtype=np.uint16)
+    mixed = (rgba[..., :3] * weight + behind * (255 - weight) + 127) // 255
+    return mixed.astype(np.uint8)
+
+
+def _border_is_dark(slide: Slide) -> bool:
+    """Whether patches along the border of the coarsest level are dark (transparent pixels don't count)."""
+    last = len(slide.levels) - 1
+    level = slide.levels[last]
+    width, height = min(BORDER_PATCH_PX, level.width), min(BORDER_PATCH_PX, level.height)
+    xs = [round(share * (level.width - width)) for share in (0, 0.25, 0.5, 0.75, 1)]
+    ys = [round(share * (level.height - height)) for share in (0, 0.25, 0.5, 0.75, 1)]
+    corners = {(x, y) for x in xs for y in ys if x in (xs[0], xs[-1]) or y in (ys[0], ys[-1])}
+    brightest = []
+    for x, y in sorted(corners):
+        pixels = slide._checked_read(last, x, y, width, height)
+        opaque = pixels[pixels[..., 3] > 0] if pixels.shape[2] == 4 else pixels.reshape(-1, 3)
+        brightest.append(opaque[:, :3].max(axis=1))
+    values = np.concatenate(brightest)
+    return bool(values.size and np.median(values) < DARK_BORDER)

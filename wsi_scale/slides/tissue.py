@@ -1,0 +1,148 @@
+"""Where the tissue is: a thumbnail of fixed size and a mask of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsi_scale.errors import SlideError, UserError
+from wsi_scale.slides.field import choose_level
+from wsi_scale.slides.slide import Slide
+
+#: Pixels of a level held at once while a thumbnail is made.
+_BLOCK_PX = 8 << 20
+
+#: A level with more pixels than this is not read through for a thumbnail.
+MAX_THUMBNAIL_PX = 4e11
+
+#: How far a user's mask may differ from the slide in aspect ratio.
+_ASPECT_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A slide at a glance.
+
+    Parameters
+    ----------
+    image
+        (h, w, 3) uint8 RGB.
+    downsample_x, downsample_y
+        Level-0 pixels per pixel of the thumbnail.
+    """
+
+    image: NDArray[np.uint8]
+    downsample_x: float
+    downsample_y: float
+
+
+def read_thumbnail(slide: Slide, longer_side_px: int = 2048) -> Thumbnail:
+    """Average a slide down to a fixed size.
+
+    The coarsest level that is at least that large is read block by block, so that memory stays bounded also
+    where a large slide has but one level. A smaller slide keeps its size.
+
+    Parameters
+    ----------
+    slide
+        An opened slide.
+    longer_side_px
+        Longer side of the thumbnail in pixels.
+
+    Raises
+    ------
+    SlideError
+        If the slide cannot be decoded, or is too large to be read through.
+    """
+    longest = max(slide.width, slide.height)
+    scale = max(1.0, longest / longer_side_px)
+    width, height = max(1, round(slide.width / scale)), max(1, round(slide.height / scale))
+    index = choose_level(slide, min(slide.width / width, slide.height / height))
+    level = slide.levels[index]
+    if level.width * level.height > MAX_THUMBNAIL_PX:
+        raise SlideError(
+            f"{slide.path}: {level.width}x{level.height} px without a coarser level are too many for a "
+            "thumbnail; convert it to a pyramidal TIFF"
+        )
+    factor = max(1, min(level.width // width, level.height // height))
+    reduced = _block_means(slide, index, factor)
+    box = (0, 0, min(level.width / factor, reduced.width), min(level.height / factor, reduced.height))
+    image = np.asarray(reduced.resize((width, height), Image.Resampling.BILINEAR, box=box))
+    return Thumbnail(image, slide.width / width, slide.height / height)
+
+
+def _block_means(slide: Slide, index: int, factor: int) -> Image.Image:
+    """Shrink a level by a whole factor, read in blocks of at most ``_BLOCK_PX`` pixels."""
+    level = slide.levels[index]
+    rows = factor * max(1, 512 // factor)
+    columns = factor * max(1, _BLOCK_PX // rows // factor)
+    reduced = Image.new("RGB", (-(-level.width // factor), -(-level.height // factor)))
+    for top in range(0, level.height, rows):
+        for left in range(0, level.width, columns):
+            width, height = min(columns, level.width - left), min(rows, level.height - top)
+            block = Image.fromarray(slide.read(index, left, top, width, height))
+            reduced.paste(block.reduce(factor), (left // factor, top // factor))
+    return reduced
+
+
+def tissue_mask(thumbnail: Thumbnail, method: Literal["auto", "none"]) -> NDArray[np.bool_]:
+    """Tell tissue from background.
+
+    Parameters
+    ----------
+    thumbnail
+        As ``read_thumbnail`` gives it.
+    method
+        ``auto``: brightfield of any stain, or fluorescence on dark; ``none``: everything counts as tissue.
+
+    Returns
+    -------
+    ndarray
+        (h, w) bool; all False on a slide without tissue.
+    """
+    if method == "none":
+        return np.ones(thumbnail.image.shape[:2], np.bool_)
+    from wsi_scale.slides.segmentation import segment_tissue
+
+    return segment_tissue(thumbnail.image)
+
+
+def read_mask_image(path: Path, thumbnail: Thumbnail) -> NDArray[np.bool_]:
+    """Read a user's own mask.
+
+    Parameters
+    ----------
+    path
+        An image of the whole slide at any size; pixels that are not 0 are tissue.
+    thumbnail
+        The slide's thumbnail, whose size the mask gets.
+
+    Returns
+    -------
+    ndarray
+        (h, w) bool.
+
+    Raises
+    ------
+    UserError
+        If the image cannot be read, or its aspect ratio differs from the slide's by more than 2 %.
+    """
+    height, width = thumbnail.image.shape[:2]
+    try:
+        with Image.open(path) as image:
+            own_width, own_height = image.size
+            nonzero = np.asarray(image.convert("RGB")).any(axis=2)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: the mask cannot be read ({reason}); give a PNG of the whole slide") from error
+    slide_aspect = (width * thumbnail.downsample_x) / (height * thumbnail.downsample_y)
+    if abs(own_width / own_height / slide_aspect - 1) > _ASPECT_TOLERANCE:
+        raise UserError(
+            f"{path}: the mask is {own_width}x{own_height} px, which is not the slide's shape "
+            f"({slide_aspect:.3f} wide to high); it must show the whole slide"
+        )
+    scaled = Image.fromarray(nonzero).resize((width, height), Image.Resampling.NEAREST)
+    return np.asarray(scaled, np.bool_)
