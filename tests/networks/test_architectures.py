@@ -1,0 +1,140 @@
+"""The networks known by name."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from wsi_scale.networks.architectures import ARCHITECTURES, Architecture, chain_architecture
+from wsi_scale.networks.chain import (
+    EMBEDDED_PLAN,
+    ChainRegressor,
+    Plan,
+    block_ends,
+    build_chain,
+    chain_taps,
+    fold_batch_norm,
+    last_width,
+    plan_of,
+)
+from wsi_scale.networks.network import Network, assemble
+
+PLANS = [EMBEDDED_PLAN, (8,), (8, "M", 16, 16, "M", 24)]
+
+
+KNOWN = [*ARCHITECTURES.values(), chain_architecture("embedded", EMBEDDED_PLAN, ("C3_1", "C4_2"), "C5_2")]
+
+
+@pytest.fixture(scope="module", params=KNOWN, ids=lambda each: each.name)
+def known(request: pytest.FixtureRequest) -> Architecture:
+    """Each network in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def network(known: Architecture, seeded: Callable[[nn.Module], nn.Module]) -> Network:
+    """Each network with seeded weights, tapped wherever it can be."""
+    return assemble(known, seeded(known.build()).state_dict(), list(known.nodes), "seeded")
+
+
+def test_all_its_layers_can_be_tapped_and_go_from_shallow_to_deep(known: Architecture, network: Network) -> None:
+    assert [layer.name for layer in network.layers] == list(known.nodes)
+    strides = [layer.stride for layer in network.layers]
+    assert strides == sorted(strides)
+    assert network.stride == strides[-1]
+
+
+def test_its_default_layers_exist_in_order(known: Architecture) -> None:
+    order = list(known.nodes)
+    for layers in (known.published_layers, known.search_layers, (known.feature_layer,)):
+        assert set(layers) <= set(order)
+        assert list(layers) == sorted(layers, key=order.index)
+
+
+def test_it_answers_down_to_its_smallest_side_and_the_shapes_are_as_described(
+    known: Architecture, network: Network
+) -> None:
+    for side_px in (known.min_px, known.min_px + network.stride):
+        images = torch.rand(1, 3, side_px, side_px)
+        maps, pooled = network.maps(images), network(images)
+        for layer in network.layers:
+            assert maps[layer.name].shape[:2] == (1, layer.channels)
+            torch.testing.assert_close(pooled[layer.name], maps[layer.name].mean(dim=(2, 3)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_stride_is_input_pixels_per_map_pixel(known: Architecture, network: Network) -> None:
+    side_px = 512
+    with torch.device("meta"):
+        maps = copy.deepcopy(network).to("meta").maps(torch.empty(1, 3, side_px, side_px))
+    for layer in network.layers:
+        # Networks without padding lose a border, which is less than a fifth here.
+        assert side_px / layer.stride * 0.8 <= maps[layer.name].shape[-1] <= side_px / layer.stride, layer
+
+
+def test_it_is_frozen_and_in_evaluation_mode(network: Network) -> None:
+    assert not network.training
+    assert not any(module.training for module in network.modules())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_nothing_beyond_the_deepest_tap_is_kept(known: Architecture, network: Network) -> None:
+    first = network.layers[0].name
+    cut = assemble(known, network_state(network), [first], "seeded")
+    assert len(cut.state_dict()) < len(network.state_dict())
+
+
+def network_state(network: Network) -> dict[str, torch.Tensor]:
+    return {name.removeprefix("trunk."): value for name, value in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_taps_of_a_chain_are_its_activated_convolutions(plan: Plan) -> None:
+    chain = build_chain(plan)
+    taps = chain_taps(plan)
+    assert [tap.index for tap in taps] == [i for i, module in enumerate(chain) if isinstance(module, nn.ReLU)]
+    maps = torch.zeros(1, 3, 64, 64)
+    shapes = []
+    for module in chain:
+        maps = module(maps)
+        shapes.append(maps.shape)
+    for tap in taps:
+        assert shapes[tap.index][1] == tap.channels
+        assert shapes[tap.index][2] * tap.stride == 64
+
+
+def test_taps_are_named_by_block_and_convolution() -> None:
+    assert [tap.name for tap in chain_taps((8, "M", 16, 16, "M", 24))] == ["C1_1", "C2_1", "C2_2", "C3_1"]
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_plan_is_read_from_the_shapes_of_its_weights(plan: Plan) -> None:
+    chain = build_chain(plan)
+    pools = [index for index, module in enumerate(chain) if isinstance(module, nn.MaxPool2d)]
+    assert plan_of(chain.state_dict(), pools) == tuple(plan)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("plan", [*PLANS, (8, 8, "M", 16, "M")])
+def test_a_block_ends_with_its_last_activation(plan: Plan, batch_norm: bool) -> None:
+    chain = build_chain(plan, batch_norm=batch_norm)
+    ends = block_ends(plan, batch_norm=batch_norm)
+    assert len(ends) == sum(step == "M" for step in plan) + (plan[-1] != "M")
+    for block, end in enumerate(ends, start=1):
+        assert isinstance(chain[end], nn.ReLU)
+        assert end + 1 == len(chain) or isinstance(chain[end + 1], nn.MaxPool2d)
+        widths = [module.out_channels for module in chain[:end] if isinstance(module, nn.Conv2d)]
+        assert widths[-1] == last_width(plan, block)
+
+
+def test_a_batch_norm_without_a_convolution_cannot_be_folded() -> None:
+    with pytest.raises(TypeError, match="cannot be folded"):
+        fold_batch_norm(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
+
+
+def test_the_network_in_training_gives_a_mean_and_a_log_variance_for_any_size() -> None:
+    model = ChainRegressor((8, "M", 16, 16, "M", 24), blocks=(1, 3)).eval()
+    assert model.head.in_features == 8 + 24
+    for side_px in (32, 56):
+        assert model(torch.rand(3, 3, side_px, side_px)).shape == (3, 2)

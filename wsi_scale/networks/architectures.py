@@ -1,0 +1,152 @@
+"""torchvision's networks known by name, and where each can be tapped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+from torchvision import models
+
+from wsi_scale.errors import ConfigError
+from wsi_scale.networks.chain import Plan, build_chain, chain_taps
+
+VGG16_PLAN: Plan = (64, 64, "M", 128, 128, "M", *(256,) * 3, "M", *(512,) * 3, "M", *(512,) * 3)
+VGG19_PLAN: Plan = (64, 64, "M", 128, 128, "M", *(256,) * 4, "M", *(512,) * 4, "M", *(512,) * 4)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network and its taps.
+
+    Attributes
+    ----------
+    name
+        As a user writes it.
+    nodes
+        Layer name → node of the traced module, shallow to deep.
+    published_layers
+        The last activated convolution of each block (Penkin et al. 2022 use these five of VGG19).
+    search_layers
+        What the covariant search reads by default.
+    feature_layer
+        What `extract` reads by default.
+    build
+        Makes the module, with parameters of no value.
+    plan
+        Widths, for networks that are chains of convolutions; these are cut and pruned by slicing.
+    torchvision_weights
+        Name of torchvision's weights, where it has some.
+    min_px
+        Smallest input side.
+    """
+
+    name: str
+    nodes: dict[str, str]
+    published_layers: tuple[str, ...]
+    search_layers: tuple[str, ...]
+    feature_layer: str
+    build: Callable[[], nn.Module]
+    plan: Plan | None = None
+    torchvision_weights: str | None = None
+    min_px: int = 16
+
+
+class _Chain(nn.Module):
+    """A chain under torchvision's attribute name, so that its weights keep their names."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.features = build_chain(plan)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.features(images)
+        return output
+
+
+def chain_architecture(
+    name: str,
+    plan: Plan,
+    search_layers: tuple[str, ...],
+    feature_layer: str,
+    torchvision_weights: str | None = None,
+) -> Architecture:
+    """Describe a chain of convolutions by its plan."""
+    taps = chain_taps(plan)
+    last_of_block = {tap.name.split("_")[0]: tap.name for tap in taps}
+    return Architecture(
+        name=name,
+        nodes={tap.name: f"features.{tap.index}" for tap in taps},
+        published_layers=tuple(last_of_block.values()),
+        search_layers=search_layers,
+        feature_layer=feature_layer,
+        build=partial(_Chain, plan),
+        plan=plan,
+        torchvision_weights=torchvision_weights,
+    )
+
+
+def _blocks(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _squeezenet() -> Architecture:
+    fires = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}
+    nodes = {"conv1": "features.1"} | {f"fire{k}": f"features.{v}.cat" for k, v in fires.items()}
+    return Architecture(
+        "squeezenet1_1", nodes, ("conv1", "fire3", "fire5", "fire7", "fire9"), ("fire3", "fire5"), "fire9",
+        models.squeezenet1_1, torchvision_weights="SqueezeNet1_1_Weights.IMAGENET1K_V1", min_px=24,
+    )  # fmt: skip
+
+
+def _resnet50() -> Architecture:
+    nodes = {"stem": "relu"} | _blocks(("layer1", "layer2", "layer3", "layer4"))
+    return Architecture(
+        "resnet50", nodes, tuple(nodes), ("layer1", "layer2"), "layer4",
+        models.resnet50, torchvision_weights="ResNet50_Weights.IMAGENET1K_V1", min_px=32,
+    )  # fmt: skip
+
+
+def _inception() -> Architecture:
+    mixed = ("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e")
+    deep = ("Mixed_7a", "Mixed_7b", "Mixed_7c")
+    nodes = {"stem": "Conv2d_2b_3x3.relu"} | {"stem2": "Conv2d_4a_3x3.relu"}
+    nodes |= {name: f"{name}.cat" for name in (*mixed, *deep)}
+    # The last two concatenate within their branches first; the block's own output is the third.
+    nodes |= {name: f"{name}.cat_2" for name in deep[1:]}
+    return Architecture(
+        "inception_v3", nodes, ("stem", "stem2", "Mixed_5d", "Mixed_6e", "Mixed_7c"), ("stem2", "Mixed_5d"),
+        "Mixed_7c", partial(models.inception_v3, init_weights=False, transform_input=True),
+        torchvision_weights="Inception_V3_Weights.IMAGENET1K_V1", min_px=96,
+    )  # fmt: skip
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    a.name: a
+    for a in (
+        chain_architecture(
+            "vgg19", VGG19_PLAN, ("C2_1", "C2_2", "C3_1", "C3_2", "C3_3", "C3_4"), "C5_4", "VGG19_Weights.IMAGENET1K_V1"
+        ),
+        chain_architecture(
+            "vgg16", VGG16_PLAN, ("C2_1", "C2_2", "C3_1", "C3_2", "C3_3"), "C5_3", "VGG16_Weights.IMAGENET1K_V1"
+        ),
+        _squeezenet(),
+        _resnet50(),
+        _inception(),
+    )
+}
+
+
+def architecture(name: str) -> Architecture:
+    """Look a network up by name.
+
+    Raises
+    ------
+    ConfigError
+        No such network.
+    """
+    try:
+        return ARCHITECTURES[name]
+    except KeyError:
+        known = ", ".join(("embedded", *ARCHITECTURES))
+        raise ConfigError(f"network={name!r}: neither a network file nor one of {known}") from None

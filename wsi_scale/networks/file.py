@@ -1,0 +1,106 @@
+"""The network file: safetensors whose header says how to build the network and where it comes from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.errors import WeightsError
+from wsi_scale.networks.architectures import Architecture, chain_architecture
+
+_KEY = "wsi_scale_network"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """What a network file says of itself.
+
+    Attributes
+    ----------
+    name
+        Name of the network.
+    plan
+        Widths of its convolutions, "M" for a max-pool; shapes are checked against the weights.
+    search_layers, feature_layer
+        Default layers of the scale search and of `extract`.
+    provenance
+        Where it comes from: parent, data, command, figures.
+    """
+
+    name: str
+    plan: tuple[int | Literal["M"], ...]
+    search_layers: tuple[str, ...]
+    feature_layer: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture that the file describes."""
+        return chain_architecture(self.name, self.plan, self.search_layers, self.feature_layer)
+
+
+def embedded_path() -> Path:
+    """Path of the network that the package carries."""
+    return Path(str(files("wsi_scale.networks") / "data" / "embedded.safetensors"))
+
+
+def write_network_file(path: Path, header: NetworkFile, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a network as float16 safetensors.
+
+    Parameters
+    ----------
+    state
+        ``features.<index>.weight`` and ``.bias``, as torchvision's VGG names them.
+    """
+    content = {
+        "format": _FORMAT,
+        "name": header.name,
+        "plan": list(header.plan),
+        "search_layers": list(header.search_layers),
+        "feature_layer": header.feature_layer,
+        "provenance": header.provenance,
+    }
+    halves = {name: value.detach().cpu().half().contiguous() for name, value in sorted(state.items())}
+    with replacing_file(path) as part:
+        save_file(halves, part, metadata={_KEY: json.dumps(content, sort_keys=True)})
+
+
+def read_network_file(path: Path) -> tuple[NetworkFile, dict[str, torch.Tensor]]:
+    """Read a network file's header and weights.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, damaged or no network file.
+    """
+    try:
+        with safe_open(path, "pt") as stored:
+            content = json.loads((stored.metadata() or {})[_KEY])
+            state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
+        return _header(content, path), state
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"cannot read network file {path}: {error}; fetch or make it again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path} is no network file of wsi_scale; for plain weights use network=NAME weights={path}"
+        ) from error
+
+
+def _header(content: Mapping[str, Any], path: Path) -> NetworkFile:
+    if content["format"] != _FORMAT:
+        raise WeightsError(f"{path} is of format {content['format']}; this version reads format {_FORMAT}")
+    return NetworkFile(
+        content["name"],
+        tuple(content["plan"]),
+        tuple(content["search_layers"]),
+        content["feature_layer"],
+        content["provenance"],
+    )

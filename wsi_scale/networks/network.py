@@ -1,0 +1,181 @@
+"""A network cut after its deepest tap: images in, what its layers answer out."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from wsi_scale.errors import ConfigError, WeightsError
+from wsi_scale.networks.architectures import Architecture
+from wsi_scale.networks.chain import build_chain, chain_taps
+
+#: Side of the image whose shapes tell a layer's stride.
+_PROBE_PX = 256
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A tapped layer.
+
+    Attributes
+    ----------
+    name
+        As users and results write it.
+    channels
+        Width of its map.
+    stride
+        Input pixels per map pixel.
+    """
+
+    name: str
+    channels: int
+    stride: int
+
+
+class Network(nn.Module):
+    """A frozen network in evaluation mode, cut after the deepest of its tapped layers.
+
+    Attributes
+    ----------
+    name
+        Architecture, or what the network file calls itself.
+    layers
+        The tapped layers, shallow to deep.
+    min_px
+        Smallest input side.
+    digest
+        SHA-256 over the parameters' values as float16, up to the deepest tap.
+    """
+
+    def __init__(self, name: str, trunk: nn.Module, layers: Sequence[Layer], min_px: int) -> None:
+        super().__init__()
+        self.name = name
+        self.trunk = trunk
+        self.layers = tuple(layers)
+        self.min_px = min_px
+        self.digest = digest_of(trunk)
+
+    def maps(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Map normalised images (n, 3, h, w) to the tapped layers' maps (n, channel, row, col)."""
+        maps: dict[str, torch.Tensor] = self.trunk(images)
+        return maps
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Map normalised images (n, 3, h, w) to the layers' spatial means (n, channel), float32."""
+        if isinstance(self.trunk, ChainTrunk):
+            return self.trunk.pooled(images)
+        return {name: _spatial_mean(value) for name, value in self.maps(images).items()}
+
+    @property
+    def stride(self) -> int:
+        """Largest stride of the tapped layers."""
+        return max(layer.stride for layer in self.layers)
+
+
+class ChainTrunk(nn.Module):
+    """The convolutions of a chain up to its deepest tap."""
+
+    def __init__(self, features: nn.Sequential, taps: Mapping[int, str]) -> None:
+        super().__init__()
+        self.features = features
+        self.taps = dict(taps)
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the maps of the tapped layers (n, channel, row, col)."""
+        return dict(self._walk(images))
+
+    def pooled(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Spatial means of the tapped layers; each map is let go before the next is made."""
+        return {name: _spatial_mean(value) for name, value in self._walk(images)}
+
+    def _walk(self, images: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        for index, module in enumerate(self.features):
+            images = module(images)
+            if index in self.taps:
+                yield self.taps[index], images
+
+
+def _spatial_mean(maps: torch.Tensor) -> torch.Tensor:
+    return maps.float().mean(dim=(2, 3))
+
+
+def digest_of(module: nn.Module) -> str:
+    """SHA-256 over a module's floating-point parameters and buffers as float16, in order of depth."""
+    digest = hashlib.sha256()
+    for value in module.state_dict().values():
+        if value.is_floating_point():
+            half = value.detach().to("cpu", torch.float16).contiguous()
+            digest.update(repr(tuple(half.shape)).encode())
+            digest.update(half.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def assemble(
+    architecture: Architecture, state: Mapping[str, torch.Tensor], layers: Sequence[str], source: str
+) -> Network:
+    """Build a network cut after the deepest of ``layers`` from its weights.
+
+    Parameters
+    ----------
+    state
+        Weights under torchvision's names; names beyond the cut may be missing or are ignored.
+    source
+        Where the weights come from, for error messages.
+
+    Raises
+    ------
+    ConfigError
+        The architecture has no such layer.
+    WeightsError
+        A weight up to the deepest layer is missing or of another shape.
+    """
+    order = list(architecture.nodes)
+    unknown = [name for name in layers if name not in architecture.nodes]
+    if unknown or not layers:
+        raise ConfigError(
+            f"{architecture.name} has no layer {', '.join(unknown) or '(none named)'}; it has {', '.join(order)}"
+        )
+    chosen = sorted(dict.fromkeys(layers), key=order.index)
+    with torch.device("meta"):
+        trunk = _cut(architecture, chosen)
+        described = _describe(trunk, chosen)
+    _load(trunk, state, source, chosen[-1])
+    return Network(architecture.name, trunk.requires_grad_(False), described, architecture.min_px).eval()
+
+
+def _cut(architecture: Architecture, layers: Sequence[str]) -> nn.Module:
+    if architecture.plan is None:
+        model = architecture.build().eval()
+        nodes = {architecture.nodes[name]: name for name in layers}
+        extractor: nn.Module = create_feature_extractor(model, return_nodes=nodes, suppress_diff_warning=True)
+        return extractor
+    taps = {tap.index: tap.name for tap in chain_taps(architecture.plan) if tap.name in layers}
+    features = build_chain(architecture.plan)[: max(taps) + 1]
+    return ChainTrunk(features, taps)
+
+
+def _describe(trunk: nn.Module, layers: Sequence[str]) -> list[Layer]:
+    maps = trunk.eval()(torch.empty(1, 3, _PROBE_PX, _PROBE_PX))
+    return [
+        Layer(name, int(maps[name].shape[1]), 2 ** ((_PROBE_PX // int(maps[name].shape[2])).bit_length() - 1))
+        for name in layers
+    ]
+
+
+def _load(trunk: nn.Module, state: Mapping[str, torch.Tensor], source: str, deepest: str) -> None:
+    wanted = trunk.state_dict()
+    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    if missing:
+        raise WeightsError(f"{source} holds no {missing[0]}, which is needed up to layer {deepest}")
+    wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+    if wrong:
+        shapes = f"{tuple(state[wrong[0]].shape)} where {tuple(wanted[wrong[0]].shape)} is needed"
+        raise WeightsError(f"{source} is of another network: {wrong[0]} has shape {shapes}")
+    # Counters of batch norm are no parameters: they stay whole numbers, so that the digest leaves them out.
+    values = {name: state[name].to(value.dtype) if name in state else torch.tensor(0) for name, value in wanted.items()}
+    trunk.load_state_dict(values, assign=True)
+    if not all(bool(torch.isfinite(v).all()) for v in values.values()):
+        raise WeightsError(f"{source} holds values that are not finite; fetch the file again")

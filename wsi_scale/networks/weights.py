@@ -1,0 +1,161 @@
+"""Where pretrained weights are found: never in silence, never at random."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import torch
+from platformdirs import user_data_path
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torchvision.models import get_weight
+
+from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.errors import WeightsError
+from wsi_scale.networks.architectures import ARCHITECTURES, Architecture
+
+SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A weights file at hand.
+
+    Attributes
+    ----------
+    architecture
+        Name of the network that it belongs to, by the file's name.
+    path
+        Where it is.
+    sha256
+        Digest of the file.
+    """
+
+    architecture: str
+    path: Path
+    sha256: str
+
+
+def weights_folder() -> Path:
+    """Folder named by WSI_SCALE_WEIGHTS, else the data folder's weights/, else the user's own."""
+    if named := os.environ.get("WSI_SCALE_WEIGHTS"):
+        return Path(named)
+    if data := os.environ.get("WSI_SCALE_DATA"):
+        return Path(data) / "weights"
+    return user_data_path("wsi_scale") / "weights"
+
+
+def find_weights(architecture: Architecture, file: Path | None = None) -> tuple[dict[str, torch.Tensor], str]:
+    """Find and read a network's weights.
+
+    They are looked for in this order: ``file``; the folder named by ``WSI_SCALE_WEIGHTS``; torchvision's
+    cache; torchvision's download.
+
+    Returns
+    -------
+    state, source
+        Tensors under torchvision's names, and where they come from.
+
+    Raises
+    ------
+    WeightsError
+        None can be had, or the file named is not readable.
+    """
+    if file is not None:
+        return read_weights(file), str(file)
+    for path in candidates(architecture):
+        return read_weights(path), str(path)
+    return _download(architecture), f"torchvision's {architecture.torchvision_weights}"
+
+
+def candidates(architecture: Architecture) -> Iterator[Path]:
+    """Weights files of an architecture at hand, best first."""
+    yield from _in_folder(weights_folder(), architecture.name)
+    if cached := _cached(architecture):
+        yield cached
+
+
+def at_hand() -> list[WeightsFile]:
+    """All weights files at hand, with their digests."""
+    return [
+        WeightsFile(name, path, file_digest(path))
+        for name, architecture in ARCHITECTURES.items()
+        for path in candidates(architecture)
+    ]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file or a torch state dict (tensors only, no code is run).
+
+    Raises
+    ------
+    WeightsError
+        Missing, truncated, or no weights at all.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
+        first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise WeightsError(f"cannot read weights {path}: {first}; fetch the file again") from error
+    if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise WeightsError(f"{path} is no state dict of tensors; save model.state_dict()")
+    return dict(state)
+
+
+def import_weights(name: str, file: Path) -> Path:
+    """Copy a weights file, as float16 safetensors, to the weights folder under the network's name."""
+    state = read_weights(file)
+    target = weights_folder() / f"{name}.safetensors"
+    halves = {key: value.half().contiguous() for key, value in state.items() if value.is_floating_point()}
+    with replacing_file(target) as part:
+        save_file(halves, part, metadata={"source": file.name, "sha256": file_digest(file)})
+    return target
+
+
+def _in_folder(folder: Path, name: str) -> list[Path]:
+    stems = (name, f"{name}_", f"{name}-")
+    if not folder.is_dir():
+        return []
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in SUFFIXES
+        and (path.stem == name or path.name.startswith(stems[1:]))
+        and not path.name.startswith(f"{name}_bn")  # torchvision's networks with batch norm are others
+    ]
+    return sorted((p for p in found if "head" not in p.stem), key=lambda p: (p.stem != name, p.name))
+
+
+def _cached(architecture: Architecture) -> Path | None:
+    if architecture.torchvision_weights is None:
+        return None
+    url = get_weight(architecture.torchvision_weights).url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+    return path if path.exists() else None
+
+
+def _download(architecture: Architecture) -> dict[str, torch.Tensor]:
+    try:
+        if architecture.torchvision_weights is None:
+            raise URLError("torchvision has none")
+        weights = get_weight(architecture.torchvision_weights)
+        return dict(weights.get_state_dict(progress=False, check_hash=True))
+    except (URLError, OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"no weights for {architecture.name}: none in {weights_folder()}, none in torchvision's cache, and the "
+            f"download failed ({error}); give weights=FILE, set WSI_SCALE_WEIGHTS to a folder that holds "
+            f"{architecture.name}.safetensors, or use network=embedded, which needs none"
+        ) from error
