@@ -1,1 +1,1 @@
-"""Package."""
+"""Making networks smaller and tuning them; so far the one training loop."""

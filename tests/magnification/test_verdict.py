@@ -1,0 +1,63 @@
+"""What an audit says of a slide."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wsi_scale.magnification.verdict import Flag, judge
+
+QUARTER = (0.25, 0.2, 0.31)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "usable", "estimate", "flag"),
+    [
+        (0.25, True, QUARTER, "none"),
+        (0.30, True, QUARTER, "none"),
+        # Outside the interval, but less than half an octave off.
+        (0.33, True, QUARTER, "none"),
+        # Half an octave off, but inside a wide interval.
+        (0.40, True, (0.25, 0.15, 0.42), "none"),
+        (0.50, True, QUARTER, "off_2x"),
+        (0.125, True, QUARTER, "off_2x"),
+        (0.37, True, QUARTER, "off_2x"),
+        (1.00, True, QUARTER, "off_2x"),
+        (1.20, True, QUARTER, "off_10x"),
+        (2.5, True, QUARTER, "off_10x"),
+        (0.05, True, (0.5, 0.4, 0.6), "off_10x"),
+        (1000.0, False, QUARTER, "implausible"),
+        (0.001, False, None, "implausible"),
+        (None, False, QUARTER, "missing"),
+        (None, False, None, "missing"),
+        (0.25, True, None, "cannot_tell"),
+    ],
+)
+def test_a_claim_is_held_against_the_look(
+    claimed: float | None, usable: bool, estimate: tuple[float, float, float] | None, flag: Flag
+) -> None:
+    verdict = judge(claimed, usable, estimate)
+    assert verdict.flag == flag
+    assert verdict.reason
+    assert "\n" not in verdict.reason
+
+
+def test_a_reason_quotes_the_claim_and_the_estimate_with_its_interval() -> None:
+    assert judge(0.5, True, QUARTER).reason == "header says 0.5 µm/px, but pixels look like 0.25 µm/px (0.2–0.31)"
+    assert "pixels look like 0.25" in judge(None, False, QUARTER).reason
+    assert "896" in judge(896.0, False, QUARTER).reason
+    assert "pixels" not in judge(None, False, None).reason
+
+
+@given(st.floats(0.05, 50), st.floats(0.2, 4), st.floats(0.01, 1))
+@settings(deadline=None)
+def test_the_further_off_the_harder_the_word(claimed: float, mpp: float, half: float) -> None:
+    flag = judge(claimed, True, (mpp, mpp * 2**-half, mpp * 2**half)).flag
+    off = abs(math.log2(claimed / mpp))
+    if off < min(0.49, half * 0.99) or off < 0.49:
+        assert flag == "none"
+    elif off > max(half, 0.51) * 1.01 and off < 2.1:
+        assert flag == "off_2x"
+    elif off > max(half * 1.01, 2.2):
+        assert flag == "off_10x"

@@ -1,0 +1,124 @@
+"""Tiles of known mpp whose sharpness, stain and compression do not give the mpp away."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+Tile = NDArray[np.uint8]
+
+KERNELS = (
+    Image.Resampling.BOX,
+    Image.Resampling.BILINEAR,
+    Image.Resampling.HAMMING,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Ranges that augmentation draws from (PAPERS.md H.3: wide ones generalise to other scanners).
+
+    Attributes
+    ----------
+    grid_octaves
+        log2 of the intermediate grid's pixel over the target's: the tile passes through it, so that the
+        number of resamplings and their kernel say nothing about the scale.
+    blur_px
+        Largest standard deviation of the Gaussian blur at the target, pixels.
+    jpeg_quality
+        Range of the JPEG quality, at the intermediate grid or at the target.
+    stain
+        Standard deviation of the mixing of optical densities.
+    grey
+        Share of tiles turned grey.
+    noise
+        Largest standard deviation of the noise, grey levels.
+    """
+
+    grid_octaves: tuple[float, float] = (-0.6, 0.5)
+    blur_px: float = 1.6
+    jpeg_quality: tuple[int, int] = (30, 98)
+    stain: float = 0.12
+    grey: float = 0.12
+    noise: float = 6.0
+
+
+def cut_tile(
+    image: Tile, mpp: float, target_mpp: float, tile_px: int, rng: np.random.Generator, recipe: Recipe
+) -> Tile:
+    """Cut a tile at a random place and bring it to ``target_mpp`` by a random route.
+
+    Parameters
+    ----------
+    image
+        (row, col, rgb) at ``mpp`` µm per pixel; must hold tile_px × target_mpp µm.
+    target_mpp
+        µm per pixel of the result, (tile_px, tile_px, 3).
+    """
+    side = tile_px * target_mpp / mpp
+    y, x = (rng.uniform(0, max(extent - side, 0)) for extent in image.shape[:2])
+    box = (
+        int(x),
+        int(y),
+        min(int(np.ceil(x + side)), image.shape[1]),
+        min(int(np.ceil(y + side)), image.shape[0]),
+    )
+    crop = Image.fromarray(image[box[1] : box[3], box[0] : box[2]])
+    inner = (x - box[0], y - box[1], min(x - box[0] + side, crop.width), min(y - box[1] + side, crop.height))
+    grid_px = max(16, round(tile_px / 2 ** rng.uniform(*recipe.grid_octaves)))
+    middle = crop.resize((grid_px, grid_px), _kernel(rng), box=inner)
+    if rng.random() < 0.5:
+        middle = jpeg(middle, int(rng.integers(*recipe.jpeg_quality)))
+    tile = middle.resize((tile_px, tile_px), _kernel(rng))
+    return np.asarray(_turn(tile, rng))
+
+
+def disguise(tile: Tile, rng: np.random.Generator, recipe: Recipe) -> Tile:
+    """Change sharpness, stain, light, noise and compression of a tile, leaving its scale."""
+    image = Image.fromarray(tile)
+    kind = rng.random()
+    if kind < 0.45:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, recipe.blur_px)))
+    elif kind < 0.7:
+        image = image.filter(ImageFilter.UnsharpMask(rng.uniform(0.5, 2), int(rng.integers(30, 200)), 0))
+    coloured = _restain(np.asarray(image), rng, recipe)
+    noisy = coloured + rng.normal(0, rng.uniform(0, recipe.noise), coloured.shape).astype(np.float32)
+    result = np.clip(noisy, 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        result = np.asarray(jpeg(Image.fromarray(result), int(rng.integers(*recipe.jpeg_quality))))
+    return result
+
+
+def jpeg(image: Image.Image, quality: int) -> Image.Image:
+    """Compress and decompress."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer)
+
+
+def _kernel(rng: np.random.Generator) -> Image.Resampling:
+    return KERNELS[rng.integers(len(KERNELS))]
+
+
+def _turn(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    turn = int(rng.integers(8))
+    if turn & 1:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return image.rotate(90 * (turn >> 1))
+
+
+def _restain(tile: Tile, rng: np.random.Generator, recipe: Recipe) -> NDArray[np.float32]:
+    """Mix optical densities by a random matrix near the identity, then gamma, white balance and grey."""
+    density = -np.log((tile.astype(np.float32) + 1) / 256)
+    mixing = (np.eye(3) + rng.normal(0, recipe.stain, (3, 3))) * 2 ** rng.uniform(-0.5, 0.5)
+    density = np.clip(density @ mixing.astype(np.float32), 0, None)
+    light = 255 * np.exp(-density) * rng.uniform(0.85, 1.05, 3).astype(np.float32)
+    if rng.random() < recipe.grey:
+        light = np.repeat(light.mean(axis=2, keepdims=True), 3, axis=2)
+    gamma = 2 ** rng.uniform(-0.4, 0.4)
+    result: NDArray[np.float32] = 255 * np.power(np.clip(light / 255, 0, 1), gamma)
+    return result

@@ -1,0 +1,77 @@
+"""Training tiles of random mpp from fields of known mpp."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.magnification.augment import Recipe, Tile, cut_tile, disguise
+
+#: How much finer than its source a tile may be, octaves: the enlarging is part of the disguise.
+FINER_OCTAVES = 0.5
+
+
+@dataclass(frozen=True)
+class SourceField:
+    """An image of known µm per pixel.
+
+    Attributes
+    ----------
+    image
+        (row, col, rgb).
+    mpp
+        µm per pixel.
+    group
+        Case or slide: what a split keeps together.
+    """
+
+    image: Tile
+    mpp: float
+    group: str
+
+    def allows(self, target_mpp: float, tile_px: int) -> bool:
+        """Whether a tile at ``target_mpp`` fits in and is not finer than half an octave below the source."""
+        fits = tile_px * target_mpp <= min(self.image.shape[:2]) * self.mpp
+        return fits and target_mpp >= self.mpp * 2**-FINER_OCTAVES
+
+
+def draw_field(
+    fields: Sequence[SourceField], mpp_range: tuple[float, float], tile_px: int, rng: np.random.Generator
+) -> tuple[SourceField, float]:
+    """Draw a target mpp log-uniformly, then a group that can serve it, then one of its fields."""
+    for _ in range(1000):
+        target = float(np.exp(rng.uniform(*np.log(mpp_range))))
+        able = [field for field in fields if field.allows(target, tile_px)]
+        if able:
+            groups = sorted({field.group for field in able})
+            group = groups[rng.integers(len(groups))]
+            mine = [field for field in able if field.group == group]
+            return mine[rng.integers(len(mine))], target
+    raise ValueError(f"no field allows tiles of {tile_px} px at {mpp_range} µm/px")
+
+
+def draw_batch(
+    fields: Sequence[SourceField],
+    mpp_range: tuple[float, float],
+    tile_px: int,
+    count: int,
+    rng: np.random.Generator,
+    recipe: Recipe,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], list[str]]:
+    """Draw disguised tiles with their log2 mpp.
+
+    Returns
+    -------
+    tiles, log2_mpp, groups
+        (tile, row, col, rgb), (tile,) and the group of each tile's field.
+    """
+    tiles = np.empty((count, tile_px, tile_px, 3), np.uint8)
+    truth = np.empty(count, np.float32)
+    groups = []
+    for index in range(count):
+        field, target = draw_field(fields, mpp_range, tile_px, rng)
+        tiles[index] = disguise(cut_tile(field.image, field.mpp, target, tile_px, rng, recipe), rng, recipe)
+        truth[index] = np.log2(target)
+        groups.append(field.group)
+    return tiles, truth, groups

@@ -1,0 +1,51 @@
+"""What an audit says of a slide: whether its header agrees with its look."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Flag = Literal["none", "missing", "implausible", "off_2x", "off_10x", "cannot_tell"]
+
+#: Header and estimate further apart than this (octaves, and outside the interval) are flagged: halfway to 2x.
+OFF_OCTAVES = 0.5
+#: From here on the header is closer to off by 10 than by 2 (octaves: the mean of log2 2 and log2 10).
+OFF_10X_OCTAVES = (1 + math.log2(10)) / 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A flag and its reason in one line."""
+
+    flag: Flag
+    reason: str
+
+
+def judge(
+    claimed_mpp: float | None,
+    usable: bool,
+    estimate: tuple[float, float, float] | None,
+) -> Verdict:
+    """Hold a slide's claim against its estimate.
+
+    Parameters
+    ----------
+    claimed_mpp
+        µm per pixel that metadata or an override claims; None where nothing does.
+    usable
+        Whether the claim is within 0.05–50 µm/px.
+    estimate
+        (mpp, low, high) read from the pixels; None where the estimator abstains.
+    """
+    quoted = f"pixels look like {estimate[0]:.3g} µm/px ({estimate[1]:.3g}–{estimate[2]:.3g})" if estimate else ""
+    if claimed_mpp is None:
+        return Verdict("missing", "no mpp in the header" + (f"; {quoted}" if quoted else ""))
+    if not usable:
+        return Verdict("implausible", f"header says {claimed_mpp:.6g} µm/px" + (f"; {quoted}" if quoted else ""))
+    if estimate is None:
+        return Verdict("cannot_tell", f"header says {claimed_mpp:.4g} µm/px; no estimate to hold against it")
+    mpp, low, high = estimate
+    distance = math.log2(claimed_mpp / mpp)
+    if low <= claimed_mpp <= high or abs(distance) < OFF_OCTAVES:
+        return Verdict("none", f"header says {claimed_mpp:.4g} µm/px; {quoted}")
+    flag: Flag = "off_10x" if abs(distance) > OFF_10X_OCTAVES else "off_2x"
+    return Verdict(flag, f"header says {claimed_mpp:.4g} µm/px, but {quoted}")

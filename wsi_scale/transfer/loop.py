@@ -1,0 +1,145 @@
+"""The one training loop: seeded, early stopping on validation, resumable to the same result."""
+
+import copy
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+Loss = Callable[[nn.Module, Batch], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How to train.
+
+    Attributes
+    ----------
+    epochs, steps
+        Most epochs, and batches in an epoch.
+    learning_rate, weight_decay
+        Of AdamW; the rate warms up over the first twentieth and falls along a cosine to zero.
+    patience
+        Epochs without a better validation score before training stops.
+    seed
+        Of everything random in the model's own layers (the batches bring their own).
+    """
+
+    epochs: int
+    steps: int
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    patience: int = 10_000
+    seed: int = 0
+
+
+@dataclass
+class LoopState:
+    """All that training needs to go on: plain tensors and numbers, saved without pickle's help."""
+
+    epoch: int = 0
+    best_score: float = math.inf
+    best_epoch: int = -1
+    model: dict[str, torch.Tensor] = field(default_factory=dict)
+    best_model: dict[str, torch.Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    history: list[tuple[float, float]] = field(default_factory=list)
+
+
+def rate_at(step: int, total: int) -> float:
+    """Share of the full learning rate at a step: linear warm-up, then a cosine to zero."""
+    warm_up = max(1, total // 20)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+
+
+def train(
+    model: nn.Module,
+    batches: Callable[[int], Iterable[Batch]],
+    loss: Loss,
+    validate: Callable[[nn.Module], float],
+    settings: LoopSettings,
+    *,
+    state: LoopState | None = None,
+    on_epoch: Callable[[LoopState], None] = lambda _: None,
+    on_step: Callable[[float], None] = lambda _: None,
+) -> LoopState:
+    """Train in place and return the final state; the model ends with its best validated weights.
+
+    Parameters
+    ----------
+    model
+        Trained where its parameters require gradients.
+    batches
+        Epoch number → its batches; the same number must give the same batches, so that an interrupted
+        training continues to the same result.
+    loss
+        Model and batch → scalar.
+    validate
+        Model in eval mode → score, smaller is better.
+    state
+        Where an earlier call was interrupted (as handed to ``on_epoch``).
+    on_epoch, on_step
+        Called with the state after each epoch, and with the loss after each step.
+    """
+    state = copy.deepcopy(state) if state else LoopState()
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    if state.epoch:
+        model.load_state_dict(state.model)
+        optimizer.load_state_dict(state.optimizer)
+    while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
+        torch.manual_seed(settings.seed * 100_003 + state.epoch)
+        mean_loss = _one_epoch(model, batches(state.epoch), loss, optimizer, settings, state.epoch, on_step)
+        model.eval()
+        with torch.inference_mode():
+            score = validate(model)
+        _remember(state, model, optimizer, mean_loss, score)
+        on_epoch(state)
+    model.load_state_dict(state.best_model)
+    model.eval()
+    return state
+
+
+def _one_epoch(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    loss: Loss,
+    optimizer: torch.optim.Optimizer,
+    settings: LoopSettings,
+    epoch: int,
+    on_step: Callable[[float], None],
+) -> float:
+    model.train()
+    losses = []
+    for step, batch in enumerate(batches, start=epoch * settings.steps):
+        share = rate_at(step, settings.epochs * settings.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * share
+        value = loss(model, batch)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        losses.append(float(value.detach()))
+        on_step(losses[-1])
+    return sum(losses) / max(1, len(losses))
+
+
+def _remember(
+    state: LoopState, model: nn.Module, optimizer: torch.optim.Optimizer, mean_loss: float, score: float
+) -> None:
+    snapshot = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    state.history.append((mean_loss, score))
+    if score < state.best_score or not state.best_model:
+        state.best_score, state.best_epoch, state.best_model = score, state.epoch, snapshot
+    state.model, state.optimizer = snapshot, copy.deepcopy(optimizer.state_dict())
+    state.epoch += 1
