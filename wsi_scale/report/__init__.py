@@ -1,1 +1,1 @@
-"""Package."""
+"""Figures and HTML pages of results, knowing nothing of how these were computed."""

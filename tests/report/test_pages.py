@@ -1,0 +1,187 @@
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wsi_scale.artifacts.audit import AuditRow
+from wsi_scale.artifacts.regressor import RegressorFile, write_regressor
+from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
+from wsi_scale.artifacts.status import StatusRow
+from wsi_scale.report.cohort import CohortView, read_cohort_view
+from wsi_scale.report.pages import MOST_EMBEDDED, render_cohort_page, render_slide_page
+from wsi_scale.report.slide_view import SlideView, read_slide_view
+
+SlideWriter = Callable[..., Path]
+
+HOSTILE = "a\"b'<script>alert(1)</script>&é 漢 {{ 7 * 7 }} $x$"
+REASON = "no usable µm per pixel; give it with --mpp or in the sheet's mpp column"
+CONTEXT = {"versions": {"wsi-scale": "0.1.0"}, "configuration": "tiling:\n  mpp: 0.5 # <&>\n"}
+ANSWERS = [{"slide_id": "a", "group": "g", "true_mpp": 0.5 * k, "predicted_mpp": 0.55 * k} for k in (1, 2, 4)]
+
+
+class Page(HTMLParser):
+    """Elements, attributes, ids and text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(page)
+        self.ids = [value for name, value in self.attributes if name == "id"]
+        self.links = [v for name, v in self.attributes if name in ("href", "src", "xlink:href") and v]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def views(
+    tmp_path: Path, write_ok: SlideWriter, write_failed: SlideWriter, write_empty: SlideWriter
+) -> list[SlideView]:
+    warned = write_ok(tmp_path / "1", HOSTILE, ("mpp <0.5> differs",))
+    return [
+        read_slide_view(warned, HOSTILE, audit=_audit(HOSTILE, "off_2x")),
+        read_slide_view(write_failed(tmp_path / "2", "broken", REASON), "broken"),
+        read_slide_view(write_empty(tmp_path / "3", "glass"), "glass"),
+    ]
+
+
+def _audit(slide_id: str, flag: str) -> AuditRow:
+    return AuditRow(slide_id, "/p", 0.5, "metadata", 0.25, 0.2, 0.3, flag, f"{flag} because")
+
+
+def _cohort_page(views: list[SlideView], cohort: CohortView | None = None) -> str:
+    return render_cohort_page([view.status for view in views], views, cohort or CohortView(), CONTEXT)
+
+
+def _many(number: int) -> list[StatusRow]:
+    return [StatusRow(f"a b#{k}", "/p", "ok", "") for k in range(number)]
+
+
+def test_pages_need_nothing_from_outside_and_no_script(views: list[SlideView]) -> None:
+    cohort = CohortView([_audit(HOSTILE, "none")], {"source": "cohort", "training": {"answers": ANSWERS}})
+    for page in (render_slide_page(views[0], CONTEXT), _cohort_page(views, cohort)):
+        parsed = Page(page)
+        assert not {"script", "link", "iframe", "object", "embed", "base"} & set(parsed.tags)
+        assert all(link.startswith(("#", "data:image/")) for link in parsed.links)
+        assert not any(name.startswith("on") for name, _ in parsed.attributes)
+        assert not re.search(r"https?://|@import|url\((?!#)", page)
+
+
+def test_every_link_within_a_page_has_its_target_and_ids_are_unique(views: list[SlideView]) -> None:
+    cohort = CohortView([_audit(HOSTILE, "none")], {"source": "cohort", "training": {"answers": ANSWERS}})
+    parsed = Page(_cohort_page(views, cohort))
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {link[1:] for link in parsed.links if link.startswith("#")} <= set(parsed.ids)
+
+
+def test_hostile_names_are_shown_and_not_obeyed(views: list[SlideView]) -> None:
+    for page in (render_slide_page(views[0], CONTEXT), _cohort_page(views)):
+        assert HOSTILE in Page(page).text
+        assert "<script" not in page
+        assert "{{ 7 * 7 }}" in page
+
+
+def test_every_picture_has_a_description(views: list[SlideView]) -> None:
+    page = _cohort_page(views)
+    assert page.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]+"', page)) == 4
+    assert page.count('role="img"') == len(re.findall(r'role="img" aria-label="[^"]+', page)) == 6
+
+
+def test_a_failed_slide_shows_its_reason_in_table_and_section(views: list[SlideView]) -> None:
+    assert Page(_cohort_page(views)).text.count(REASON) == 2
+    assert REASON in Page(render_slide_page(views[1], CONTEXT)).text
+
+
+def test_failed_slides_come_first_in_the_table(views: list[SlideView]) -> None:
+    table = re.findall(r'<tr class="(\w+)">', _cohort_page(views))
+    assert table == ["failed", "empty", "ok"]
+
+
+def test_flagged_slides_come_first_in_the_audit() -> None:
+    flags = ["none", "cannot_tell", "missing", "off_2x", "implausible", "off_10x"]
+    cohort = CohortView([_audit(flag, flag) for flag in flags])
+    found = re.findall(r"(\w+) because", render_cohort_page([], [], cohort, CONTEXT))
+    assert found == ["off_10x", "off_2x", "implausible", "missing", "cannot_tell", "none"]
+
+
+def test_warnings_and_the_verdict_stand_in_a_slides_section(views: list[SlideView]) -> None:
+    text = Page(render_slide_page(views[0], CONTEXT)).text
+    assert "mpp <0.5> differs" in text
+    assert "off_2x because" in text
+    assert "level 0 looks like 0.258 µm/px (0.2–0.33)" in text
+    assert "from the header" in text
+
+
+def test_a_small_cohort_holds_its_sections_and_a_large_one_links_to_them(views: list[SlideView]) -> None:
+    rows = _many(MOST_EMBEDDED - len(views))
+    statuses = [view.status for view in views]
+    small = render_cohort_page(statuses + rows, views, CohortView(), CONTEXT)
+    large = render_cohort_page([*statuses, *rows, *_many(1)], views, CohortView(), CONTEXT)
+    assert small.count("<article") == len(views)
+    assert large.count("<article") == 0
+    assert "<img" not in large
+    assert 'href="slides/broken/report.html"' in large
+
+
+def test_links_to_slides_are_quoted() -> None:
+    page = render_cohort_page([StatusRow("a b#1/é?", "/p", "ok", "")], [], CohortView(), CONTEXT)
+    assert 'href="slides/a%20b%231%2F%C3%A9%3F/report.html"' in page
+
+
+def test_a_path_that_is_no_text_does_not_stop_the_page() -> None:
+    page = render_cohort_page([StatusRow("a\udcff", "/p/a\udcff.svs", "failed", "x")], [], CohortView(), CONTEXT)
+    assert page.encode("utf-8")
+    assert "slides/a%FF/report.html" in page
+
+
+def test_a_cohorts_own_regressor_shows_its_errors(tmp_path: Path) -> None:
+    arrays = {name: np.zeros(1) for name in ("mean", "scale", "weights", "intercepts")}
+    training = {"answers": ANSWERS, "tiles": 100, "groups": 5}
+    header = {"source": "cohort", "half_width_octaves": 0.2, "coverage": 0.9, "training": training}
+    write_regressor(tmp_path / "r", RegressorFile(arrays, header))
+    text = Page(render_cohort_page([], [], read_cohort_view([], tmp_path / "r"), CONTEXT)).text
+    assert "100 tiles from 5 groups" in text
+    assert "0.14 octave (a factor of 1.10)" in text
+    assert "100% (meant: 90%)" in text
+
+
+def test_the_shipped_regressor_is_named_and_its_figures_are_shown() -> None:
+    header = {"source": "shipped", "training": {"figures": {"held_out": {"median_error": 0.2143}}}}
+    text = Page(render_cohort_page([], [], CohortView((), header), CONTEXT)).text
+    assert "The shipped regressor was used; nothing was fitted to these slides." in text
+    assert "held out: median error" in text
+    assert "0.2143" in text
+
+
+def test_a_map_without_any_answer_says_so(tmp_path: Path, write_ok: SlideWriter) -> None:
+    scale_map, _ = read_scale_map(write_ok(tmp_path, "a"))
+    nothing = np.full_like(scale_map.image, np.nan)
+    attributes = {**scale_map.attributes, "grid": asdict(scale_map.grid)}
+    write_scale_map(tmp_path, replace(scale_map, image=nothing, attributes=attributes), "f")
+    page = render_slide_page(read_slide_view(tmp_path, "a"), CONTEXT)
+    assert "No tile has an answer" in page
+    assert "Response curves" not in page
+
+
+def test_the_same_results_give_the_same_page(views: list[SlideView]) -> None:
+    assert _cohort_page(views) == _cohort_page(views)
+
+
+def test_versions_and_configuration_are_shown_as_they_are(views: list[SlideView]) -> None:
+    text = Page(render_slide_page(views[1], CONTEXT)).text
+    assert "mpp: 0.5 # <&>" in text
+    assert "wsi-scale" in text
+
+
+def test_a_page_without_context_can_be_written(views: list[SlideView]) -> None:
+    assert "Not recorded." in render_slide_page(views[2], {})

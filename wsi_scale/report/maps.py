@@ -1,0 +1,116 @@
+"""A map of the tiles' values at its place on the slide, with axes in mm and a legend."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.artifacts.tiles import TileGrid
+from wsi_scale.report.colors import ColorScale
+from wsi_scale.report.images import pixels_uri
+from wsi_scale.report.ticks import linear_ticks, short
+
+#: Room for the axes' labels left of and above the slide, units of the drawing.
+_LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 8.0, 16.0, 86.0
+#: A drawing is at least this wide, so that the legend's labels do not touch.
+_LEAST_WIDTH = 200.0
+
+
+@dataclass(frozen=True)
+class MapDrawing:
+    """All that the template needs to draw a map; lengths in units of the drawing.
+
+    Attributes
+    ----------
+    width, height
+        Of the drawing.
+    left, top, slide_width, slide_height
+        The slide's rectangle in it.
+    slide_um
+        The slide's width and height in µm.
+    map_um
+        Left, top, width and height of the map on the slide, µm.
+    map_uri, underlay_uri, legend_uri
+        Pictures; without an underlay "".
+    ticks_x, ticks_y
+        (place, label) along the slide, mm.
+    legend_ticks
+        (place 0–1, label).
+    legend_label, description
+        In words.
+    """
+
+    width: float
+    height: float
+    left: float
+    top: float
+    slide_width: float
+    slide_height: float
+    slide_um: tuple[float, float]
+    map_um: tuple[float, float, float, float]
+    map_uri: str
+    underlay_uri: str
+    legend_uri: str
+    ticks_x: list[tuple[float, str]]
+    ticks_y: list[tuple[float, str]]
+    legend_ticks: list[tuple[float, str]]
+    legend_label: str
+    description: str
+
+
+def lay_map(
+    values: NDArray[np.floating],
+    grid: TileGrid,
+    scale: ColorScale,
+    description: str,
+    *,
+    box: tuple[float, float],
+    underlay_uri: str = "",
+) -> MapDrawing:
+    """Lay out a map.
+
+    Parameters
+    ----------
+    values
+        (row, col), NaN where nothing is drawn.
+    grid
+        Where the map lies.
+    box
+        Largest width and height of the slide in the drawing.
+    underlay_uri
+        A picture of the whole slide under the map.
+    """
+    width_um, height_um = grid.slide_width * grid.mpp_x, grid.slide_height * grid.mpp_y
+    per_um = min(box[0] / width_um, box[1] / height_um)
+    slide_width, slide_height = width_um * per_um, height_um * per_um
+    # A map pixel is as wide as the step between tiles, around each tile's centre.
+    margin_um = (grid.tile_px * grid.mpp - grid.step_um) / 2
+    legend = np.linspace(scale.low, scale.high, 256)
+    if scale.logarithmic:
+        legend = np.geomspace(scale.low, scale.high, 256)
+    return MapDrawing(
+        width=max(_LEFT + slide_width + _RIGHT, _LEAST_WIDTH),
+        height=_TOP + slide_height + _BOTTOM,
+        left=_LEFT,
+        top=_TOP,
+        slide_width=slide_width,
+        slide_height=slide_height,
+        slide_um=(width_um, height_um),
+        map_um=(margin_um, margin_um, grid.cols * grid.step_um, grid.rows * grid.step_um),
+        map_uri=pixels_uri(scale.paint(values)),
+        underlay_uri=underlay_uri,
+        legend_uri=pixels_uri(scale.paint(legend[np.newaxis])),
+        ticks_x=_ticks(width_um, per_um),
+        ticks_y=_ticks(height_um, per_um),
+        legend_ticks=scale.ticks(),
+        legend_label=scale.label,
+        description=description,
+    )
+
+
+def _ticks(length_um: float, per_um: float) -> list[tuple[float, str]]:
+    """Ticks in mm along a side; few on a short side, so that their labels do not touch."""
+    ticks = linear_ticks(length_um / 1e3)
+    if length_um * per_um < 30 * len(ticks):
+        ticks = [ticks[0], ticks[-1]] if length_um * per_um >= 30 else ticks[:1]
+    return [(mm * 1e3 * per_um, short(mm)) for mm in ticks]

@@ -1,0 +1,120 @@
+"""The report's pages: self-contained HTML, one file each, without scripts."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from wsi_scale.artifacts.status import StatusRow
+from wsi_scale.report.cohort import CohortView, lay_regressor
+from wsi_scale.report.slide_section import lay_section
+from wsi_scale.report.slide_view import SlideView
+from wsi_scale.report.words import (
+    STATUS_TONES,
+    VERDICTS,
+    count_text,
+    failed_first,
+    flagged_first,
+    interval_text,
+    mpp_text,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+#: Name of a page, in the results' folder and in each slide's.
+NAME = "report.html"
+#: A cohort of more slides than this links to their own pages instead of holding everything.
+MOST_EMBEDDED = 50
+
+
+def render_slide_page(view: SlideView, context: Mapping[str, object]) -> str:
+    """Write the page of one slide.
+
+    Parameters
+    ----------
+    view
+        As ``read_slide_view`` gives it.
+    context
+        ``versions``: name → version; ``configuration``: YAML text. Either may be missing.
+    """
+    return _render("slide.html.j2", section=lay_section(view, "slide"), **_provenance(context))
+
+
+def render_cohort_page(
+    rows: Sequence[StatusRow], views: Sequence[SlideView], cohort: CohortView, context: Mapping[str, object]
+) -> str:
+    """Write the page of all slides.
+
+    Parameters
+    ----------
+    rows
+        One a slide.
+    views
+        Of the slides whose sections the page holds; not looked at above ``MOST_EMBEDDED`` slides. A row
+        without a view links to ``slides/<slide_id>/report.html``.
+    cohort
+        The audit and the regressor.
+    context
+        ``versions``: name → version; ``configuration``: YAML text. Either may be missing.
+    """
+    embedded = views if len(rows) <= MOST_EMBEDDED else ()
+    anchors = {view.slide_id: f"slide-{number}" for number, view in enumerate(embedded, start=1)}
+    links = {
+        row.slide_id: f"#{anchors[row.slide_id]}" if row.slide_id in anchors else page_link(row.slide_id)
+        for row in rows
+    }
+    order = failed_first([row.status for row in rows])
+    return _render(
+        "cohort.html.j2",
+        rows=[rows[position] for position in order],
+        summary=_summary(rows),
+        links=links,
+        audit=flagged_first(cohort.audit),
+        regressor=lay_regressor(cohort.regressor),
+        sections=[lay_section(view, anchors[view.slide_id]) for view in embedded],
+        **_provenance(context),
+    )
+
+
+def page_link(slide_id: str) -> str:
+    """Link from the cohort's page to a slide's own.
+
+    Examples
+    --------
+    >>> page_link("a b#1")
+    'slides/a%20b%231/report.html'
+    """
+    return f"slides/{quote(os.fsencode(slide_id), safe='')}/{NAME}"
+
+
+def _summary(rows: Sequence[StatusRow]) -> str:
+    counts = [(sum(row.status == status for row in rows), status) for status in ("ok", "empty", "failed")]
+    parts = ", ".join(f"{count} {status}" for count, status in counts if count)
+    return f"{count_text(len(rows), 'slide')}: {parts}" if rows else "no slides"
+
+
+def _provenance(context: Mapping[str, object]) -> dict[str, object]:
+    return {"versions": context.get("versions") or {}, "configuration": context.get("configuration") or ""}
+
+
+def _render(template: str, **shown: object) -> str:
+    page = _environment().get_template(template).render(**shown)
+    # A path that is no valid text must not keep the page from being written.
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("wsi_scale.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"verdicts": VERDICTS, "tones": STATUS_TONES}
+    environment.filters |= {"mpp": mpp_text, "count": count_text}
+    environment.globals["interval"] = interval_text
+    return environment

@@ -1,0 +1,155 @@
+"""A slide's section: what its template shows, figures drawn and words chosen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from wsi_scale.artifacts.scale_map import ScaleMap
+from wsi_scale.report.colors import CONFIDENCE_SCALE, mpp_scale
+from wsi_scale.report.images import photograph, underlay
+from wsi_scale.report.maps import MapDrawing, lay_map
+from wsi_scale.report.plots import curve_plot, distribution_plot
+from wsi_scale.report.slide_view import SlideView
+from wsi_scale.report.words import by_downsample, mpp_text, prediction_words, quartiles, slide_facts
+
+#: Largest width and height of the slide in a drawing of the map, and of the confidence.
+_MAP_BOX, _CONFIDENCE_BOX = (460.0, 460.0), (250.0, 250.0)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An embedded picture with its size in pixels."""
+
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A layer's name and its plot."""
+
+    layer: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the search found.
+
+    Attributes
+    ----------
+    words
+        One sentence with numbers.
+    method
+        How it was found.
+    optimal, confidence
+        Maps.
+    curves
+        One a layer.
+    distribution
+        An ``<svg>`` element.
+    """
+
+    words: str
+    method: str
+    optimal: MapDrawing
+    confidence: MapDrawing
+    curves: tuple[Curve, ...]
+    distribution: str
+
+
+@dataclass(frozen=True)
+class SlideSection:
+    """Everything that the template of a slide shows."""
+
+    view: SlideView
+    anchor: str
+    facts: list[tuple[str, str]]
+    warnings: list[str]
+    thumbnail: Picture | None
+    overlay: Picture | None
+    tiles_words: str
+    scale: Scale | None
+    no_scale: str
+    prediction_words: str
+    by_downsample: list[tuple[str, str]]
+
+
+def lay_section(view: SlideView, anchor: str) -> SlideSection:
+    """Draw and word a slide's section; ``anchor`` is its id on the page."""
+    warnings = view.info.get("warnings")
+    readable = view.info.get("status") == "ok"
+    scale = _scale(view) if view.scale_map is not None else None
+    return SlideSection(
+        view=view,
+        anchor=anchor,
+        facts=slide_facts(view.info),
+        warnings=[str(warning) for warning in warnings] if readable and isinstance(warnings, list) else [],
+        thumbnail=Picture(*photograph(view.thumbnail)) if view.thumbnail else None,
+        overlay=Picture(*photograph(view.overlay)) if view.overlay else None,
+        tiles_words=_tiles_words(view),
+        scale=scale,
+        no_scale="No tile has an answer, so there is no map." if view.scale_map and not scale else "",
+        prediction_words=prediction_words(view.prediction) if view.prediction else "",
+        by_downsample=by_downsample(view.prediction) if view.prediction else [],
+    )
+
+
+def _tiles_words(view: SlideView) -> str:
+    if view.tiles is None:
+        return ""
+    grid = view.tiles.grid
+    side = f"{grid.tile_px * grid.mpp:.4g} µm ({grid.tile_px} px at {mpp_text(grid.mpp)} µm/px)"
+    return f"{len(view.tiles)} tiles of {side} on a grid of {grid.rows} × {grid.cols}"
+
+
+def _scale(view: SlideView) -> Scale | None:
+    """Draw what the search found; None where no tile has an answer."""
+    scale_map = view.scale_map
+    if scale_map is None or not np.isfinite(scale_map.image[0]).any():
+        return None
+    optimal, confidence, _ = scale_map.image
+    answers = optimal[np.isfinite(optimal)]
+    tiles = max(len(view.tiles) if view.tiles else 0, len(answers))
+    middle = quartiles(answers)
+    words = (
+        f"{len(answers)} of {tiles} tiles have an answer; their optimal mpp has the median "
+        f"{mpp_text(middle.median)} µm/px and its middle half lies between {mpp_text(middle.low)} and "
+        f"{mpp_text(middle.high)} µm/px."
+    )
+    pale = underlay(view.thumbnail) if view.thumbnail else ""
+    certain = quartiles(confidence[np.isfinite(confidence)]).median if np.isfinite(confidence).any() else 0.0
+    described = f"Map of the confidence, median {certain:.2f}"
+    return Scale(
+        words=words,
+        method=_method(scale_map),
+        optimal=lay_map(
+            optimal,
+            scale_map.grid,
+            mpp_scale(optimal),
+            f"Scale map. {words}",
+            box=_MAP_BOX,
+            underlay_uri=pale,
+        ),
+        confidence=lay_map(confidence, scale_map.grid, CONFIDENCE_SCALE, described, box=_CONFIDENCE_BOX),
+        curves=tuple(_curves(scale_map, middle.median)),
+        distribution=distribution_plot(answers, f"Histogram. {words}"),
+    )
+
+
+def _method(scale_map: ScaleMap) -> str:
+    method, network = scale_map.attributes.get("method"), scale_map.attributes.get("network")
+    return " with ".join(str(part) for part in (method, network) if part)
+
+
+def _curves(scale_map: ScaleMap, median_mpp: float) -> Iterator[Curve]:
+    answered = np.isfinite(scale_map.image[0])
+    sampled = scale_map.rung_mpp[~scale_map.rung_interpolated]
+    finest = float(sampled.min()) if len(sampled) else float("inf")
+    for layer, values in scale_map.curves.items():
+        described = f"Median response of {layer} against µm per pixel; median optimal mpp {mpp_text(median_mpp)}"
+        svg = curve_plot(scale_map.rung_mpp, values[answered], finest, median_mpp, described)
+        if svg is not None:
+            yield Curve(layer, svg)

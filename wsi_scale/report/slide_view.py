@@ -1,0 +1,105 @@
+"""What a report shows of a slide, as read from its folder."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from wsi_scale.artifacts.audit import AuditRow
+from wsi_scale.artifacts.pictures import OVERLAY, THUMBNAIL
+from wsi_scale.artifacts.prediction import Prediction, read_prediction
+from wsi_scale.artifacts.record import SLIDE_STAGES, Record, read_record
+from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map
+from wsi_scale.artifacts.slide_info import NAME as SLIDE_INFO
+from wsi_scale.artifacts.slide_info import read_slide_info
+from wsi_scale.artifacts.status import StatusRow, slide_status
+from wsi_scale.artifacts.tiles import TileTable, read_tiles
+from wsi_scale.errors import ArtifactError
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True)
+class SlideView:
+    """Everything that one slide's section needs.
+
+    What a stage left is shown only where the stage's record says that it is of this run: a failed stage shows
+    its reason, and nothing that an earlier run left.
+
+    Attributes
+    ----------
+    status
+        What became of the slide.
+    records
+        Of the stages that have one, in the order in which they run.
+    info
+        The keys of `inspect`; empty where there are none.
+    thumbnail, overlay
+        Paths of the pictures, or None.
+    tiles, scale_map, prediction
+        As stored, or None.
+    audit
+        The audit's verdict, or None.
+    notes
+        One line for each result that could not be read.
+    """
+
+    status: StatusRow
+    records: tuple[Record, ...]
+    info: Mapping[str, object]
+    thumbnail: Path | None
+    overlay: Path | None
+    tiles: TileTable | None
+    scale_map: ScaleMap | None
+    prediction: Prediction | None
+    audit: AuditRow | None
+    notes: tuple[str, ...]
+
+    @property
+    def slide_id(self) -> str:
+        """Of the slide."""
+        return self.status.slide_id
+
+
+def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: AuditRow | None = None) -> SlideView:
+    """Read what a report shows of a slide; what is missing or damaged is left out and noted.
+
+    Parameters
+    ----------
+    folder
+        The slide's own folder of results.
+    path
+        Of the slide; by default as in ``slide.json``.
+    audit
+        The audit's verdict on the slide.
+    """
+    notes: list[str] = []
+
+    def tried(read: Callable[[], _Read]) -> _Read | None:
+        try:
+            return read()
+        except ArtifactError as error:
+            notes.append(str(error))
+            return None
+
+    records = {stage: tried(partial(read_record, folder, stage)) for stage in SLIDE_STAGES}
+    done = {stage for stage, record in records.items() if record is not None and record.status != "failed"}
+    found = {stage for stage in done if (record := records[stage]) is not None and record.status == "ok"}
+    info = (tried(lambda: read_slide_info(folder)) if (folder / SLIDE_INFO).exists() else None) or {}
+    status = tried(lambda: slide_status(folder, slide_id, path or str(info.get("path", ""))))
+    pictures = [folder / name if "tile" in done and (folder / name).exists() else None for name in (THUMBNAIL, OVERLAY)]
+    tiles = tried(lambda: read_tiles(folder)) if "tile" in found else None
+    scale_map = tried(lambda: read_scale_map(folder)) if "search" in found else None
+    return SlideView(
+        status=status or StatusRow(slide_id, path, "failed", notes[-1]),
+        records=tuple(record for record in records.values() if record is not None),
+        info=info,
+        thumbnail=pictures[0],
+        overlay=pictures[1],
+        tiles=tiles[0] if tiles else None,
+        scale_map=scale_map[0] if scale_map else None,
+        prediction=tried(lambda: read_prediction(folder)) if "predict" in found else None,
+        audit=audit,
+        notes=tuple(dict.fromkeys(notes)),
+    )

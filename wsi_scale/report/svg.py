@@ -1,0 +1,66 @@
+"""A matplotlib figure as inline SVG that takes its ink from the page, light or dark."""
+
+import hashlib
+import html
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Colours that figures are drawn with, and what the page replaces them by.
+INK, FAINT, ACCENT, SECOND = "#010203", "#010204", "#010205", "#010206"
+_ON_THE_PAGE = {
+    INK: "var(--figure-ink)",
+    FAINT: "var(--figure-faint)",
+    ACCENT: "var(--figure-accent)",
+    SECOND: "var(--figure-second)",
+}
+#: Text stays text (the page's own font), and the same figure gives the same bytes.
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "wsi-scale", "font.size": 9.0,
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": FAINT,
+    "xtick.color": FAINT, "ytick.color": FAINT,
+    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.linewidth": 0.7, "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7, "axes.spines.top": False, "axes.spines.right": False, "axes.facecolor": "none",
+    "figure.facecolor": "none",
+}  # fmt: skip
+
+
+def inline_svg(figure: "Figure", description: str) -> str:
+    """Draw a figure as an ``<svg>`` element.
+
+    Parameters
+    ----------
+    figure
+        Drawn in the colours of this module.
+    description
+        What a reader who cannot see it should know.
+    """
+    from matplotlib import rc_context
+
+    stream = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with rc_context(STYLE):
+        figure.savefig(stream, format="svg", metadata=nothing)
+    drawn = stream.getvalue()
+    body = drawn[drawn.index(">", drawn.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    width, height = (float(v) * 72 for v in figure.get_size_inches())
+    head = f'<svg class="plot" viewBox="0 0 {width:.6g} {height:.6g}" role="img"'
+    return f'{head} aria-label="{html.escape(description)}">{_on_the_page(_scoped(body))}'
+
+
+def _scoped(body: str) -> str:
+    """Make ids the figure's own, and drop those that nothing refers to."""
+    scope = "f" + hashlib.sha256(body.encode()).hexdigest()[:8]
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', body))
+    body = re.sub(r' id="([^"]+)"', lambda m: f' id="{scope}-{m[1]}"' if m[1] in used else "", body)
+    return re.sub(r'(url\(#|href="#)', rf"\1{scope}-", body)
+
+
+def _on_the_page(body: str) -> str:
+    for color, variable in _ON_THE_PAGE.items():
+        body = body.replace(color, variable)
+    return body

@@ -1,0 +1,60 @@
+"""Where an axis is ticked."""
+
+import math
+
+#: Steps within a decade, from few ticks to many.
+_MANTISSAS = (
+    (1.0,),
+    (1.0, 2.0, 5.0),
+    (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
+    tuple(k / 10 for k in range(10, 100)),
+)
+#: An axis has at least this many ticks where it can, and at most this many.
+_FEWEST, _MOST = 3, 7
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values for a logarithmic axis.
+
+    Parameters
+    ----------
+    low, high
+        Ends of the axis, both above 0.
+
+    Examples
+    --------
+    >>> log_ticks(0.25, 4.0)
+    [0.5, 1.0, 2.0]
+    """
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for mantissas in _MANTISSAS:
+        values = [float(f"{m * 10.0**decade:.6g}") for decade in decades for m in mantissas]
+        ticks = [v for v in values if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
+        if len(ticks) >= _FEWEST:
+            break
+    return ticks[:: -(-len(ticks) // _MOST)] if ticks else []
+
+
+def linear_ticks(length: float) -> list[float]:
+    """Round values from 0 to ``length``.
+
+    Examples
+    --------
+    >>> linear_ticks(12.5)
+    [0.0, 5.0, 10.0]
+    """
+    step = 10.0 ** math.floor(math.log10(length / _FEWEST))
+    step *= next(m for m in (5, 2, 1) if length / (m * step) >= _FEWEST - 1 or m == 1)
+    return [float(f"{k * step:.6g}") for k in range(math.floor(length / step * (1 + 1e-9)) + 1)]
+
+
+def short(value: float) -> str:
+    """Label a tick with three digits and no trailing zeros.
+
+    Examples
+    --------
+    >>> short(0.5), short(2.0), short(1200.0)
+    ('0.5', '2', '1200')
+    """
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

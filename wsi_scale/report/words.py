@@ -1,0 +1,147 @@
+"""What a report says in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.artifacts.audit import AuditRow
+from wsi_scale.artifacts.prediction import Prediction
+from wsi_scale.units import is_plausible_mpp
+
+Tone = Literal["good", "doubt", "bad", "neutral"]
+
+#: An audit's flag → its colour and what it is called.
+VERDICTS: Mapping[str, tuple[Tone, str]] = {
+    "none": ("good", "agrees"),
+    "off_10x": ("bad", "off by about 10"),
+    "off_2x": ("bad", "off by about 2"),
+    "implausible": ("bad", "implausible"),
+    "missing": ("doubt", "missing"),
+    "cannot_tell": ("neutral", "cannot tell"),
+}
+#: A status → its colour.
+STATUS_TONES: Mapping[str, Tone] = {"ok": "good", "empty": "neutral", "failed": "bad"}
+#: In which order an audit lists its flags.
+_FLAG_ORDER = ("off_10x", "off_2x", "implausible", "missing", "cannot_tell", "none")
+_STATUS_ORDER = ("failed", "empty", "ok")
+_SOURCES = {
+    "override": "given by you",
+    "metadata": "from the header",
+    "tiff": "from the TIFF tags or OME-XML",
+    "estimated": "estimated from the pixels",
+}
+
+
+@dataclass(frozen=True)
+class Quartiles:
+    """Median and middle half of a slide's answers."""
+
+    low: float
+    median: float
+    high: float
+
+
+def quartiles(values: NDArray[np.floating]) -> Quartiles:
+    """Sum up finite values by their quartiles.
+
+    Examples
+    --------
+    >>> quartiles(np.array([1.0, 2.0, 3.0]))
+    Quartiles(low=1.5, median=2.0, high=2.5)
+    """
+    low, median, high = (float(v) for v in np.percentile(values, (25, 50, 75)))
+    return Quartiles(low, median, high)
+
+
+def mpp_text(mpp: float | None) -> str:
+    """Write µm per pixel with three digits, or a dash.
+
+    Examples
+    --------
+    >>> mpp_text(0.25032), mpp_text(None)
+    ('0.25', '–')
+    """
+    return "–" if mpp is None else f"{mpp:.3g}" if mpp < 1000 else f"{mpp:.0f}"
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """Write an interval, or nothing where there is none."""
+    return "" if low is None or high is None else f"{mpp_text(low)}–{mpp_text(high)}"
+
+
+def slide_facts(info: Mapping[str, object]) -> list[tuple[str, str]]:
+    """(name, value) of what a slide says of itself; nothing for a slide that cannot be read."""
+    if info.get("status") != "ok":
+        return []
+    facts = [("Size", _size(info)), ("Vendor", str(info.get("vendor") or "unknown"))]
+    power = info.get("objective_power")
+    if isinstance(power, int | float):
+        facts.append(("Objective", f"{power:g}×"))
+    facts.append(("Pixel", _pixel(info)))
+    return facts
+
+
+def _size(info: Mapping[str, object]) -> str:
+    width, height = info.get("width"), info.get("height")
+    if not (isinstance(width, int) and isinstance(height, int)):
+        return "unknown"
+    size = f"{width:,} × {height:,} px".replace(",", "\u202f")
+    mpp_x, mpp_y = info.get("mpp_x"), info.get("mpp_y")
+    if not (isinstance(mpp_x, float) and isinstance(mpp_y, float)):
+        return size
+    if not (is_plausible_mpp(mpp_x) and is_plausible_mpp(mpp_y)):
+        return size
+    return f"{size} ({width * mpp_x / 1e3:.3g} × {height * mpp_y / 1e3:.3g} mm)"
+
+
+def _pixel(info: Mapping[str, object]) -> str:
+    mpp = info.get("mpp")
+    if not isinstance(mpp, int | float):
+        return "µm per pixel unknown"
+    unused = "" if is_plausible_mpp(float(mpp)) else ", not used"
+    return f"{mpp:.4g} µm/px ({_SOURCES.get(str(info.get('mpp_source')), 'source unknown')}{unused})"
+
+
+def prediction_words(prediction: Prediction) -> str:
+    """Say what a slide's pixels look like."""
+    if prediction.estimate is None:
+        return f"The pixels alone give no estimate: {prediction.reason}."
+    mpp, low, high = prediction.estimate
+    return (
+        f"From the pixels alone, level 0 looks like {mpp_text(mpp)} µm/px ({interval_text(low, high)}), "
+        f"judged on {prediction.views} views."
+    )
+
+
+def by_downsample(prediction: Prediction) -> list[tuple[str, str]]:
+    """(downsample, estimate for level 0) in order of downsample."""
+    ordered = sorted(prediction.by_downsample.items(), key=lambda item: float(item[0]))
+    return [(f"{float(name):g}", mpp_text(mpp)) for name, mpp in ordered]
+
+
+def flagged_first(rows: Sequence[AuditRow]) -> list[AuditRow]:
+    """Order an audit's rows by how much they want to be looked at."""
+    return sorted(rows, key=lambda row: _rank(_FLAG_ORDER, row.flag))
+
+
+def _rank(order: Sequence[str], name: str) -> int:
+    return order.index(name) if name in order else 0
+
+
+def failed_first(statuses: Sequence[str]) -> list[int]:
+    """Positions of statuses, the failed ones first."""
+    return sorted(range(len(statuses)), key=lambda position: _rank(_STATUS_ORDER, statuses[position]))
+
+
+def count_text(number: int, one: str, many: str | None = None) -> str:
+    """Write a number with its noun.
+
+    Examples
+    --------
+    >>> count_text(1, "slide"), count_text(3, "slide"), count_text(2, "is", "are")
+    ('1 slide', '3 slides', '2 are')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
