@@ -1,1 +1,1 @@
-"""Package."""
+"""The command line: parse, call one stage, print."""

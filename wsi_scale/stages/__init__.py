@@ -1,1 +1,1 @@
-"""Package."""
+"""One module a stage: artefacts in, science, artefacts out."""

@@ -1,0 +1,109 @@
+"""Commands about many slides."""
+
+import csv
+import html
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.runs import error_line, wsi_scale
+from wsi_scale.slides.sheet import slides_of
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+@pytest.mark.parametrize("below", ["slides", ""])
+def test_a_report_sums_up_a_folder_of_single_runs(
+    small_slide: Path, finished: Path, tmp_path: Path, below: str
+) -> None:
+    results = tmp_path / "array"
+    shutil.copytree(finished, results / below / "small")
+    text = tmp_path / "letter & more.svs"
+    text.write_text("Dear colleague\n" * 20)
+    wsi_scale("run", text, "-o", results / below / "letter", "--slide-id", "letter <1>")
+
+    result = wsi_scale("report", results)
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"2 slides, 1 failed; see {results / 'report.html'}\n"
+    status = {row["slide_id"]: row for row in rows(results / "status.tsv")}
+    assert {name: row["status"] for name, row in status.items()} == {"small": "ok", "letter <1>": "failed"}
+    assert status["small"]["path"] == str(small_slide)
+    assert [row["slide_id"] for row in rows(results / "audit.tsv")] == ["small"]
+    page = html.unescape((results / "report.html").read_text(encoding="utf-8"))
+    assert "letter <1>" in page
+    assert status["letter <1>"]["reason"] in page
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tile.json", "tile.json is damaged"),
+        ("slide.json", ""),
+        ("prediction.json", ""),
+        ("scale.ome.zarr/zarr.json", ""),
+    ],
+)
+def test_one_damaged_slide_does_not_stop_the_report_of_the_others(
+    finished: Path, tmp_path: Path, name: str, said: str
+) -> None:
+    for folder in ("good", "bad"):
+        shutil.copytree(finished, tmp_path / "slides" / folder)
+    info = (tmp_path / "slides" / "bad" / "slide.json").read_text()
+    (tmp_path / "slides" / "bad" / "slide.json").write_text(info.replace('"small"', '"bad"'))
+    (tmp_path / "slides" / "bad" / name).write_text("[this is something else]")
+
+    result = wsi_scale("report", tmp_path)
+
+    assert result.exit_code == 0, result.output
+    status = {row["slide_id"]: row for row in rows(tmp_path / "status.tsv")}
+    assert set(status) == {"small", "bad"}
+    assert status["small"]["status"] == "ok"
+    assert said in status["bad"]["reason"]
+    assert "small" in {row["slide_id"] for row in rows(tmp_path / "audit.tsv")}
+    assert "bad" in (tmp_path / "report.html").read_text()
+
+
+def test_finish_exits_1_for_a_failed_slide_and_writes_its_file_for_none(tmp_path: Path) -> None:
+    table = tmp_path / "status.tsv"
+    table.write_text("slide_id\tpath\tstatus\treason\na\ta.svs\tok\t\nb\tb.svs\tfailed\tbroken\n")
+
+    line = error_line(wsi_scale("finish", table, "-o", tmp_path / "finished.txt"))
+    assert line == f"error: 1 of 2 slides failed, for reasons in {table}; the others are done"
+    assert not (tmp_path / "finished.txt").exists()
+
+    table.write_text("slide_id\tpath\tstatus\treason\na\ta.svs\tok\t\nb\tb.svs\tempty\tno tissue\n")
+    assert wsi_scale("finish", table, "-o", tmp_path / "finished.txt").exit_code == 0
+    assert (tmp_path / "finished.txt").read_text() == "2 slides\n"
+
+
+def test_a_sheet_to_start_from_reads_back_as_the_folder(small_slide: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "slides"
+    (folder / "b").mkdir(parents=True)
+    for name in ("a 'x', \"y\".tiff", "b/a.tiff"):
+        shutil.copy(small_slide, folder / name)
+
+    result = wsi_scale("sheet", folder, "-o", folder / "sheet.tsv")
+
+    assert result.exit_code == 0, result.output
+    assert "with 2 slides" in result.stdout
+    assert slides_of(folder / "sheet.tsv") == slides_of(folder)
+    assert rows(folder / "sheet.tsv")[1] == {"slide_id": "b__a", "path": "b/a.tiff", "mpp": "", "group": ""}
+
+
+def test_fit_and_audit_work_on_what_single_stages_left(small_slide: Path, finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    shutil.copy(small_slide, folder)
+    shutil.copytree(finished, tmp_path / "results" / "slides" / "small")
+
+    fitted = wsi_scale("fit", folder, "-o", tmp_path / "results")
+    audited = wsi_scale("audit", folder, "-o", tmp_path / "results")
+
+    assert fitted.stdout == f"regressor: {tmp_path / 'results' / 'regressor.safetensors'}\n"
+    assert audited.exit_code == 0
+    assert "of 1 slides flagged" in audited.stdout.splitlines()[-1]

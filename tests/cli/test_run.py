@@ -1,0 +1,159 @@
+"""`wsi-scale run`: one slide through everything, and again through nothing."""
+
+import json
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.runs import contents, draw, error_line, stamps, wsi_scale
+from wsi_scale.artifacts.features import read_features
+from wsi_scale.artifacts.scale_map import read_scale_map
+from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.scale.published import SIGNED_SCALES
+
+RECORDS = {f"{stage}.json" for stage in ("inspect", "predict", "tile", "search", "extract")}
+#: What is written anew each time: records and the page always, slide.json with the same bytes.
+WRITTEN = RECORDS | {"report.html", "slide.json", ".lock"}
+
+
+def test_a_run_leaves_everything_that_is_promised(finished: Path) -> None:
+    left = {path.name for path in finished.iterdir()}
+
+    assert left - {".lock"} == RECORDS | {
+        *("slide.json", "prediction.json", "tiles.parquet", "tissue.png", "thumbnail.jpg", "overlay.png"),
+        *("scale.ome.zarr", "tiles.geojson", "features.zarr", "report.html"),
+    }  # fmt: skip
+    assert all(json.loads((finished / name).read_text())["status"] == "ok" for name in RECORDS)
+
+
+def test_a_second_run_does_nothing(small_slide: Path, finished_copy: Path) -> None:
+    before, stamped = contents(finished_copy), stamps(finished_copy)
+
+    result = wsi_scale("run", small_slide, "--output", finished_copy)
+
+    assert result.exit_code == 0
+    assert result.stdout == f"small: ok; see {finished_copy / 'report.html'}\n"
+    assert contents(finished_copy) == before
+    after = stamps(finished_copy)
+    assert {name for name in stamped if after[name] != stamped[name]} <= WRITTEN
+
+
+def test_overwrite_computes_anew_and_leaves_the_same_bytes(small_slide: Path, finished_copy: Path) -> None:
+    before, stamped = contents(finished_copy), stamps(finished_copy)
+
+    wsi_scale("run", small_slide, "--output", finished_copy, "--overwrite")
+
+    assert contents(finished_copy) == before
+    after = stamps(finished_copy)
+    assert {name for name in stamped if after[name] == stamped[name]} <= {".lock", "slide.json"}
+
+
+def test_another_setting_makes_anew_what_depends_on_it_and_nothing_else(small_slide: Path, finished_copy: Path) -> None:
+    stamped = stamps(finished_copy)
+
+    wsi_scale("run", small_slide, "-o", finished_copy, "--set", "features.mpps=[1.0]")
+
+    after = stamps(finished_copy)
+    changed = {name for name in stamped if after.get(name) != stamped[name]}
+    assert {name.split("/")[0] for name in changed} - WRITTEN == {"features.zarr"}
+    assert read_features(finished_copy).mpps.tolist() == [1.0]
+
+
+def test_the_published_search_draws_its_own_rungs(tmp_path: Path) -> None:
+    Image.fromarray(draw(3.0, 240, 460)).save(tmp_path / "two tiles.png")
+
+    result = wsi_scale(
+        "run", tmp_path / "two tiles.png", "-o", tmp_path / "out", "--mpp", "0.5", "--set", "search.method=published",
+        "--set", "features.mpps=[0.5]",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    found, _ = read_scale_map(tmp_path / "out")
+    factors = 0.5 / found.image[0]
+    assert found.image.shape == (3, 1, 2)
+    assert found.attributes["method"] == "published"
+    assert len(found.rung_mpp) == len(SIGNED_SCALES) == 21
+    assert found.rung_mpp[8] == 0.5
+    assert ((factors >= 1 / 3 - 1e-6) & (factors <= 4)).all()
+
+
+@pytest.mark.parametrize(("version", "file"), [("0.4", ".zattrs"), ("0.5", "zarr.json")])
+def test_the_map_is_written_in_the_version_asked_for(
+    small_slide: Path, finished_copy: Path, version: str, file: str
+) -> None:
+    before, _ = read_scale_map(finished_copy)
+    result = wsi_scale("run", small_slide, "-o", finished_copy, "--set", f"map.ome_zarr_version={version}")
+
+    assert result.exit_code == 0, result.output
+    after, _ = read_scale_map(finished_copy)
+    assert (finished_copy / "scale.ome.zarr" / file).exists()
+    assert version in (finished_copy / "scale.ome.zarr" / file).read_text()
+    np.testing.assert_array_equal(after.image, before.image)
+
+
+def test_a_given_mpp_decides_the_grid(small_slide: Path, tmp_path: Path) -> None:
+    for stage in ("inspect", "tile"):
+        result = wsi_scale(stage, small_slide, "-o", tmp_path, "--mpp", "0.25")
+        assert result.exit_code == 0, result.output
+
+    table, _ = read_tiles(tmp_path)
+    info = json.loads((tmp_path / "slide.json").read_text())
+    assert (info["mpp"], info["mpp_source"]) == (0.25, "override")
+    assert "contradicts 0.5" in info["warnings"][0]
+    assert (table.grid.rows, table.grid.cols, table.grid.mpp_source) == (2, 2, "override")
+    assert table.x.tolist() == [0, 448, 0, 448]
+
+
+def test_tiles_finer_than_the_slide_are_refused_with_what_would_do(small_slide: Path, tmp_path: Path) -> None:
+    wsi_scale("inspect", small_slide, "-o", tmp_path)
+
+    result = wsi_scale("tile", small_slide, "-o", tmp_path, "--set", "tiling.mpp=0.39")
+    assert error_line(result) == "error: level 0 is 0.5 µm/px; set tiling.mpp to 0.5 or more"
+
+    result = wsi_scale("tile", small_slide, "-o", tmp_path, "--set", "tiling.mpp=0.4")
+    assert result.exit_code == 0
+
+
+def test_a_tile_larger_than_the_slide_leaves_an_empty_slide_with_a_reason(tmp_path: Path) -> None:
+    Image.fromarray(draw(3.0, 200, 300)).save(tmp_path / "chip.png")
+
+    result = wsi_scale("run", tmp_path / "chip.png", "-o", tmp_path / "out", "--mpp", "0.5")
+
+    reason = "a tile (112 µm) is larger than the slide; lower tiling.tile_px or set tiling.edge=pad"
+    assert result.exit_code == 0
+    assert result.stdout == f"chip: empty ({reason}); see {tmp_path / 'out' / 'report.html'}\n"
+    records = [json.loads((tmp_path / "out" / f"{stage}.json").read_text()) for stage in ("tile", "search", "extract")]
+    assert [(record["status"], record["reason"]) for record in records] == [("empty", reason)] * 3
+
+    padded = wsi_scale("run", tmp_path / "chip.png", "-o", tmp_path / "out", "--mpp", "0.5", "--set", "tiling.edge=pad")
+    assert padded.stdout.startswith("chip: ok")
+
+
+def test_a_slide_without_mpp_fails_with_a_way_out_and_the_estimate(tmp_path: Path) -> None:
+    Image.fromarray(draw(3.0, 400, 400)).save(tmp_path / "field.png")
+
+    line = error_line(wsi_scale("run", tmp_path / "field.png", "-o", tmp_path / "out"))
+
+    estimate = json.loads((tmp_path / "out" / "prediction.json").read_text())["mpp"]
+    assert "no usable µm per pixel (mpp); give it with --mpp or in the sheet's mpp column" in line
+    assert f"its pixels look like {estimate:.3g} µm/px" in line
+
+
+def test_anndata_opens_what_is_exported(finished: Path, tmp_path: Path) -> None:
+    result = wsi_scale("export", finished, "--anndata", tmp_path / "small.h5ad")
+
+    assert result.exit_code == 0, result.output
+    content = anndata.read_h5ad(tmp_path / "small.h5ad")
+    tiles, _ = read_tiles(finished)
+    found = read_features(finished)
+    np.testing.assert_array_equal(content.X, found.features[:, 0])
+    np.testing.assert_array_equal(content.obsm["X_2"], found.features[:, 2])
+    np.testing.assert_array_equal(content.obsm["X_optimal"], found.features_optimal)
+    np.testing.assert_array_equal(content.obsm["spatial"], np.stack([tiles.x, tiles.y], axis=1))
+    optimal = read_scale_map(finished)[0].image[0, tiles.row, tiles.col]
+    np.testing.assert_array_equal(content.obs["optimal_mpp"], optimal)
+    assert content.obs_names[6] == "1_1"
+    assert content.uns["wsi_scale"]["layer"] == found.attributes["layer"]

@@ -1,0 +1,80 @@
+"""Stage `calibrate`: measured once, kept, found again, and bound to its network."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.runs import configured, job
+from wsi_scale.artifacts.calibration import read_calibration
+from wsi_scale.stages.calibrate import calibrate, calibration_for
+from wsi_scale.stages.search import search
+
+#: Few scenes and few rungs: what the shipped calibration is not.
+SHORT = ("calibration.scenes=16", "search.rungs_per_octave=1")
+
+
+def measurements(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("measuring one on 16 scenes" in record.getMessage() for record in caplog.records)
+
+
+def test_a_calibration_is_measured_once_and_kept_in_the_users_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    path = calibrate(configured(*SHORT))
+    again = calibrate(configured(*SHORT))
+    copy = calibrate(configured(*SHORT), tmp_path / "mine.json")
+
+    assert measurements(caplog) == 1
+    assert path == again
+    assert path.is_relative_to(tmp_path / "cache" / "wsi_scale" / "calibrations")
+    assert copy.read_bytes() == path.read_bytes()
+    stored = read_calibration(path)
+    assert (stored.network, stored.scenes, stored.rungs_per_octave) == ("embedded", 16, 1)
+    for layer in stored.layers.values():
+        assert len(layer["channels"]) == len(layer["offset"]) == len(layer["slope"]) == len(layer["residual"])
+        assert all(0.7 <= slope <= 1.3 for slope in layer["slope"])
+
+
+def test_where_the_cache_cannot_be_written_it_is_kept_with_the_results(
+    small_slide: Path,
+    finished_copy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
+    this, config = job(small_slide, finished_copy), configured(*SHORT)
+
+    first = calibration_for(this, config)
+    second = calibration_for(this, config)
+
+    assert first == second == finished_copy / "calibration.json"
+    assert measurements(caplog) == 1
+    assert any("the calibration is kept with the results" in record.getMessage() for record in caplog.records)
+    assert search(this, config, second).status == "ok"
+
+
+def test_a_calibration_of_other_weights_is_refused(small_slide: Path, finished_copy: Path, tmp_path: Path) -> None:
+    content = json.loads(calibrate(configured()).read_text())
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(content | {"digest": "0" * 64}))
+
+    record = search(job(small_slide, finished_copy), configured(), other)
+
+    assert record.status == "failed"
+    assert "belongs to other weights of embedded; make one with `wsi-scale calibrate`" in record.reason
+
+
+def test_a_published_search_and_a_slide_without_tiles_need_none(
+    small_slide: Path, finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+
+    assert calibration_for(job(small_slide, finished), configured("search.method=published")) is None
+    assert calibration_for(job(small_slide, tmp_path), configured()) is None
+    assert caplog.records == []

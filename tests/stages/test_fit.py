@@ -1,0 +1,122 @@
+"""Stage `fit`: a cohort's own regressor, where enough of it can be trusted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.runs import MPP, configured, draw
+from wsi_scale.artifacts.prediction import read_prediction
+from wsi_scale.artifacts.record import Record
+from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
+from wsi_scale.slides.sheet import SheetRow
+from wsi_scale.stages.fit import fit
+from wsi_scale.stages.inspect import inspect
+from wsi_scale.stages.job import SlideJob
+from wsi_scale.stages.predict import predict
+from wsi_scale.synthesis import write_pyramid
+
+FAST = ("magnification.fit_tiles_per_slide=8", "magnification.tiles_per_slide=8")
+
+
+@pytest.fixture(scope="module")
+def slides(shared: Path) -> list[Path]:
+    """Six small slides of other tissue each."""
+    paths = [shared / f"cohort-{number}.tiff" for number in range(6)]
+    for number, path in enumerate(paths):
+        write_pyramid(path, draw(2.5 + 0.5 * number, 420, 420, seed=40 + number), MPP)
+    return paths
+
+
+def cohort(slides: list[Path], folder: Path, groups: str, mpps: dict[int, float] | None = None) -> list[SlideJob]:
+    """Inspect slides; one letter a slide names its group."""
+    jobs = [
+        SlideJob(SheetRow(path.stem, path, (mpps or {}).get(number), group), folder / path.stem)
+        for number, (path, group) in enumerate(zip(slides, groups, strict=False))
+    ]
+    for this in jobs:
+        inspect(this)
+    return jobs
+
+
+def predicted(this: SlideJob, regressor: Path) -> float:
+    """Median estimate of a slide's own level, µm per pixel."""
+    record: Record = predict(this, configured(*FAST), regressor)
+    assert record.status == "ok", record.reason
+    found = read_prediction(this.folder)
+    assert found is not None
+    return found.by_downsample["1"]
+
+
+@pytest.mark.parametrize("groups", ["abcd", "abcdda"])
+def test_fewer_than_five_groups_get_the_shipped_regressor(slides: list[Path], tmp_path: Path, groups: str) -> None:
+    path = fit(cohort(slides, tmp_path, groups), configured(*FAST), tmp_path / "regressor.safetensors")
+
+    assert path.read_bytes() == shipped_regressor().read_bytes()
+
+
+def test_slides_whose_mpp_cannot_be_trusted_do_not_count(slides: list[Path], tmp_path: Path) -> None:
+    jobs = cohort(slides, tmp_path, "abcdef", mpps={4: 3.0, 5: 352.0})
+
+    path = fit(jobs, configured(*FAST), tmp_path / "regressor.safetensors")
+
+    assert path.read_bytes() == shipped_regressor().read_bytes()
+
+
+def test_five_groups_get_their_own_with_one_fold_that_never_saw_each(slides: list[Path], tmp_path: Path) -> None:
+    jobs = cohort(slides, tmp_path, "abcdee")
+
+    path = fit(jobs, configured(*FAST), tmp_path / "regressor.safetensors")
+
+    header = read_regressor(path).header
+    assert header["source"] == "cohort"
+    assert set(header["fold_of"]) == set("abcde")
+    assert set(header["fold_of"].values()) == {1, 2, 3, 4, 5}
+    assert header["training"]["groups"] == 5
+    answers = header["training"]["answers"]
+    assert {answer["slide_id"] for answer in answers} == {path.stem for path in slides}
+
+
+def test_another_bad_slide_recomputes_nothing_and_another_good_one_does(slides: list[Path], tmp_path: Path) -> None:
+    config, target = configured(*FAST), tmp_path / "regressor.safetensors"
+    jobs = cohort(slides[:5], tmp_path, "abcde")
+    fit(jobs, config, target)
+    first = target.stat()
+    text = tmp_path / "text.svs"
+    text.write_text("nothing\n" * 9)
+
+    fit([*jobs, *cohort([text], tmp_path / "bad", "z")], config, target)
+    assert target.stat() == first
+
+    fit([*jobs, *cohort(slides[5:], tmp_path, "f")], config, target)
+    assert target.stat().st_ino != first.st_ino
+    assert set(read_regressor(target).header["fold_of"]) == set("abcdef")
+
+
+def test_a_header_has_no_part_in_the_verdict_on_its_own_slide(slides: list[Path], tmp_path: Path) -> None:
+    config = configured(*FAST)
+    true, false = (
+        fit(jobs, config, tmp_path / f"{name}.safetensors")
+        for name, jobs in (
+            ("true", cohort(slides, tmp_path / "true", "abcdef")),
+            ("false", cohort(slides, tmp_path / "false", "abcdef", mpps={0: 2.0})),
+        )
+    )
+    (judged,) = cohort(slides[:1], tmp_path / "judged", "a")
+    (stranger,) = cohort(slides[:1], tmp_path / "stranger", "?")
+
+    # By the model of its own fold the slide looks as before; a model that saw it has learnt the false header.
+    moved = abs(np.log2(predicted(judged, false) / predicted(judged, true)))
+    learnt = abs(np.log2(predicted(stranger, false) / predicted(stranger, true)))
+    assert moved < 0.1
+    assert learnt > 2 * moved
+
+
+def test_a_configured_regressor_is_taken_as_it_is_and_checked(slides: list[Path], tmp_path: Path) -> None:
+    jobs = cohort(slides, tmp_path, "abcdef")
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(shipped_regressor().read_bytes())
+
+    path = fit(jobs, configured(f"magnification.regressor={own}"), tmp_path / "regressor.safetensors")
+
+    assert path.read_bytes() == own.read_bytes()

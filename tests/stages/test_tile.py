@@ -1,0 +1,112 @@
+"""Stage `tile`: tissue, grid and table are of one piece."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.runs import MPP, configured, draw, job
+from wsi_scale.artifacts.pictures import read_mask
+from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.errors import ArtifactError
+from wsi_scale.slides.grid import lay_grid, tissue_fractions
+from wsi_scale.stages.inspect import inspect
+from wsi_scale.stages.job import SlideJob
+from wsi_scale.stages.tile import read_current_tiles, tile
+from wsi_scale.synthesis import write_pyramid
+
+#: Tiles of 64 px (32 µm) on the patchy slide.
+SMALL_TILES = ("tiling.tile_px=64",)
+
+
+@pytest.fixture(scope="module")
+def patchy(shared: Path) -> Path:
+    """Tissue of 560 × 400 px in the top left of 700 × 600 px of glass."""
+    image = np.full((600, 700, 3), 243, np.uint8)
+    image[:400, :560] = draw(3.0, 400, 560)
+    write_pyramid(shared / "patchy.tiff", image, MPP)
+    return shared / "patchy.tiff"
+
+
+def tiled(slide: Path, folder: Path, *assignments: str) -> SlideJob:
+    this = job(slide, folder)
+    inspect(this)
+    assert tile(this, configured(*SMALL_TILES, *assignments)).status == "ok"
+    return this
+
+
+def test_table_mask_and_grid_tell_the_same(patchy: Path, tmp_path: Path) -> None:
+    tiled(patchy, tmp_path, "tiling.overlap_px=16")
+
+    table, _ = read_tiles(tmp_path)
+    mask = read_mask(tmp_path)
+    grid = lay_grid(700, 600, (MPP, MPP), tile_px=64, mpp=MPP, overlap_px=16, edge="drop")
+    fractions = tissue_fractions(grid, mask, (700 / mask.shape[1], 600 / mask.shape[0]), (700, 600))
+    rows, cols = np.nonzero(fractions >= 0.3)
+    assert (table.grid.rows, table.grid.cols) == (grid.rows, grid.cols)
+    assert (table.row.tolist(), table.col.tolist()) == (rows.tolist(), cols.tolist())
+    corners = [grid.origin(r, c) for r, c in zip(rows.tolist(), cols.tolist(), strict=True)]
+    assert list(zip(table.x.tolist(), table.y.tolist(), strict=True)) == corners
+    np.testing.assert_allclose(table.tissue_fraction, fractions[rows, cols], rtol=1e-6)
+
+
+def test_tiles_lie_where_the_tissue_was_drawn(patchy: Path, tmp_path: Path) -> None:
+    tiled(patchy, tmp_path, "tiling.min_tissue=0.5")
+
+    table, _ = read_tiles(tmp_path)
+    mask = read_mask(tmp_path)
+    assert mask[:380, :540].mean() > 0.9
+    assert mask[430:, :].mean() < 0.02
+    assert mask[:, 590:].mean() < 0.02
+    assert (table.row.max(), table.col.max()) == (5, 8)
+    assert len(table) == 6 * 9
+
+
+def test_padded_tiles_reach_over_the_edge_and_dropped_ones_do_not(patchy: Path, tmp_path: Path) -> None:
+    dropped = read_tiles(tiled(patchy, tmp_path / "drop", "tissue.method=none").folder)[0]
+    padded = read_tiles(
+        tiled(patchy, tmp_path / "pad", "tissue.method=none", "tiling.edge=pad", "tiling.min_tissue=0").folder
+    )[0]
+
+    assert dropped.x.max() + 64 <= 700
+    assert dropped.y.max() + 64 <= 600
+    assert (padded.grid.rows, padded.grid.cols) == (dropped.grid.rows + 1, dropped.grid.cols + 1)
+    assert padded.x.max() + 64 > 700
+    assert padded.tissue_fraction.min() == pytest.approx((600 - 9 * 64) / 64 * (700 - 10 * 64) / 64, rel=1e-5)
+
+
+def test_a_users_own_mask_decides(patchy: Path, tmp_path: Path) -> None:
+    own = np.zeros((60, 70), np.uint8)
+    own[:, 35:] = 255
+    Image.fromarray(own).save(tmp_path / "patchy-mask.png")
+
+    this = tiled(patchy, tmp_path / "out", f"tissue.mask={tmp_path}/{{slide_id}}-mask.png", "tiling.min_tissue=0.9")
+
+    table, _ = read_tiles(this.folder)
+    assert table.x.min() == 6 * 64
+    assert set(table.row.tolist()) == set(range(9))
+
+
+def test_another_setting_writes_another_table_and_the_same_none(patchy: Path, tmp_path: Path) -> None:
+    this = tiled(patchy, tmp_path)
+    first, first_print = (tmp_path / "tiles.parquet").stat(), read_tiles(tmp_path)[1]
+
+    tile(this, configured(*SMALL_TILES))
+    assert (tmp_path / "tiles.parquet").stat() == first
+
+    tile(this, configured(*SMALL_TILES, "tiling.min_tissue=0.9"))
+    assert read_tiles(tmp_path)[1] != first_print
+    assert json.loads((tmp_path / "tile.json").read_text())["fingerprint"] == read_tiles(tmp_path)[1]
+
+
+def test_tiles_of_another_slide_of_the_same_size_are_told_apart(patchy: Path, tmp_path: Path) -> None:
+    this = tiled(patchy, tmp_path / "this")
+    write_pyramid(tmp_path / "twin.tiff", draw(4.0, 600, 700), MPP)
+    twin = tiled(tmp_path / "twin.tiff", tmp_path / "twin")
+
+    (this.folder / "tiles.parquet").write_bytes((twin.folder / "tiles.parquet").read_bytes())
+
+    with pytest.raises(ArtifactError, match=r"tiles\.parquet is of another slide"):
+        read_current_tiles(this)

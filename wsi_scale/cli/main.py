@@ -1,0 +1,54 @@
+"""``wsi-scale``: one command a stage, and `run` for a single slide through all of them."""
+
+from typing import Annotated
+
+import typer
+
+from wsi_scale import __version__
+from wsi_scale.cli import cohort, slide, tools
+
+app = typer.Typer(
+    name="wsi-scale",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="At which scale should a network look at this tissue, and how large is a pixel really?",
+    epilog="Start with: wsi-scale inspect SLIDE, then wsi-scale run SLIDE -o FOLDER.",
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"wsi-scale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on standard error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    from wsi_scale.cli.options import start_logging
+
+    start_logging(verbose)
+
+
+app.command(rich_help_panel="One slide")(slide.run)
+app.command(rich_help_panel="One slide")(slide.inspect)
+app.command(rich_help_panel="Stages of one slide")(slide.predict)
+app.command(rich_help_panel="Stages of one slide")(slide.tile)
+app.command(rich_help_panel="Stages of one slide")(slide.search)
+app.command(rich_help_panel="Stages of one slide")(slide.extract)
+app.command(rich_help_panel="One slide")(slide.export)
+app.command(rich_help_panel="Many slides")(cohort.sheet)
+app.command(rich_help_panel="Many slides")(cohort.fit)
+app.command(rich_help_panel="Many slides")(cohort.audit)
+app.command(rich_help_panel="Many slides")(cohort.report)
+app.command(hidden=True)(cohort.finish)
+app.command(rich_help_panel="Networks")(tools.calibrate)
+app.command(rich_help_panel="Networks")(tools.train)
+app.add_typer(tools.weights, name="weights", rich_help_panel="Networks")
+app.command(rich_help_panel="Setting up")(tools.demo)
+app.command(rich_help_panel="Setting up")(tools.doctor)

@@ -1,0 +1,99 @@
+"""Options that several commands share, and how errors leave."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from wsi_scale.config.models import Config
+    from wsi_scale.stages.job import SlideJob
+
+Slide = Annotated[Path, typer.Argument(help="A slide: a file that OpenSlide or tifffile reads, or a DICOM folder.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of this slide's results.", show_default=False)]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Configuration file (YAML).", show_default=False)
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="Change one value, e.g. --set tiling.mpp=1.0 (repeatable).", show_default=False),
+]
+Mpp = Annotated[
+    float | None,
+    typer.Option(help="µm per pixel of level 0; outranks the header, and is warned about where they differ."),
+]
+SlideId = Annotated[str | None, typer.Option(help="Name of the slide in results; by default from its path.")]
+Group = Annotated[str | None, typer.Option(help="What a split keeps together, e.g. the patient.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute anew what is already there.")]
+Device = Annotated[
+    str | None, typer.Option(help="auto, cpu or cuda; by default the configuration's.", metavar="DEVICE")
+]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, e.g. tcp://host:8786.")]
+RecordOnly = Annotated[
+    bool,
+    typer.Option("--record-only", help="Exit 0 even where the slide fails: its record says so (for workflows)."),
+]
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Print a user's mistake on one line and exit 1; everything else keeps its traceback."""
+    from wsi_scale.errors import UserError
+
+    try:
+        yield
+    except UserError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+
+
+def start_logging(verbose: bool) -> None:
+    """Log to standard error, one line a message."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(levelname)s %(message)s",
+    )
+    for noisy in ("tifffile", "PIL", "distributed"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def load(config: Path | None, assignments: list[str] | None, device: str | None = None) -> "Config":
+    """Parse the configuration of a command."""
+    from wsi_scale.config.load import load_config
+
+    chosen = [f"execution.device={device}"] if device else []
+    return load_config(config, [*(assignments or ()), *chosen])
+
+
+def job_of(
+    slide: Path,
+    output: Path,
+    slide_id: str | None,
+    mpp: float | None,
+    group: str | None,
+    *,
+    overwrite: bool = False,
+) -> "SlideJob":
+    """Make a single slide's job.
+
+    Raises
+    ------
+    SlideError, ConfigError
+        There is no such slide; the mpp is no length.
+    """
+    from wsi_scale.errors import ConfigError, SlideError
+    from wsi_scale.slides.discover import slide_id_for
+    from wsi_scale.slides.sheet import SheetRow
+    from wsi_scale.stages.job import SlideJob
+    from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
+
+    if not slide.exists():
+        raise SlideError(f"there is no slide {slide}; check the path")
+    if mpp is not None and not is_plausible_mpp(mpp):
+        raise ConfigError(f"--mpp {mpp}: give µm per pixel between {PLAUSIBLE_MPP[0]} and {PLAUSIBLE_MPP[1]}")
+    return SlideJob(SheetRow(slide_id or slide_id_for(slide), slide, mpp, group), output, overwrite)

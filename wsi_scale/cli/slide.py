@@ -1,0 +1,212 @@
+"""Commands about one slide."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wsi_scale.cli.options import (
+    Assignments,
+    ConfigFile,
+    Device,
+    Group,
+    Mpp,
+    Output,
+    Overwrite,
+    RecordOnly,
+    Scheduler,
+    Slide,
+    SlideId,
+    job_of,
+    load,
+    one_line_errors,
+)
+
+if TYPE_CHECKING:
+    from wsi_scale.artifacts.record import Record
+
+Regressor = Annotated[
+    Path | None,
+    typer.Option(help="A regressor of µm per pixel; by default the one that the package carries."),
+]
+
+
+def run(
+    slide: Slide,
+    output: Output,
+    mpp: Mpp = None,
+    slide_id: SlideId = None,
+    group: Group = None,
+    regressor: Regressor = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+    scheduler: Scheduler = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Take one slide through every stage: scale map, features, magnification and a report.
+
+    Leaves slide.json, prediction.json, tiles.parquet, scale.ome.zarr, features.zarr and report.html in the
+    output folder. A second call does only what is missing or has changed.
+    """
+    with one_line_errors():
+        from wsi_scale.stages.run import run as run_slide
+
+        settings = load(config, assignments, device)
+        if regressor is not None:
+            magnification = settings.magnification.model_copy(update={"regressor": regressor})
+            settings = settings.model_copy(update={"magnification": magnification})
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
+        row = run_slide(job, settings, scheduler)
+    if row.status == "failed":
+        typer.echo(f"error: {row.slide_id}: {row.reason}", err=True)
+        raise typer.Exit(1)
+    ending = f" ({row.reason})" if row.status == "empty" else ""
+    typer.echo(f"{row.slide_id}: {row.status}{ending}; see {output / 'report.html'}")
+
+
+def inspect(
+    slide: Slide,
+    mpp: Mpp = None,
+    slide_id: SlideId = None,
+    group: Group = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write slide.json into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")] = False,
+    record_only: RecordOnly = False,
+) -> None:
+    """Say what a slide is: size, levels, µm per pixel and where that comes from, with warnings."""
+    with one_line_errors():
+        from wsi_scale.slides.metadata import inspect_slide
+        from wsi_scale.stages.inspect import inspect as inspect_stage
+
+        job = job_of(slide, output or Path(), slide_id, mpp, group)
+        if output is not None:
+            return _end(inspect_stage(job), record_only=record_only)
+        info = inspect_slide(slide, job.row.slide_id, mpp)
+    if as_json:
+        typer.echo(json.dumps(info.as_dict(), indent=1, ensure_ascii=False))
+    else:
+        for key, value in info.as_dict().items():
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            typer.echo(f"{key:18} {'–' if shown in (None, '') else shown}")
+    if info.status != "ok":
+        raise typer.Exit(1)
+    return None
+
+
+def predict(
+    slide: Slide,
+    output: Output,
+    mpp: Mpp = None,
+    slide_id: SlideId = None,
+    group: Group = None,
+    regressor: Regressor = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+    record_only: RecordOnly = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Estimate µm per pixel from the slide's pixels, whatever its header says (needs `inspect -o`)."""
+    with one_line_errors():
+        from wsi_scale.artifacts.regressor import shipped_regressor
+        from wsi_scale.stages.predict import predict as predict_stage
+
+        settings = load(config, assignments, device)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
+        chosen = regressor or settings.magnification.regressor or shipped_regressor()
+        _end(predict_stage(job, settings, chosen), record_only=record_only)
+
+
+def tile(
+    slide: Slide,
+    output: Output,
+    mpp: Mpp = None,
+    slide_id: SlideId = None,
+    group: Group = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    record_only: RecordOnly = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find the tissue and lay tiles at an exact mpp (needs `inspect -o`)."""
+    with one_line_errors():
+        from wsi_scale.stages.tile import tile as tile_stage
+
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
+        _end(tile_stage(job, load(config, assignments)), record_only=record_only)
+
+
+def search(
+    slide: Slide,
+    output: Output,
+    mpp: Mpp = None,
+    slide_id: SlideId = None,
+    group: Group = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Calibration of the network; by default found or made.")
+    ] = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+    scheduler: Scheduler = None,
+    record_only: RecordOnly = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Run the scale search on the tiles and write the scale map (needs `tile`)."""
+    with one_line_errors():
+        from wsi_scale.stages.calibrate import calibration_for
+        from wsi_scale.stages.search import search as search_stage
+
+        settings = load(config, assignments, device)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
+        chosen = calibration or calibration_for(job, settings)
+        _end(search_stage(job, settings, chosen, scheduler), record_only=record_only)
+
+
+def extract(
+    slide: Slide,
+    output: Output,
+    mpp: Mpp = None,
+    slide_id: SlideId = None,
+    group: Group = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+    scheduler: Scheduler = None,
+    record_only: RecordOnly = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Extract features at several mpp and at each tile's optimal mpp (needs `search`)."""
+    with one_line_errors():
+        from wsi_scale.stages.extract import extract as extract_stage
+
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
+        _end(extract_stage(job, load(config, assignments, device), scheduler), record_only=record_only)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A slide's results.")],
+    anndata: Annotated[
+        Path | None, typer.Option(help="Write features as AnnData (.h5ad): obs = tiles, obsm['spatial'].")
+    ] = None,
+) -> None:
+    """Write results in the formats of other tools."""
+    with one_line_errors():
+        from wsi_scale.errors import ConfigError
+        from wsi_scale.stages.export import export_anndata
+
+        if anndata is None:
+            raise ConfigError("nothing to export; give --anndata FILE.h5ad")
+        export_anndata(folder, anndata)
+    typer.echo(f"wrote {anndata}")
+
+
+def _end(record: "Record", *, record_only: bool) -> None:
+    """Print what became of a stage; a failure exits 1 unless it only need be recorded."""
+    if record.status == "failed":
+        typer.echo(f"error: {record.reason}", err=True)
+        raise typer.Exit(0 if record_only else 1)
+    ending = f": {record.reason}" if record.reason else ""
+    typer.echo(f"{record.stage}: {record.status}{ending}")

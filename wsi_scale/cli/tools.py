@@ -1,0 +1,104 @@
+"""Commands about networks and the installation."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wsi_scale.cli.options import Assignments, ConfigFile, load, one_line_errors
+
+weights = typer.Typer(no_args_is_help=True, help="Pretrained weights: what is at hand, and where from.")
+
+
+def calibrate(
+    network: Annotated[str, typer.Argument(help="A network by name, or a network file.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to put it; by default the user's cache.")
+    ] = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Find out which of a network's channels follow size, on scenes with nuclei of known radius."""
+    with one_line_errors():
+        from wsi_scale.stages.calibrate import calibrate as calibrate_stage
+
+        settings = load(config, assignments).model_copy(update={"network": network})
+        path = calibrate_stage(settings, output)
+    typer.echo(f"calibration: {path}")
+
+
+def train(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the training.", show_default=False)],
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+) -> None:
+    """Train the embedded network on fields of known mpp (configs/embedded.yaml); continues where it was."""
+    with one_line_errors():
+        from wsi_scale.stages.embed import embed
+
+        path = embed(load(config, assignments), output)
+    typer.echo(f"network: {path}")
+
+
+@weights.command("list")
+def list_weights() -> None:
+    """Show the weights files at hand, in the order in which they are used, with their digests."""
+    with one_line_errors():
+        from wsi_scale.networks.weights import at_hand, weights_folder
+
+        typer.echo(f"weights folder: {weights_folder()} (WSI_SCALE_WEIGHTS)")
+        for found in at_hand():
+            typer.echo(f"{found.architecture:14} sha256 {found.sha256}  {found.path}")
+
+
+@weights.command("import")
+def import_file(
+    network: Annotated[str, typer.Argument(help="Name of the network.")],
+    file: Annotated[Path, typer.Argument(help="torchvision state dict (.pth) or safetensors.")],
+) -> None:
+    """Copy a weights file into the weights folder, checked against the network."""
+    with one_line_errors():
+        from wsi_scale.networks.architectures import architecture
+        from wsi_scale.networks.network import assemble
+        from wsi_scale.networks.weights import import_weights, read_weights
+
+        known = architecture(network)
+        assemble(known, read_weights(file), list(known.nodes), str(file))
+        path = import_weights(network, file)
+    typer.echo(f"imported {path}")
+
+
+@weights.command("verify")
+def verify(network: Annotated[str, typer.Argument(help="Name of the network, or a network file.")]) -> None:
+    """Load a network to its deepest layer at hand and print the digest that results carry."""
+    with one_line_errors():
+        from wsi_scale.networks.load import find_network
+
+        source = find_network(network)
+        known = source.architecture
+        for layers in (tuple(known.nodes), known.search_layers):
+            held = source.holds(layers)
+            state = f"digest {source.tapped(layers).digest}" if held else "not complete"
+            typer.echo(f"{network} up to {layers[-1]}: {state} ({source.source})")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to make the demo's slides.")],
+    seed: Annotated[int, typer.Option(min=0, help="Decides every slide.")] = 7,
+) -> None:
+    """Make small synthetic slides with planted truth to try everything on."""
+    with one_line_errors():
+        from wsi_scale.config.models import DemoConfig
+        from wsi_scale.stages.demo import demo as demo_stage
+
+        demo_stage(DemoConfig(folder=folder, seed=seed))
+    typer.echo(f"demo slides: {folder}")
+
+
+def doctor() -> None:
+    """Say what is installed, which device, which weights and calibrations, and what is writable."""
+    with one_line_errors():
+        from wsi_scale.stages.doctor import examine
+
+        for line in examine():
+            typer.echo(line)

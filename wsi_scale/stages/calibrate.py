@@ -1,0 +1,218 @@
+"""Stage `calibrate`: a network and drawn scenes → which of its channels follow size."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from platformdirs import user_cache_path
+
+from wsi_scale.artifacts.atomic import check_writable
+from wsi_scale.artifacts.calibration import (
+    CalibrationFile,
+    calibration_name,
+    read_calibration,
+    shipped_folder,
+    write_calibration,
+)
+from wsi_scale.artifacts.record import read_record
+from wsi_scale.config.models import Config, SearchConfig
+from wsi_scale.errors import ArtifactError
+from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.execution.progress import progress
+from wsi_scale.scale.calibration import Calibration, LayerCalibration
+from wsi_scale.scale.calibration import calibrate as calibrate_channels
+from wsi_scale.scale.ladder import Ladder, geometric_ladder
+from wsi_scale.stages.job import SlideJob
+
+if TYPE_CHECKING:
+    from wsi_scale.networks.network import Network
+
+log = logging.getLogger(__name__)
+
+#: Raised when scenes are drawn, or channels chosen, in another way.
+SCENES_VERSION = 1
+#: Side of a calibration scene, µm: that of a 224-px tile at 0.5 µm/px.
+SCENE_UM = 112.0
+#: Planted radii, µm.
+RADII_UM = (1.5, 8.0)
+
+
+def calibrate(config: Config, target: Path | None = None) -> Path:
+    """Find or make the calibration of the configured network.
+
+    Looked for in the package, then in the user's cache; made (with a bar) where it is in neither.
+
+    Parameters
+    ----------
+    target
+        Where to put it; by default it stays where it is, or goes to the user's cache.
+
+    Returns
+    -------
+    path
+        Of the calibration.
+    """
+    from wsi_scale.networks.load import find_network, search_layers
+
+    source = find_network(config.network, config.weights)
+    network = source.tapped(search_layers(source, "covariant", config.search.layers))
+    name = calibration_name(network.name, _key(network, config))
+    cache = user_cache_path("wsi_scale") / "calibrations"
+    found = next((f / name for f in (shipped_folder(), cache) if (f / name).exists()), None)
+    if target is not None and target.exists() and found is None and _is_of(target, network, config):
+        return target
+    if found is not None and target is None:
+        return found
+    if not found:
+        check_writable((target or cache / name).parent)
+    calibration = read_calibration(found) if found else measure(network, config)
+    return _keep(calibration, target or cache / name)
+
+
+def calibration_for(job: SlideJob, config: Config) -> Path | None:
+    """Find or make the calibration that a slide's search needs; None where it needs none.
+
+    It is kept in the slide's folder where the user's cache cannot be written.
+    """
+    tiled = read_record(job.folder, "tile")
+    if config.search.method != "covariant" or tiled is None or tiled.status != "ok":
+        return None
+    try:
+        return calibrate(config)
+    except ArtifactError as error:
+        log.warning("%s; the calibration is kept with the results", error)
+        return calibrate(config, job.folder / "calibration.json")
+
+
+def measure(network: "Network", config: Config) -> CalibrationFile:
+    """Calibrate a network on freshly drawn scenes."""
+    from wsi_scale.synthesis.scene import calibration_scenes, render_scene
+
+    ladder = scene_ladder(network, config.search)
+    settings = config.calibration
+    scenes = calibration_scenes(
+        settings.scenes,
+        settings.seed,
+        radii_um=RADII_UM,
+        mpp=config.search.finest_mpp,
+        size_px=_scene_px(config.search),
+    )
+    compute = resolve(config.execution.model_copy(update={"dtype": "float32", "threads": _all_threads()}))
+    log.warning("no calibration of %s at hand: measuring one on %d scenes", network.name, len(scenes))
+    responses = respond_to_scenes(network, [render_scene(scene) for scene in scenes], ladder, compute)
+    found = calibrate_channels(responses, np.log2(ladder.mpps), np.array([scene.radius_um for scene in scenes]))
+    return CalibrationFile(
+        network.name, network.digest, SCENE_UM, config.search.finest_mpp, config.search.coarsest_mpp,
+        config.search.rungs_per_octave, settings.scenes, settings.seed,
+        {name: _listed(layer) for name, layer in found.layers.items()},
+    )  # fmt: skip
+
+
+def respond_to_scenes(
+    network: "Network", scenes: Sequence[NDArray[np.uint8]], ladder: Ladder, compute: Compute
+) -> dict[str, NDArray[np.float32]]:
+    """Pass scenes through a network on every rung: layer → (scene, channel, rung)."""
+    from wsi_scale.networks.forward import ladder_responses, place
+
+    placed = place(network, compute)
+    parts = []
+    with progress("scenes", len(scenes), unit="scenes") as advance:
+        for scene in scenes:
+            rungs = [_resized(scene, size)[None] for size in ladder.sizes_px]
+            parts.append(ladder_responses(placed, rungs, compute))
+            advance(1)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def scene_ladder(network: "Network", search: SearchConfig) -> Ladder:
+    """Lay the ladder of a calibration scene."""
+    return geometric_ladder(
+        SCENE_UM,
+        finest_mpp=search.finest_mpp,
+        coarsest_mpp=search.coarsest_mpp,
+        rungs_per_octave=search.rungs_per_octave,
+        multiple_px=network.stride,
+        min_px=network.min_px,
+    )
+
+
+def read_for(path: Path, network: "Network") -> tuple[Calibration, str]:
+    """Read a calibration and its fingerprint, checked to be of this network.
+
+    Raises
+    ------
+    ArtifactError
+        It was measured on other parameters.
+    """
+    stored = read_calibration(path)
+    if stored.digest != network.digest:
+        raise ArtifactError(f"{path} belongs to other weights of {stored.network}; make one with `wsi-scale calibrate`")
+    layers = {
+        name: LayerCalibration(
+            np.array(values["channels"], np.int64),
+            np.array(values["offset"]),
+            np.array(values["slope"]),
+            np.array(values["residual"]),
+        )
+        for name, values in stored.layers.items()
+    }
+    return Calibration(layers), stored.fingerprint
+
+
+def _key(network: "Network", config: Config) -> str:
+    """Tell calibrations of one network apart; not by the package's version, which must not invalidate them."""
+    search, scenes = config.search, config.calibration
+    ladder = (search.finest_mpp, search.coarsest_mpp, search.rungs_per_octave)
+    layers = [layer.name for layer in network.layers]
+    content = (SCENES_VERSION, network.digest, layers, ladder, scenes.scenes, scenes.seed)
+    return hashlib.sha256(repr(content).encode()).hexdigest()
+
+
+def _is_of(path: Path, network: "Network", config: Config) -> bool:
+    try:
+        stored = read_calibration(path)
+    except ArtifactError:
+        return False
+    wanted = (
+        network.digest,
+        config.search.finest_mpp,
+        config.search.coarsest_mpp,
+        config.search.rungs_per_octave,
+    )
+    has = (stored.digest, stored.finest_mpp, stored.coarsest_mpp, stored.rungs_per_octave)
+    made_of = (stored.scenes, stored.seed) == (config.calibration.scenes, config.calibration.seed)
+    return wanted == has and made_of
+
+
+def _keep(calibration: CalibrationFile, path: Path) -> Path:
+    if not (path.exists() and path.read_bytes() and read_calibration(path) == calibration):
+        write_calibration(path, calibration)
+    return path
+
+
+def _scene_px(search: SearchConfig) -> int:
+    return round(SCENE_UM / search.finest_mpp)
+
+
+def _listed(layer: LayerCalibration) -> dict[str, list[float]]:
+    return {
+        "channels": layer.channels.tolist(),
+        "offset": layer.offset.round(5).tolist(),
+        "slope": layer.slope.round(5).tolist(),
+        "residual": layer.residual.round(5).tolist(),
+    }
+
+
+def _resized(scene: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(scene).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def _all_threads() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))

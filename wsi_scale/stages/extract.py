@@ -1,0 +1,205 @@
+"""Stage `extract`: tiles (and their optimal mpp) → features at several magnifications."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.artifacts.features import features_fingerprint, writing_features
+from wsi_scale.artifacts.fingerprint import fingerprint
+from wsi_scale.artifacts.record import Record
+from wsi_scale.artifacts.tiles import TileTable
+from wsi_scale.config.models import Config
+from wsi_scale.execution.blocks import map_blocks
+from wsi_scale.execution.compute import Compute, default_workers, resolve
+from wsi_scale.execution.progress import progress
+from wsi_scale.execution.worker import let_go, once_per_worker
+from wsi_scale.slides.field import Field, padded_share, read_field
+from wsi_scale.slides.open import open_slide
+from wsi_scale.slides.slide import Slide
+from wsi_scale.stages.job import Outcome, SlideJob, Stage, run_stage
+from wsi_scale.stages.search import execution_parameters, read_current_map
+from wsi_scale.stages.tile import read_current_tiles
+from wsi_scale.units import MAX_UPSAMPLING
+
+if TYPE_CHECKING:
+    from wsi_scale.networks.network import Network
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExtractPlan:
+    """Everything that a block needs besides its tiles."""
+
+    slide: Path
+    network: str
+    weights: Path | None
+    layer: str
+    compute: Compute
+    tile_px: int
+    mpps: tuple[float, ...]
+    mpp_x: float
+    mpp_y: float
+
+
+@dataclass(frozen=True)
+class ExtractBlock:
+    """Some tiles of a plan: centres in level-0 pixels, and each one's optimal mpp (NaN without)."""
+
+    plan: ExtractPlan
+    centres: tuple[tuple[float, float], ...]
+    optimal_mpp: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class BlockFeatures:
+    """Features of a block: (tile, mpp, channel), (tile, channel), (tile, mpp)."""
+
+    features: NDArray[np.float32]
+    optimal: NDArray[np.float32]
+    padded: NDArray[np.float32]
+
+
+def extract(job: SlideJob, config: Config, scheduler: str | None = None) -> Record:
+    """Average a layer over fields around each tile's centre, at fixed mpps and at the tile's own."""
+
+    def depends() -> str:
+        _, tiles_print = read_current_tiles(job)
+        network = _network(config)
+        return fingerprint(
+            "extract", tiles=tiles_print, map=read_current_map(job)[1] if config.features.optimal else None,
+            network=network.digest, layer=network.layers[0].name, features=config.features,
+            execution=execution_parameters(config),
+        )  # fmt: skip
+
+    def current(print_: str) -> Outcome | None:
+        return Outcome() if features_fingerprint(job.folder) == print_ else None
+
+    def work(print_: str) -> Outcome:
+        tiles, _ = read_current_tiles(job)
+        _extract_tiles(job, tiles, config, print_, scheduler)
+        return Outcome()
+
+    after = ("inspect", "tile", "search") if config.features.optimal else ("inspect", "tile")
+    return run_stage(job, Stage("extract", after, depends, current, work))
+
+
+def extract_block(block: ExtractBlock) -> BlockFeatures:
+    """Read and pass the fields of a block's tiles; runs in a worker."""
+    plan = block.plan
+    key = ("network", plan.network, plan.layer, plan.compute)
+    network = once_per_worker(key, lambda: _placed(plan))
+    slide = once_per_worker(("slide", plan.slide), lambda: open_slide(plan.slide))
+    channels = network.layers[0].channels
+    count = len(block.centres)
+    features = np.full((count, len(plan.mpps), channels), np.nan, np.float32)
+    padded = np.full((count, len(plan.mpps)), np.nan, np.float32)
+    for index, mpp in enumerate(plan.mpps):
+        if not _is_too_fine(mpp, plan):
+            fields = [_field(centre, mpp, plan) for centre in block.centres]
+            features[:, index] = _respond(network, slide, fields, plan)
+            padded[:, index] = [padded_share(slide, field) for field in fields]
+    return BlockFeatures(features, _at_optimum(network, slide, block, channels), padded)
+
+
+def _at_optimum(network: "Network", slide: Slide, block: ExtractBlock, channels: int) -> NDArray[np.float32]:
+    optimal = np.full((len(block.centres), channels), np.nan, np.float32)
+    able = [i for i, mpp in enumerate(block.optimal_mpp) if np.isfinite(mpp) and not _is_too_fine(mpp, block.plan)]
+    if able:
+        fields = [_field(block.centres[i], block.optimal_mpp[i], block.plan) for i in able]
+        optimal[able] = _respond(network, slide, fields, block.plan)
+    return optimal
+
+
+def _respond(network: "Network", slide: Slide, fields: list[Field], plan: ExtractPlan) -> NDArray[np.float32]:
+    from wsi_scale.networks.forward import pooled_responses
+
+    images = np.stack([read_field(slide, field, (plan.tile_px, plan.tile_px)) for field in fields])
+    return pooled_responses(network, images, plan.compute)[plan.layer]
+
+
+def _field(centre: tuple[float, float], mpp: float, plan: ExtractPlan) -> Field:
+    width, height = plan.tile_px * mpp / plan.mpp_x, plan.tile_px * mpp / plan.mpp_y
+    return Field(centre[0] - width / 2, centre[1] - height / 2, width, height)
+
+
+def _is_too_fine(mpp: float, plan: ExtractPlan) -> bool:
+    return mpp * MAX_UPSAMPLING < max(plan.mpp_x, plan.mpp_y)
+
+
+def _network(config: Config) -> "Network":
+    # torch is loaded where it is needed: a slide that failed before costs nothing here.
+    from wsi_scale.networks.load import find_network
+
+    source = find_network(config.network, config.weights)
+    return source.tapped([config.features.layer or source.architecture.feature_layer])
+
+
+def _placed(plan: ExtractPlan) -> "Network":
+    from wsi_scale.networks.forward import place
+    from wsi_scale.networks.load import find_network
+
+    return place(find_network(plan.network, plan.weights).tapped([plan.layer]), plan.compute)
+
+
+def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str, scheduler: str | None) -> None:
+    network = _network(config)
+    compute = resolve(config.execution)
+    grid = tiles.grid
+    plan = ExtractPlan(
+        job.row.path.absolute(), config.network, config.weights, network.layers[0].name, compute,
+        grid.tile_px, config.features.mpps, grid.mpp_x, grid.mpp_y,
+    )  # fmt: skip
+    for mpp in plan.mpps:
+        if _is_too_fine(mpp, plan):
+            log.warning("%s: no features at %g µm/px, level 0 is %.4g", job.row.slide_id, mpp, grid.mpp_x)
+    blocks = list(_blocks(plan, tiles, _optimal(job, tiles, config), config.execution.block_tiles))
+    attributes = {
+        "fingerprint": print_,
+        "network": network.name,
+        "network_digest": network.digest,
+        "layer": plan.layer,
+        "tile_px": grid.tile_px,
+        "mpp_source": grid.mpp_source,
+        "execution": execution_parameters(config),
+    }
+    workers = default_workers(config.execution, compute)
+    start = 0
+    try:
+        with (
+            writing_features(
+                job.folder, len(tiles), np.array(plan.mpps), network.layers[0].channels, attributes
+            ) as writer,
+            progress(f"extract {job.row.slide_id}", len(tiles)) as advance,
+        ):
+            answers = map_blocks(
+                extract_block, blocks, workers=workers, scheduler=scheduler,
+                on_done=lambda index: advance(len(blocks[index].centres)),
+            )  # fmt: skip
+            for answer in answers:
+                stop = start + len(answer.optimal)
+                writer.put(slice(start, stop), answer.features, answer.optimal, answer.padded)
+                start = stop
+    finally:
+        let_go()
+
+
+def _optimal(job: SlideJob, tiles: TileTable, config: Config) -> NDArray[np.float64]:
+    if not config.features.optimal:
+        return np.full(len(tiles), np.nan)
+    scale_map, _ = read_current_map(job)
+    optimal: NDArray[np.float64] = scale_map.image[0, tiles.row, tiles.col].astype(np.float64)
+    return optimal
+
+
+def _blocks(plan: ExtractPlan, tiles: TileTable, optimal: NDArray[np.float64], size: int) -> Iterator[ExtractBlock]:
+    half_x, half_y = (plan.tile_px * tiles.grid.mpp / mpp / 2 for mpp in (plan.mpp_x, plan.mpp_y))
+    centres = [(float(x) + half_x, float(y) + half_y) for x, y in zip(tiles.x, tiles.y, strict=True)]
+    for start in range(0, len(centres), size):
+        rows = slice(start, start + size)
+        yield ExtractBlock(plan, tuple(centres[rows]), tuple(float(v) for v in optimal[rows]))

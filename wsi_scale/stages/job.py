@@ -1,0 +1,122 @@
+"""How a stage runs on a slide: locked, fingerprinted, recorded, and never stopping the others."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsi_scale.artifacts.atomic import sweep_parts
+from wsi_scale.artifacts.fingerprint import file_identity
+from wsi_scale.artifacts.record import Record, Status, read_record, write_record
+from wsi_scale.errors import ArtifactError, UserError
+from wsi_scale.execution.lock import folder_lock
+from wsi_scale.slides.sheet import SheetRow
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SlideJob:
+    """A slide and the folder of its results."""
+
+    row: SheetRow
+    folder: Path
+    overwrite: bool = False
+
+    @property
+    def group(self) -> str:
+        """What a split keeps together: the sheet's group, else the slide itself."""
+        return self.row.group or self.row.slide_id
+
+    def identity(self) -> str:
+        """Identity of the slide's content."""
+        return file_identity(self.row.path)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage's artefacts say."""
+
+    status: Status = "ok"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one slide.
+
+    Attributes
+    ----------
+    name
+        Of the stage and its record.
+    after
+        Stages whose failure or emptiness is passed on.
+    fingerprint
+        Digest of everything the stage depends on; may raise UserError.
+    current
+        Fingerprint → outcome of the artefacts in place, or None where they are others or missing.
+    work
+        Fingerprint → outcome, with the artefacts written.
+    """
+
+    name: str
+    after: Sequence[str]
+    fingerprint: Callable[[], str]
+    current: Callable[[str], Outcome | None]
+    work: Callable[[str], Outcome]
+
+
+def run_stage(job: SlideJob, stage: Stage) -> Record:
+    """Run a stage where its artefacts are missing or of other inputs, and record what became of it.
+
+    Raises
+    ------
+    ArtifactError, BusyError
+        The slide's folder cannot be written, so that nothing can be recorded.
+    """
+    with folder_lock(job.folder, on_wait=log.warning):
+        sweep_parts(job.folder)
+        record = _passed_on(job, stage) or _run(job, stage)
+        write_record(job.folder, record)
+    if record.status == "failed":
+        log.info("%s: %s failed: %s", job.row.slide_id, stage.name, record.reason)
+    return record
+
+
+def _passed_on(job: SlideJob, stage: Stage) -> Record | None:
+    for name in stage.after:
+        before = read_record(job.folder, name)
+        if before is None:
+            raise ArtifactError(f"{job.folder}: `{stage.name}` needs `wsi-scale {name}` first")
+        if before.status != "ok":
+            return Record(stage.name, before.status, before.reason, "")
+    return None
+
+
+def _run(job: SlideJob, stage: Stage) -> Record:
+    fingerprint = ""
+    try:
+        fingerprint = stage.fingerprint()
+        outcome = None if job.overwrite else stage.current(fingerprint)
+        if outcome is None:
+            outcome = stage.work(fingerprint)
+    except UserError as error:
+        outcome = Outcome("failed", one_line(error))
+    except Exception as error:  # the per-slide border: recorded, and the next slide goes on
+        log.exception("%s: %s", job.row.slide_id, stage.name)
+        outcome = Outcome(
+            "failed", f"unexpected {type(error).__name__}: {one_line(error)} (see the log; please report it)"
+        )
+    return Record(stage.name, outcome.status, _without_places(outcome.reason, job), fingerprint)
+
+
+def _without_places(reason: str, job: SlideJob) -> str:
+    """Name the slide and its results without their absolute folders: a record holds wherever it is moved."""
+    if job.row.path.is_absolute():
+        reason = reason.replace(str(job.row.path), job.row.path.name)
+    return reason.replace(f"{job.folder}/", "") if job.folder.is_absolute() else reason
+
+
+def one_line(error: BaseException) -> str:
+    """Put an error's text on one line."""
+    return " ".join(str(error).split()) or type(error).__name__

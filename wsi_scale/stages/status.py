@@ -1,0 +1,30 @@
+"""What became of a slide, in one line that helps."""
+
+from pathlib import Path
+
+from wsi_scale.artifacts.prediction import read_prediction
+from wsi_scale.artifacts.slide_info import NAME, read_slide_info
+from wsi_scale.artifacts.status import StatusRow, slide_status
+from wsi_scale.errors import ArtifactError
+from wsi_scale.slides.metadata import SlideInfo
+from wsi_scale.stages.job import one_line
+
+
+def status_of(folder: Path, slide_id: str, path: str) -> StatusRow:
+    """Sum up a slide; a failure for want of an mpp quotes what its pixels look like."""
+    try:
+        return _quoting(slide_status(folder, slide_id, path), folder)
+    except ArtifactError as error:
+        return StatusRow(slide_id, path, "failed", one_line(error))
+
+
+def _quoting(row: StatusRow, folder: Path) -> StatusRow:
+    if row.status != "failed" or not (folder / NAME).exists():
+        return row
+    info = SlideInfo.from_dict(read_slide_info(folder))
+    prediction = read_prediction(folder)
+    if info.status != "ok" or info.usable_mpp is not None or prediction is None or prediction.estimate is None:
+        return row
+    mpp, low, high = prediction.estimate
+    quoted = f"{row.reason}; its pixels look like {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
+    return StatusRow(row.slide_id, row.path, row.status, quoted)

@@ -1,0 +1,131 @@
+"""Stage `train`: fields of known mpp → the embedded network's weights."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsi_scale.config.models import TrainingConfig
+from wsi_scale.errors import ConfigError
+from wsi_scale.execution.prefetch import prefetch
+from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.sampling import SourceField, draw_batch
+from wsi_scale.networks.chain import ChainRegressor
+from wsi_scale.networks.preprocessing import normalise
+from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, train
+
+#: Name of the checkpoint in a training's folder.
+CHECKPOINT = "checkpoint.safetensors"
+#: Beyond these standard deviations (octaves) the likelihood's weight of a tile no longer changes.
+LOG_VARIANCE_RANGE = (-6.0, 2.0)
+
+
+def read_fields(tables: tuple[Path, ...], *, stain: str | None) -> list[SourceField]:
+    """Read the images that tables name, with their mpp and case.
+
+    Raises
+    ------
+    ConfigError
+        A table is missing or holds no field of that stain.
+    """
+    fields = []
+    for table in tables:
+        try:
+            rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+        except OSError as error:
+            raise ConfigError(f"training.fields: cannot read {table} ({error.strerror})") from error
+        for row in rows:
+            if stain is None or row["stain"] == stain:
+                image = np.asarray(Image.open(table.parent / row["file"]).convert("RGB"))
+                fields.append(SourceField(image, float(row["mpp"]), row["case"]))
+    if not fields:
+        raise ConfigError(
+            f"training.fields: no field of stain {stain!r} in {', '.join(map(str, tables)) or 'no table'}"
+        )
+    return fields
+
+
+def read_kept_out(table: Path | None) -> frozenset[str]:
+    """Read the cases that are never trained on."""
+    if table is None:
+        return frozenset()
+    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t")
+    return frozenset(row["case"] for row in rows)
+
+
+def split_validation(fields: list[SourceField], share: float, seed: int) -> tuple[list[SourceField], list[SourceField]]:
+    """Split fields by case into training and validation."""
+    cases = sorted({field.group for field in fields})
+    count = max(1, round(share * len(cases)))
+    chosen = set(np.random.default_rng(seed).permutation(cases)[:count])
+    return [f for f in fields if f.group not in chosen], [f for f in fields if f.group in chosen]
+
+
+def train_embedded(
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    on_start: Callable[[int, int], None] = lambda *_: None,
+    on_step: Callable[[float], None] = lambda _: None,
+) -> ChainRegressor:
+    """Train the embedded network, continuing from the folder's checkpoint where there is one.
+
+    Parameters
+    ----------
+    folder
+        Where the checkpoint is kept.
+    on_start
+        Called with the first epoch and the number of steps in all.
+    on_step
+        Called with each step's loss.
+    """
+    kept_out = read_kept_out(config.kept_out)
+    fields = [f for f in read_fields(config.fields, stain=config.stain) if f.group not in kept_out]
+    training, validation = split_validation(fields, config.validation_share, config.seed)
+    torch.manual_seed(config.seed)
+    model = ChainRegressor().to(memory_format=torch.channels_last)
+    checkpoint = folder / CHECKPOINT
+    state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
+    on_start(state.epoch if state else 0, config.epochs * config.steps)
+    fixed = list(_batches(validation, config, epoch=-1, steps=8))
+    train(
+        model,
+        lambda epoch: prefetch(_batches(training, config, epoch, config.steps), depth=4),
+        likelihood_loss,
+        lambda network: _median_error(network, fixed),
+        LoopSettings(config.epochs, config.steps, config.learning_rate, patience=config.patience, seed=config.seed),
+        state=state,
+        on_epoch=lambda current: write_checkpoint(checkpoint, current),
+        on_step=on_step,
+    )
+    return model
+
+
+def likelihood_loss(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Gaussian negative log-likelihood of log2 mpp, with a share of plain Huber loss for a steady start."""
+    tiles, truth = batch
+    mean, log_variance = model(tiles).unbind(dim=1)
+    log_variance = log_variance.clamp(*LOG_VARIANCE_RANGE)
+    error = mean - truth
+    likelihood = 0.5 * (log_variance + error.square() * torch.exp(-log_variance))
+    huber = nn.functional.huber_loss(mean, truth, delta=0.5)
+    loss: torch.Tensor = 0.5 * likelihood.mean() + huber
+    return loss
+
+
+def _batches(fields: list[SourceField], config: TrainingConfig, epoch: int, steps: int) -> Iterator[Batch]:
+    for step in range(steps):
+        rng = np.random.default_rng((config.seed, epoch + 1, step))
+        tile_px = int(rng.choice(config.tile_px))
+        tiles, truth, _ = draw_batch(fields, config.mpp_range, tile_px, config.batch, rng, Recipe())
+        yield normalise(torch.from_numpy(tiles)), torch.from_numpy(truth)
+
+
+def _median_error(model: nn.Module, batches: list[Batch]) -> float:
+    errors = [(model(tiles)[:, 0] - truth).abs() for tiles, truth in batches]
+    return float(torch.cat(errors).median())
