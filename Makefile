@@ -1,0 +1,64 @@
+# The developer's and the demo's commands; `make help` lists them.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test format lint types imports tests workflow lock truth bench wheel wheel-test clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(STAMP) ## Make .venv and install exact versions from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+demo: install ## Run the whole workflow on synthetic slides; ends with results/report.html
+	$(BIN)/snakemake --cores all --profile profiles/default --configfile configs/demo.yaml
+	@echo "Done: open results/report.html"
+
+test: install format lint types imports tests workflow ## The whole gate
+
+format: install
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+lint: install
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+tests: install
+	$(BIN)/pytest
+
+workflow: install
+	$(BIN)/snakemake --lint
+	$(BIN)/snakefmt --check Snakefile workflows
+
+lock: ## Resolve pyproject.toml anew into requirements.lock
+	benchmarks/lock.sh $(PYTHON)
+
+truth: install ## Planted radius against estimated scale (needs WSI_SCALE_DATA for VGG19's weights)
+	$(BIN)/python -m benchmarks.truth
+
+bench: install ## Speed and memory of tile and search (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.speed
+
+wheel: install ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --outdir dist .
+
+wheel-test: wheel ## Install the wheel in an empty environment and run it on a demo slide
+	benchmarks/wheel_test.sh $(PYTHON)
+
+clean: ## Remove results and caches, keep .venv
+	rm -rf results .snakemake dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,129 @@
+"""Results that were damaged or swapped are told, and a run makes them anew."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.runs import MPP, contents, draw, error_line, job, wsi_scale
+from wsi_scale.artifacts.features import read_features
+from wsi_scale.config.models import Config
+from wsi_scale.stages.inspect import inspect
+from wsi_scale.stages.tile import tile
+from wsi_scale.synthesis import write_pyramid
+
+Damage = Callable[[Path], None]
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def blank(path: Path) -> None:
+    """Keep a file's ends and wipe out its middle."""
+    data = bytearray(path.read_bytes())
+    data[8 : len(data) // 4] = bytes(len(data) // 4 - 8)
+    path.write_bytes(data)
+
+
+def garble(path: Path) -> None:
+    path.write_text("this is something else\n")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [truncate, blank, garble, empty])
+def test_a_damaged_table_of_tiles_is_told_by_the_next_stage_and_made_anew_by_a_run(
+    small_slide: Path, finished_copy: Path, damage: Damage
+) -> None:
+    before = contents(finished_copy)
+    damage(finished_copy / "tiles.parquet")
+
+    line = error_line(wsi_scale("search", small_slide, "-o", finished_copy))
+    assert "tiles.parquet is no table of tiles" in line
+    assert "run `wsi-scale tile` again" in line
+
+    assert wsi_scale("run", small_slide, "-o", finished_copy).exit_code == 0
+    assert contents(finished_copy) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("tissue.png", truncate),
+        ("slide.json", garble),
+        ("slide.json", empty),
+        ("prediction.json", truncate),
+        ("tile.json", garble),
+        ("search.json", truncate),
+        ("extract.json", empty),
+        ("scale.ome.zarr/zarr.json", truncate),
+        ("scale.ome.zarr/0/c/0/0/0", garble),
+        ("scale.ome.zarr/curves/mpp/c/0", garble),
+        ("features.zarr/zarr.json", garble),
+        ("features.zarr/zarr.json", empty),
+    ],
+)
+def test_a_run_makes_anew_what_is_damaged(small_slide: Path, finished_copy: Path, name: str, damage: Damage) -> None:
+    before = contents(finished_copy)
+    damage(finished_copy / name)
+
+    result = wsi_scale("run", small_slide, "-o", finished_copy)
+
+    assert result.exit_code == 0, result.output
+    assert contents(finished_copy) == before
+
+
+@pytest.fixture(scope="module")
+def other(shared: Path) -> Path:
+    """Results of another slide of the small slide's size."""
+    write_pyramid(shared / "other.tiff", draw(3.5, 1000, 1300, seed=8), MPP)
+    result = wsi_scale("run", shared / "other.tiff", "-o", shared / "other", "--set", "features.mpps=[0.5]")
+    assert result.exit_code == 0, result.output
+    return shared / "other"
+
+
+@pytest.mark.parametrize("name", ["scale.ome.zarr", "tiles.parquet"])
+def test_results_of_another_slide_in_this_ones_place_are_told_and_made_anew(
+    small_slide: Path, finished_copy: Path, other: Path, name: str
+) -> None:
+    before = contents(finished_copy)
+    swap(other / name, finished_copy / name)
+
+    line = error_line(wsi_scale("extract", small_slide, "-o", finished_copy))
+    assert f"{name} is of another slide or other parameters" in line
+
+    assert wsi_scale("run", small_slide, "-o", finished_copy).exit_code == 0
+    assert contents(finished_copy) == before
+
+
+def test_features_of_another_slide_are_made_anew(small_slide: Path, finished_copy: Path, other: Path) -> None:
+    before = contents(finished_copy)
+    swap(other / "features.zarr", finished_copy / "features.zarr")
+
+    result = wsi_scale("extract", small_slide, "-o", finished_copy)
+
+    assert result.exit_code == 0, result.output
+    assert contents(finished_copy) == before
+
+
+def test_a_map_of_other_tiles_is_told(small_slide: Path, finished_copy: Path) -> None:
+    this = job(small_slide, finished_copy)
+    inspect(this)
+    tile(this, Config.model_validate({"tiling": {"tile_px": 200}}))
+
+    line = error_line(wsi_scale("extract", small_slide, "-o", finished_copy))
+
+    assert "scale.ome.zarr is of another slide or other parameters; run `wsi-scale search` again" in line
+    assert len(read_features(finished_copy).features) == 20
+
+
+def swap(source: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+        shutil.copytree(source, target)
+    else:
+        shutil.copy(source, target)

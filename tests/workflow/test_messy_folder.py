@@ -1,0 +1,154 @@
+"""A folder of good and bad slides: no bad one stops the others, and each says what is wrong with it."""
+
+import csv
+import html
+import io
+import json
+from pathlib import Path
+
+import pytest
+import zarr
+
+from tests.workflow.conftest import ODD_ID, ODD_NAME, Run
+
+GOOD = {"a__same", ODD_ID}
+FAILED = {"cut.svs", "cut.tiff", "no-mpp"}
+ALL = GOOD | FAILED | {"b__same"}
+STAGES = ("inspect", "predict", "tile", "search", "extract")
+
+
+def rows(run: Run) -> dict[str, dict[str, str]]:
+    table = csv.DictReader(io.StringIO(run.files["status.tsv"].decode()), delimiter="\t")
+    return {row["slide_id"]: row for row in table}
+
+
+def test_the_run_ends_with_exit_1_and_one_line(first: Run) -> None:
+    assert first.code == 1
+    assert first.errors == [
+        f"error: 3 of 6 slides failed, for reasons in {first.results / 'status.tsv'}; the others are done"
+    ]
+    assert "Traceback" not in first.output
+
+
+def test_every_slide_has_one_status(first: Run, messy: Path) -> None:
+    status = {slide_id: row["status"] for slide_id, row in rows(first).items()}
+
+    assert status == dict.fromkeys(GOOD, "ok") | dict.fromkeys(FAILED, "failed") | {"b__same": "empty"}
+    assert rows(first)[ODD_ID]["path"] == str(messy / ODD_NAME)
+
+
+def test_two_slides_of_one_name_keep_apart(first: Run, messy: Path) -> None:
+    assert rows(first)["a__same"]["path"] == str(messy / "a" / "same.tiff")
+    assert rows(first)["b__same"]["path"] == str(messy / "b" / "same.tiff")
+    assert rows(first)["cut.svs"]["path"] == str(messy / "cut.svs")
+    assert rows(first)["cut.tiff"]["path"] == str(messy / "cut.tiff")
+
+
+@pytest.mark.parametrize(
+    ("slide_id", "reason"),
+    [
+        ("cut.tiff", "cut.tiff: the TIFF's directories lead out of the file; the file is damaged"),
+        ("cut.svs", "cut.svs: no slide or image format that is known here"),
+        ("no-mpp", "the slide has no usable µm per pixel (mpp); give it with --mpp or in the sheet's mpp column"),
+        ("b__same", "no tissue found"),
+    ],
+)
+def test_the_reason_says_what_is_wrong(first: Run, slide_id: str, reason: str) -> None:
+    assert reason in rows(first)[slide_id]["reason"]
+
+
+def test_a_slide_that_fails_for_want_of_an_mpp_is_told_what_it_looks_like(first: Run) -> None:
+    prediction = json.loads(first.files["slides/no-mpp/prediction.json"])
+
+    assert prediction["status"] == "ok"
+    quoted = f"its pixels look like {prediction['mpp']:.3g} µm/px"
+    assert quoted in rows(first)["no-mpp"]["reason"]
+
+
+def test_slides_that_can_have_a_map_have_one(first: Run) -> None:
+    with_map = {name.split("/")[1] for name in first.files if "/scale.ome.zarr/" in name}
+    with_features = {name.split("/")[1] for name in first.files if "/features.zarr/" in name}
+
+    assert with_map == with_features == GOOD
+    for slide_id in GOOD:
+        image = zarr.open_group(first.results / "slides" / slide_id / "scale.ome.zarr", mode="r")["0"]
+        assert image.shape[0] == 3
+
+
+def test_records_tell_of_every_stage_without_times_or_places(first: Run) -> None:
+    for slide_id in ALL:
+        for stage in STAGES:
+            record = json.loads(first.files[f"slides/{slide_id}/{stage}.json"])
+            assert set(record) == {"stage", "status", "reason", "fingerprint"}
+            assert record["stage"] == stage
+            assert str(first.results.parent) not in record["reason"]
+            assert "messy slides" not in record["reason"]
+
+
+def test_the_report_names_every_slide_and_every_reason(first: Run) -> None:
+    page = html.unescape((first.results / "report.html").read_text(encoding="utf-8"))
+
+    for slide_id, row in rows(first).items():
+        assert slide_id in page
+        assert row["reason"] in page
+
+
+def test_a_name_in_the_report_is_never_read_as_html(first: Run) -> None:
+    page = (first.results / "report.html").read_text(encoding="utf-8")
+
+    assert "{x} <b>" not in page
+    assert "{x} &lt;b&gt;" in page
+
+
+def test_every_job_leaves_a_log_and_a_benchmark(first: Run) -> None:
+    jobs = {f"{slide_id}/{stage}" for slide_id in ALL for stage in STAGES} | {"calibrate", "fit", "report"}
+
+    logs = {name.removeprefix("logs/").removesuffix(".log") for name in first.files if name.startswith("logs/")}
+    timed = {
+        name.removeprefix("benchmarks/").removesuffix(".tsv") for name in first.files if name.startswith("benchmarks/")
+    }
+    assert logs == jobs | {"finish"}
+    assert timed == jobs
+    assert b"the TIFF's directories lead out" in first.files["logs/cut.tiff/inspect.log"]
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--lint", "--unlock", "--summary"])
+def test_looking_at_a_run_changes_nothing(first: Run, looked: dict[str, Run], option: str) -> None:
+    assert looked[option].code == 0
+    assert looked[option].files == first.files
+    assert looked[option].stamps == first.stamps
+
+
+def test_a_rerun_takes_up_only_what_failed(again: Run) -> None:
+    every = set(STAGES)
+
+    assert again.code == 1
+    for slide_id in ("cut.svs", "cut.tiff"):
+        assert again.jobs[slide_id] == every
+    assert again.jobs["no-mpp"] >= {"tile", "search", "extract"}
+    assert "inspect" not in again.jobs["no-mpp"]
+    # The regressor stands after every inspection, so that each slide is asked whether it still holds.
+    for slide_id in (*GOOD, "b__same"):
+        assert again.jobs[slide_id] <= {"predict"}
+    assert again.jobs[""] <= {"fit", "report", "finish"}
+
+
+def test_a_rerun_rewrites_nothing_but_records(first: Run, again: Run) -> None:
+    def of_good_slides(run: Run) -> dict[str, tuple[int, int]]:
+        records = tuple(f"{stage}.json" for stage in STAGES)
+        return {
+            name: stamp
+            for name, stamp in run.stamps.items()
+            if name.startswith("slides/") and name.split("/")[1] not in FAILED and name.split("/")[-1] not in records
+        }
+
+    assert len(of_good_slides(first)) > 40
+    assert of_good_slides(again) == of_good_slides(first)
+    assert again.stamps["slides/no-mpp/prediction.json"] == first.stamps["slides/no-mpp/prediction.json"]
+
+
+def test_a_rerun_leaves_the_same_bytes(first: Run, again: Run) -> None:
+    def timeless(run: Run) -> dict[str, bytes]:
+        return {name: data for name, data in run.files.items() if not name.startswith(("logs/", "benchmarks/"))}
+
+    assert timeless(again) == timeless(first)

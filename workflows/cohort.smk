@@ -1,0 +1,88 @@
+# One job for all slides: the calibration of the network, the regressor, the report.
+SOURCE = STUDY.config.slides.path
+
+
+rule calibrate:
+    output:
+        RESULTS / "calibration.json",
+    log:
+        RESULTS / "logs" / "calibrate.log",
+    benchmark:
+        RESULTS / "benchmarks" / "calibrate.tsv"
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: CORES
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        network=lambda wildcards: STUDY.config.network,
+        settings=settings_of("calibrate"),
+    shell:
+        "wsi-scale calibrate {params.network:q} --output {output:q} {params.settings:q} 2> {log:q}"
+
+
+rule fit:
+    input:
+        STUDY.records("inspect"),
+    output:
+        RESULTS / "regressor.safetensors",
+    log:
+        RESULTS / "logs" / "fit.log",
+    benchmark:
+        RESULTS / "benchmarks" / "fit.tsv"
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        source=SOURCE,
+        results=RESULTS,
+        settings=settings_of("fit"),
+    shell:
+        "wsi-scale fit {params.source:q} --output {params.results:q} {params.settings:q} 2> {log:q}"
+
+
+rule report:
+    input:
+        STUDY.records("predict"),
+        STUDY.records("extract"),
+    output:
+        RESULTS / "report.html",
+        RESULTS / "status.tsv",
+        RESULTS / "audit.tsv",
+    log:
+        RESULTS / "logs" / "report.log",
+    benchmark:
+        RESULTS / "benchmarks" / "report.tsv"
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        source=SOURCE,
+        results=RESULTS,
+        settings=settings_of("report"),
+    shell:
+        "wsi-scale report {params.results:q} --slides {params.source:q} {params.settings:q} 2> {log:q}"
+
+
+rule finish:
+    input:
+        RESULTS / "status.tsv",
+    output:
+        RESULTS / "finished.txt",
+    log:
+        RESULTS / "logs" / "finish.log",
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    shell:
+        "wsi-scale finish {input:q} --output {output:q} 2> {log:q}"

@@ -1,0 +1,117 @@
+# One job a slide and stage. A job's output is the stage's record; what went wrong stands in it.
+SLIDE = RESULTS / "slides" / "{slide_id}"
+LOGS = RESULTS / "logs" / "{slide_id}"
+TIMES = RESULTS / "benchmarks" / "{slide_id}"
+
+
+rule inspect:
+    output:
+        SLIDE / "inspect.json",
+    log:
+        LOGS / "inspect.log",
+    benchmark:
+        TIMES / "inspect.tsv"
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        slide=slide_arguments,
+    shell:
+        "wsi-scale inspect {params.slide:q} --record-only 2> {log:q}"
+
+
+rule predict:
+    input:
+        record=SLIDE / "inspect.json",
+        regressor=RESULTS / "regressor.safetensors",
+    output:
+        SLIDE / "predict.json",
+    log:
+        LOGS / "predict.log",
+    benchmark:
+        TIMES / "predict.tsv"
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        slide=slide_arguments,
+        settings=settings_of("predict"),
+    shell:
+        "wsi-scale predict {params.slide:q} {params.settings:q} --regressor {input.regressor:q}"
+        " --record-only 2> {log:q}"
+
+
+rule tile:
+    input:
+        SLIDE / "inspect.json",
+    output:
+        SLIDE / "tile.json",
+    log:
+        LOGS / "tile.log",
+    benchmark:
+        TIMES / "tile.tsv"
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        slide=slide_arguments,
+        settings=settings_of("tile"),
+    shell:
+        "wsi-scale tile {params.slide:q} {params.settings:q} --record-only 2> {log:q}"
+
+
+rule search:
+    input:
+        record=SLIDE / "tile.json",
+        calibration=RESULTS / "calibration.json",
+    output:
+        SLIDE / "search.json",
+    log:
+        LOGS / "search.log",
+    benchmark:
+        TIMES / "search.tsv"
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: CORES
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=GPU,
+    params:
+        slide=slide_arguments,
+        settings=settings_of("search"),
+    shell:
+        "wsi-scale search {params.slide:q} {params.settings:q} --calibration {input.calibration:q}"
+        " --record-only 2> {log:q}"
+
+
+rule extract:
+    input:
+        SLIDE / "search.json",
+    output:
+        SLIDE / "extract.json",
+    log:
+        LOGS / "extract.log",
+    benchmark:
+        TIMES / "extract.tsv"
+    conda:
+        "envs/wsi-scale.yaml"
+    threads: CORES
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=GPU,
+    params:
+        slide=slide_arguments,
+        settings=settings_of("extract"),
+    shell:
+        "wsi-scale extract {params.slide:q} {params.settings:q} --record-only 2> {log:q}"
