@@ -1,0 +1,1 @@
+"""What `make truth` and `make bench` run; figures go to results/bench."""

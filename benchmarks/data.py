@@ -1,0 +1,37 @@
+"""The real data that benchmarks need, and mosaics of it."""
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+RESULTS = Path("results/bench")
+
+
+def data_root() -> Path:
+    """Folder of real tissue and weights, or exit 1 with one line."""
+    named = os.environ.get("WSI_SCALE_DATA")
+    if not named or not Path(named).is_dir():
+        print("error: this target needs real tissue and weights; set WSI_SCALE_DATA to their folder", file=sys.stderr)
+        raise SystemExit(1)
+    return Path(named)
+
+
+def tissue_crops(root: Path, mpp: tuple[float, float], count: int) -> list[NDArray[np.uint8]]:
+    """H&E crops of 1024 px whose µm per pixel lies in a range, in order of their names."""
+    with (root / "tissue" / "crops.tsv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream, delimiter="\t") if row["stain"] == "H&E"]
+    names = sorted(row["file"] for row in rows if mpp[0] <= float(row["mpp"]) <= mpp[1])
+    if len(names) < count:
+        raise ValueError(f"only {len(names)} crops at {mpp} µm/px")
+    return [np.asarray(Image.open(root / "tissue" / name).convert("RGB")) for name in names[:count]]
+
+
+def mosaic(images: list[NDArray[np.uint8]], cols: int) -> NDArray[np.uint8]:
+    """Lay images of one size side by side, row by row."""
+    rows = [np.concatenate(images[start : start + cols], axis=1) for start in range(0, len(images), cols)]
+    return np.concatenate(rows)
