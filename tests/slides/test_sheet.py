@@ -104,7 +104,7 @@ def test_what_is_written_is_read_back(folder: Path, name: str) -> None:
 
 
 def test_a_sheet_that_cannot_be_written_is_one_line(folder: Path) -> None:
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot write"):
         write_sheet(folder / "a.svs" / "out.tsv", [])
 
 

@@ -3,12 +3,12 @@
 import csv
 import difflib
 import io
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.errors import SheetError, UserError
 from wsi_scale.slides.discover import find_slides, slide_id_for
 from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
@@ -123,7 +123,7 @@ def write_sheet(path: Path, rows: list[SheetRow]) -> None:
 
     Raises
     ------
-    UserError
+    ArtifactError
         If the sheet cannot be written.
     """
     text = io.StringIO()
@@ -132,13 +132,8 @@ def write_sheet(path: Path, rows: list[SheetRow]) -> None:
     for row in rows:
         mpp = "" if row.mpp is None else repr(row.mpp)
         writer.writerow([row.slide_id, _shown(row.path, path.parent), mpp, row.group or ""])
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True) if beside.parent.is_dir() else None
-        raise UserError(f"{path}: the sheet cannot be written ({error.strerror or error})") from error
+    with replacing_file(path) as part:
+        part.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
 
 
 def _shown(slide: Path, folder: Path) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from wsi_scale.artifacts.record import SLIDE_STAGES, read_record, record_path
-from wsi_scale.artifacts.status import NAME as STATUS
 from wsi_scale.config.load import dump_section, parse_config
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError, ConfigError, UserError
@@ -150,6 +149,3 @@ def _artefacts(stage: str) -> tuple[str, ...]:
 def _is_newer(row: SheetRow, record: Path) -> bool:
     files = [row.path, *row.path.iterdir()] if row.path.is_dir() else [row.path]
     return max(file.stat().st_mtime for file in files if file.exists()) > record.stat().st_mtime
-
-
-__all__ = ["SECTIONS", "STATUS", "Study", "open_study"]

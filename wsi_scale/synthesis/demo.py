@@ -1,11 +1,11 @@
 """Demo slides with planted truth, and the table that tells it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.synthesis.pyramid import write_pyramid
 from wsi_scale.synthesis.recipes import RECIPES, Recipe
 from wsi_scale.synthesis.slide import render_slide
@@ -139,9 +139,5 @@ def _write_table(truth: DemoTruth) -> None:
             numbers = [f"{value:g}" for value in (slide.true_mpp, slide.header_mpp, *box)]
             radius = "" if region.radius_um is None else f"{region.radius_um:g}"
             lines.append("\t".join([slide.slide_id, *numbers, radius, ",".join(slide.contains)]))
-    beside = truth.table.with_name(f".{truth.table.name}.{os.getpid()}.partial")
-    try:
-        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        beside.replace(truth.table)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing_file(truth.table) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,10 +1,11 @@
 """Pyramidal tiled JPEG TIFFs that OpenSlide opens as generic-tiff with a µm per pixel."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wsi_scale.artifacts.atomic import replacing_file
 
 TILE_PX = 256
 
@@ -36,26 +37,21 @@ def write_pyramid(path: Path, image: NDArray[np.uint8], mpp: float, *, header_mp
     import tifffile
 
     claimed = mpp if header_mpp is None else header_mpp
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with tifffile.TiffWriter(beside, bigtiff=False) as tiff:
-            for index, level in enumerate(_levels(image)):
-                per_cm = MICROMETRES_PER_CM / (claimed * image.shape[1] / level.shape[1])
-                tiff.write(
-                    level,
-                    photometric="rgb",
-                    tile=(TILE_PX, TILE_PX),
-                    compression="jpeg",
-                    compressionargs={"level": QUALITY},
-                    subfiletype=1 if index else 0,
-                    resolution=(per_cm, per_cm),
-                    resolutionunit="CENTIMETER",
-                    software="wsi-scale",
-                    metadata=None,
-                )
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing_file(path) as part, tifffile.TiffWriter(part, bigtiff=False) as tiff:
+        for index, level in enumerate(_levels(image)):
+            per_cm = MICROMETRES_PER_CM / (claimed * image.shape[1] / level.shape[1])
+            tiff.write(
+                level,
+                photometric="rgb",
+                tile=(TILE_PX, TILE_PX),
+                compression="jpeg",
+                compressionargs={"level": QUALITY},
+                subfiletype=1 if index else 0,
+                resolution=(per_cm, per_cm),
+                resolutionunit="CENTIMETER",
+                software="wsi-scale",
+                metadata=None,
+            )
 
 
 def _levels(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
