@@ -120,3 +120,15 @@ def test_a_configured_regressor_is_taken_as_it_is_and_checked(slides: list[Path]
     path = fit(jobs, configured(f"magnification.regressor={own}"), tmp_path / "regressor.safetensors")
 
     assert path.read_bytes() == own.read_bytes()
+
+
+def test_a_wrong_header_does_not_widen_the_interval_that_it_is_judged_by(slides: list[Path], tmp_path: Path) -> None:
+    # The last slide claims four times its mpp.
+    jobs = cohort(slides, tmp_path, "abcdef", mpps={5: 4 * MPP})
+
+    header = read_regressor(fit(jobs, configured(*FAST), tmp_path / "regressor.safetensors")).header
+
+    others = [group for group in "abcde" if header["fold_of"][group] != header["fold_of"]["f"]]
+    assert len(others) == 4
+    assert header["half_width_of"]["f"] < min(header["half_width_of"][group] for group in others)
+    assert header["half_width_of"]["f"] < header["half_width_octaves"]

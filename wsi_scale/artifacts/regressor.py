@@ -27,8 +27,9 @@ class RegressorFile:
     arrays
         ``mean``, ``scale`` (feature,), ``weights`` (model, feature), ``intercepts`` (model,).
     header
-        ``fold_of``, ``half_width_octaves``, ``coverage``, ``layers``, ``tile_px``, ``network_digest``,
-        ``source`` (shipped, cohort), ``training`` (what it was fitted on, and its out-of-fold answers).
+        ``fold_of``, ``half_width_octaves``, ``half_width_of`` (group → half width), ``coverage``, ``layers``,
+        ``tile_px``, ``network_digest``, ``source`` (shipped, cohort), ``training`` (what it was fitted on, and
+        its out-of-fold answers).
     """
 
     arrays: Mapping[str, NDArray[np.float64]]

@@ -1,7 +1,7 @@
 """A linear regressor of log2 mpp with one model for all and one for each fold of groups."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ class Regressor:
         Group → k, the model that never saw the group.
     half_width_octaves
         Half width of the interval for a slide.
+    half_width_of
+        Group → half width calibrated without the group's own fold, for slides that were fitted on: a wrong
+        header must not widen the interval that it is judged by.
     """
 
     mean: NDArray[np.float64]
@@ -36,6 +39,11 @@ class Regressor:
     intercepts: NDArray[np.float64]
     fold_of: Mapping[str, int]
     half_width_octaves: float
+    half_width_of: Mapping[str, float] = field(default_factory=dict)
+
+    def half_width(self, group: str | None = None) -> float:
+        """Half width (octaves) of the interval for a slide of ``group``."""
+        return self.half_width_octaves if group is None else self.half_width_of.get(group, self.half_width_octaves)
 
     def predict(self, features: NDArray[np.float64], group: str | None = None) -> NDArray[np.float64]:
         """log2 mpp of tiles, by the model that never saw ``group``; (tile, feature) → (tile,)."""

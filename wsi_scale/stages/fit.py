@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,15 @@ def fit_examples(examples: Examples, coverage: float, prior: Regressor) -> tuple
     draft = fit_regressor(examples.features, examples.log2_mpp, examples.groups, prior=prior)
     answers = out_of_fold_answers(draft, examples)
     residuals = np.array([np.log2(a["predicted_mpp"] / a["true_mpp"]) for a in answers])
-    half = conformal_half_width(residuals, coverage)
-    regressor = Regressor(draft.mean, draft.scale, draft.weights, draft.intercepts, draft.fold_of, half)
+    fold = np.array([draft.fold_of[a["group"]] for a in answers])
+    regressor = replace(
+        draft,
+        half_width_octaves=conformal_half_width(residuals, coverage),
+        half_width_of={
+            group: round(conformal_half_width(residuals[fold != own], coverage), 5)
+            for group, own in draft.fold_of.items()
+        },
+    )
     return regressor, {"answers": answers, "tiles": len(examples.groups), "groups": len(set(examples.groups))}
 
 
@@ -140,6 +147,7 @@ def stored_form(
         "tile_px": VIEW_PX,
         "fold_of": dict(regressor.fold_of),
         "half_width_octaves": round(regressor.half_width_octaves, 5),
+        "half_width_of": dict(regressor.half_width_of),
         "coverage": coverage,
         "training": training,
     }

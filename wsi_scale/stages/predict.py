@@ -77,7 +77,7 @@ def predict_slide(
     log2_mpp, downsamples = _views(slide, regressor, config, compute, group)
     pooled = pool_views(log2_mpp, downsamples)
     reason = why_abstain(pooled) if is_brightfield(slide) else "dark background: no brightfield tissue"
-    half = regressor.half_width_octaves
+    half = regressor.half_width(group)
     by_downsample = {str(d): round(2**value, 4) for d, value in pooled.by_downsample.items()}
 
     def answer(path: str, print_: str) -> Prediction:
@@ -100,7 +100,12 @@ def regressor_of(stored: RegressorFile, compute: Compute) -> Regressor:
     header = stored.header
     if header["network_digest"] != regressor_network(compute).digest:
         raise ArtifactError("the regressor was fitted on another version of the embedded network; fit it again")
-    return Regressor(**stored.arrays, fold_of=header["fold_of"], half_width_octaves=header["half_width_octaves"])
+    return Regressor(
+        **stored.arrays,
+        fold_of=header["fold_of"],
+        half_width_octaves=header["half_width_octaves"],
+        half_width_of=header.get("half_width_of", {}),
+    )
 
 
 def _views(
