@@ -101,6 +101,13 @@ def main() -> None:
         small, large = folder / "small.tiff", folder / "large.tiff"
         write_pyramid(small, mosaic(crops[:16], 4), 0.25)
         write_pyramid(large, mosaic(crops, 8), 0.25)
+        peaks = [peak_mib(slide, folder / f"peak-{slide.stem}") for slide in (small, large)]
+        figures["memory"] = {
+            "small_mib": round(peaks[0]),
+            "large_mib": round(peaks[1]),
+            "large_over_small": round(peaks[1] / peaks[0], 3),
+        }
+        print("memory", figures["memory"], flush=True)
         for network in ("embedded", "vgg19"):
             alone, cost = passes_seconds_per_tile(network, PASS_TILES[network])
             seconds, tiles = search_seconds(network, large, folder / f"large-{network}")
@@ -111,13 +118,6 @@ def main() -> None:
                 "ladder_cost": round(cost, 3),
             }
             print(network, figures[network], flush=True)
-        peaks = [peak_mib(slide, folder / f"peak-{slide.stem}") for slide in (small, large)]
-        figures["memory"] = {
-            "small_mib": round(peaks[0]),
-            "large_mib": round(peaks[1]),
-            "large_over_small": round(peaks[1] / peaks[0], 3),
-        }
-        print("memory", figures["memory"])
     finally:
         shutil.rmtree(folder)
     RESULTS.mkdir(parents=True, exist_ok=True)
