@@ -109,6 +109,11 @@ def read_ladder(slide: Slide, field: Field, sizes: Sequence[int]) -> list[NDArra
     return [results[index] for index in range(len(plans))]
 
 
+def resize_square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resample a whole (row, col, rgb) image to ``size`` × ``size`` px by the filter that fields are read with."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
 def padded_share(slide: Slide, field: Field) -> float:
     """Share of a field's area that lies outside the slide (0–1)."""
     inside_x = min(field.x + field.width, slide.width) - max(field.x, 0.0)

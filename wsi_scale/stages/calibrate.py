@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from platformdirs import user_cache_path
 
 from wsi_scale.artifacts.atomic import check_writable
@@ -27,6 +26,7 @@ from wsi_scale.execution.progress import progress
 from wsi_scale.scale.calibration import Calibration, LayerCalibration
 from wsi_scale.scale.calibration import calibrate as calibrate_channels
 from wsi_scale.scale.ladder import Ladder, geometric_ladder
+from wsi_scale.slides.field import resize_square
 from wsi_scale.stages.job import SlideJob
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def respond_to_scenes(
     parts = []
     with progress("scenes", len(scenes), unit="scenes") as advance:
         for scene in scenes:
-            rungs = [_resized(scene, size)[None] for size in ladder.sizes_px]
+            rungs = [resize_square(scene, size)[None] for size in ladder.sizes_px]
             parts.append(ladder_responses(placed, rungs, compute))
             advance(1)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -206,10 +206,6 @@ def _listed(layer: LayerCalibration) -> dict[str, list[float]]:
         "slope": layer.slope.round(5).tolist(),
         "residual": layer.residual.round(5).tolist(),
     }
-
-
-def _resized(scene: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(scene).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _all_threads() -> int:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.geojson import NAME as GEOJSON
@@ -25,7 +24,7 @@ from wsi_scale.execution.worker import let_go, once_per_worker
 from wsi_scale.scale.covariant import search_covariant
 from wsi_scale.scale.ladder import Ladder, geometric_ladder
 from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, search_published, signed_to_factor
-from wsi_scale.slides.field import Field, read_field, read_ladder
+from wsi_scale.slides.field import Field, read_field, read_ladder, resize_square
 from wsi_scale.slides.grid import lay_grid, tissue_fractions
 from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.calibrate import read_for
@@ -159,7 +158,7 @@ def search_block(block: SearchBlock) -> BlockAnswer:
     fields = [Field(x, y, plan.tile_width, plan.tile_height) for x, y in block.corners]
     if plan.method == "published":
         tiles = [read_field(slide, field, (plan.tile_px, plan.tile_px)) for field in fields]
-        images = _stack([[_resized(tile, size) for size in plan.rungs if size] for tile in tiles], plan.rungs)
+        images = _stack([[resize_square(tile, size) for size in plan.rungs if size] for tile in tiles], plan.rungs)
         return _answer_published(ladder_responses(network, images, plan.compute), plan)
     sizes = [size for size in plan.rungs if size is not None]
     images = _stack([read_ladder(slide, field, sizes) for field in fields], plan.rungs)
@@ -255,10 +254,6 @@ def _stack(tiles: Sequence[Sequence[NDArray[np.uint8]]], rungs: Sequence[int | N
     """(tile)(rung) images → one (tile, size, size, rgb) a rung, None for rungs without an image."""
     by_rung = iter(zip(*tiles, strict=True))
     return [None if size is None else np.stack(next(by_rung)) for size in rungs]
-
-
-def _resized(tile: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(tile).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _lay(
