@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format lint types imports tests workflow lock truth bench wheel wheel-test clean
+.PHONY: help install demo test format lint types imports tests workflow lock truth bench magnification backbones wheel wheel-test clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,7 @@ tests: install
 
 workflow: install
 	$(BIN)/snakemake --lint
+	for file in workflows/experiments/*.smk; do $(BIN)/snakemake --lint --snakefile $$file || exit 1; done
 	$(BIN)/snakefmt --check Snakefile workflows
 
 lock: ## Resolve pyproject.toml anew into requirements.lock
@@ -53,6 +54,13 @@ truth: install ## Planted radius against estimated scale (needs WSI_SCALE_DATA f
 
 bench: install ## Speed and memory of tile and search (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.speed
+
+magnification: install ## Every figure of µm per pixel from pixels, from kept networks (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.magnification
+
+backbones: install ## Train the six embedded networks, 45 minutes each; resumable (needs WSI_SCALE_DATA)
+	$(BIN)/python -c "from benchmarks.data import data_root; data_root()"
+	$(BIN)/snakemake --snakefile workflows/experiments/backbones.smk --cores all
 
 wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .

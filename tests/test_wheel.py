@@ -1,5 +1,6 @@
 """The wheel is enough: in an environment that borrows only torch, away from the checkout."""
 
+import json
 import os
 import subprocess
 import sys
@@ -47,15 +48,17 @@ def run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess
 
 def test_the_wheel_carries_network_calibration_regressor_and_card(python: Path, tmp_path: Path) -> None:
     script = (
+        "from wsi_scale.networks.chain import EMBEDDED_SCALE_LAYERS\n"
         "from wsi_scale.networks.load import find_network\n"
         "from wsi_scale.config.load import load_config\n"
         "from wsi_scale.stages.calibrate import calibrate\n"
         "from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor\n"
         "from wsi_scale.artifacts.calibration import shipped_folder\n"
         "import wsi_scale\n"
-        "find_network('embedded').tapped(('C5_2',))\n"
+        "network = find_network('embedded').tapped(EMBEDDED_SCALE_LAYERS)\n"
         "assert calibrate(load_config()).parent == shipped_folder()\n"
-        "assert read_regressor(shipped_regressor()).header['source'] == 'shipped'\n"
+        "header = read_regressor(shipped_regressor()).header\n"
+        "assert (header['source'], header['network_digest']) == ('shipped', network.digest)\n"
         "assert (shipped_folder() / 'embedded.md').read_text().startswith('---')\n"
         "print(wsi_scale.__file__)\n"
     )
@@ -64,6 +67,26 @@ def test_the_wheel_carries_network_calibration_regressor_and_card(python: Path, 
 
     assert answer.returncode == 0, answer.stderr
     assert str(REPOSITORY) not in answer.stdout
+
+
+def test_a_magnification_is_told_and_audited_away_from_the_checkout(python: Path, tmp_path: Path) -> None:
+    draw = (
+        "from PIL import Image\n"
+        "from wsi_scale.synthesis.scene import Scene, render_scene\n"
+        "Image.fromarray(render_scene(Scene(3.0, size_px=500, mpp=0.5))).save('field.png')\n"
+    )
+    assert run(python, "-c", draw, cwd=tmp_path).returncode == 0
+
+    told = run(python, "-m", "wsi_scale", "magnification", "predict", "field.png", "--json", cwd=tmp_path)
+    audited = run(python, "-m", "wsi_scale", "magnification", "audit", "field.png", "-o", "audit", cwd=tmp_path)
+
+    (row,) = json.loads(told.stdout)
+    assert (told.returncode, row["path"]) == (0, "field.png"), told.stderr
+    assert row["status"] in ("ok", "abstained")
+    # It claims nothing.
+    assert audited.returncode == 3, audited.stderr
+    assert "missing: field: " in audited.stdout
+    assert (tmp_path / "audit" / "audit.html").exists()
 
 
 def test_run_works_away_from_the_checkout(python: Path, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ rule predict:
 
 rule tile:
     input:
-        SLIDE / "inspect.json",
+        STUDY.before_tiles(SLIDE),
     output:
         SLIDE / "tile.json",
     log:

@@ -79,11 +79,18 @@ def make_map(seed: int = 0) -> scale_map.ScaleMap:
     return scale_map.ScaleMap(grid, image, curves, rung_mpp, rung_mpp < 0.25, described)
 
 
+#: Shapes of the arrays of a small regressor of three models.
+REGRESSOR_SHAPES = {
+    "mean": (7,), "scale": (7,), "hidden_weights": (4, 7), "hidden_bias": (4,), "weights": (6, 4), "bias": (6,),
+    "centres": (5,), "bends": (3, 7), "offsets": (3,), "scores": (9,),
+}  # fmt: skip
+
+
 def make_regressor(seed: int = 0) -> regressor.RegressorFile:
     rng = np.random.default_rng(seed)
-    shapes = {"mean": (7,), "scale": (7,), "weights": (3, 7), "intercepts": (3,)}
-    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    header = {"fingerprint": f"print {seed}", "fold_of": {"case 1": 1, "Fall Ä": 2}, "half_width_octaves": 0.4}
+    arrays = {name: rng.normal(size=shape) for name, shape in REGRESSOR_SHAPES.items()}
+    arrays["score_folds"] = np.arange(9) % 3
+    header = {"fingerprint": f"print {seed}", "fold_of": {"case 1": 1, "Fall Ä": 2}, "network": "embedded"}
     return regressor.RegressorFile(arrays, header)
 
 
@@ -94,7 +101,7 @@ def make_calibration(seed: int = 0) -> calibration.CalibrationFile:
 
 def make_prediction(seed: int = 0) -> prediction.Prediction:
     return prediction.Prediction(
-        "slides/a b.svs", 0.25, 0.2, 0.31, "ok", "", 24 + seed, {"1": 0.26, "2": 0.24}, "print"
+        "slides/a b.svs", 0.25, 0.2, 0.31, "ok", "", 24 + seed, {"1": 0.26, "2": 0.24}, "its left half differs", "print"
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.artifacts.conftest import make_regressor
 from wsi_scale.artifacts import audit, calibration, checkpoint, pictures, prediction, record, regressor, status
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map, scale_map_fingerprint, write_scale_map
@@ -110,7 +111,7 @@ def test_a_fresh_checkpoint_keeps_infinity_and_emptiness(tmp_path: Path, state: 
 
 def test_a_checkpoint_of_another_training_is_refused_in_one_line(tmp_path: Path, state: Any) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    checkpoint.write_checkpoint(path, prediction.Prediction("a", 1, 1, 1, "ok", "", 3, {}, "print"))
+    checkpoint.write_checkpoint(path, prediction.Prediction("a", 1, 1, 1, "ok", "", 3, {}, "", "print"))
     with pytest.raises(ArtifactError, match="checkpoint") as error:
         checkpoint.read_checkpoint(path, type(state))
     assert "\n" not in str(error.value)
@@ -129,11 +130,24 @@ def test_a_regressor_comes_back_bit_by_bit(tmp_path: Path, kinds: dict[str, Any]
     kinds["regressor"].write(tmp_path, 3)
     path = kinds["regressor"].path(tmp_path)
     read = regressor.read_regressor(path)
-    rng = np.random.default_rng(3)
-    for name, shape in (("mean", 7), ("scale", 7), ("weights", (3, 7)), ("intercepts", 3)):
-        np.testing.assert_array_equal(read.arrays[name], rng.normal(size=shape))
+    expected = make_regressor(3)
+    assert set(read.arrays) == set(regressor.ARRAYS) == set(expected.arrays)
+    for name, values in expected.arrays.items():
+        np.testing.assert_array_equal(read.arrays[name], values)
+        assert read.arrays[name].dtype == values.dtype
     assert read.header["fold_of"] == {"case 1": 1, "Fall Ä": 2}
     assert regressor.regressor_fingerprint(path) == read.header["fingerprint"] == "print 3"
+
+
+@pytest.mark.parametrize("missing", ["hidden_weights", "bends", "scores"])
+def test_a_regressor_of_another_making_is_refused_in_one_line(tmp_path: Path, missing: str) -> None:
+    whole = make_regressor()
+    arrays = {name: values for name, values in whole.arrays.items() if name != missing}
+    regressor.write_regressor(tmp_path / "r", replace(whole, arrays=arrays))
+    with pytest.raises(ArtifactError, match="is no regressor") as error:
+        regressor.read_regressor(tmp_path / "r")
+    assert "\n" not in str(error.value)
+    assert regressor.regressor_fingerprint(tmp_path / "r") is None
 
 
 def test_a_calibration_comes_back_and_its_fingerprint_tells_two_apart(tmp_path: Path, kinds: dict[str, Any]) -> None:
@@ -158,10 +172,18 @@ def test_a_prediction_comes_back(tmp_path: Path, kinds: dict[str, Any]) -> None:
     assert read is not None
     assert read.estimate == (0.25, 0.2, 0.31)
     assert read.by_downsample == {"1": 0.26, "2": 0.24}
+    assert read.mixed == "its left half differs"
+
+
+def test_a_prediction_of_another_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    write_json(tmp_path / prediction.NAME, {"path": "a.svs", "mpp": 0.25, "status": "ok"})
+    with pytest.raises(ArtifactError, match="is no prediction; delete it and run again") as error:
+        prediction.read_prediction(tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def test_an_abstention_gives_no_estimate(tmp_path: Path) -> None:
-    said = prediction.Prediction("a.svs", None, None, None, "abstained", "no tissue to look at", 0, {}, "print")
+    said = prediction.Prediction("a.svs", None, None, None, "abstained", "no tissue to look at", 0, {}, "", "print")
     prediction.write_prediction(tmp_path, said)
     assert prediction.read_prediction(tmp_path) == said
     assert said.estimate is None

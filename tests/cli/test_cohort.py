@@ -95,15 +95,13 @@ def test_a_sheet_to_start_from_reads_back_as_the_folder(small_slide: Path, tmp_p
     assert rows(folder / "sheet.tsv")[1] == {"slide_id": "b__a", "path": "b/a.tiff", "mpp": "", "group": ""}
 
 
-def test_fit_and_audit_work_on_what_single_stages_left(small_slide: Path, finished: Path, tmp_path: Path) -> None:
+def test_fit_works_on_what_single_stages_left(small_slide: Path, finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "slides"
     folder.mkdir()
     shutil.copy(small_slide, folder)
     shutil.copytree(finished, tmp_path / "results" / "slides" / "small")
 
     fitted = wsi_scale("fit", folder, "-o", tmp_path / "results")
-    audited = wsi_scale("audit", folder, "-o", tmp_path / "results")
 
+    assert fitted.exit_code == 0, fitted.output
     assert fitted.stdout == f"regressor: {tmp_path / 'results' / 'regressor.safetensors'}\n"
-    assert audited.exit_code == 0
-    assert "of 1 slides flagged" in audited.stdout.splitlines()[-1]

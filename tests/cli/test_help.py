@@ -61,7 +61,8 @@ def test_every_command_has_help_and_none_loads_anything_heavy_for_it() -> None:
 
     named = {line.removeprefix("help").strip() for line in helps}
     assert named >= {
-        *("", "run", "inspect", "predict", "tile", "search", "extract", "export", "sheet", "fit", "audit", "report"),
+        *("", "run", "inspect", "predict", "tile", "search", "extract", "export", "sheet", "fit", "report"),
+        *("magnification", "magnification predict", "magnification audit"),
         *("calibrate", "train", "weights", "weights list", "weights import", "weights verify", "demo", "doctor"),
     }  # fmt: skip
     assert loaded == "loaded"

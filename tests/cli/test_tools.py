@@ -69,7 +69,7 @@ def test_doctor_says_what_there_is(weights_folder: Path) -> None:
         "openslide-python",
         "snakemake",
         "device",
-        "embedded network",
+        "embedded network                 digest ",
         str(weights_folder),
         "writable",
     ):

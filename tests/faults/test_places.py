@@ -18,7 +18,7 @@ from tests.runs import error_line, wsi_scale
         "sheet {slide} --output {below}/slides.tsv",
         "report {done} --slides {slide}",
         "fit {slide} --output {below}",
-        "audit {slide} --output {below}",
+        "magnification audit {slide} --output {below}",
         "demo {below}",
     ],
 )

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from sklearn.linear_model import LinearRegression
 
@@ -67,6 +69,27 @@ def test_a_share_of_disguised_tiles_is_grey() -> None:
         grey = disguise(tile, np.random.default_rng(seed), always).astype(int)
         colour = disguise(tile, np.random.default_rng(seed), never).astype(int)
         assert np.abs(grey[..., 0] - grey[..., 2]).mean() < np.abs(colour[..., 0] - colour[..., 2]).mean()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 250), st.integers(1, 255))
+@settings(deadline=None, max_examples=40)
+def test_without_mixed_stains_what_was_darker_stays_darker(seed: int, grey: int, step: int) -> None:
+    plain = Recipe(stain=0, grey=0, noise=0, jpeg_quality=(97, 98))
+    dark, light = (
+        disguise(np.full((16, 16, 3), value, np.uint8), np.random.default_rng(seed), plain).astype(int)
+        for value in (grey, min(255, grey + step))
+    )
+    # JPEG rounds.
+    assert (dark <= light + 3).all()
+
+
+def test_under_a_disguise_white_stays_light_and_black_stays_dark() -> None:
+    plain = Recipe(noise=0, jpeg_quality=(97, 98))
+    for seed in range(20):
+        white = disguise(np.full((16, 16, 3), 255, np.uint8), np.random.default_rng(seed), plain)
+        black = disguise(np.zeros((16, 16, 3), np.uint8), np.random.default_rng(seed), plain)
+        assert white.mean() > 190
+        assert black.mean() < 40
 
 
 def test_the_same_seed_gives_the_same_tile(grating: Grating) -> None:

@@ -1,167 +1,227 @@
-"""The regressor, and its models that never saw a group."""
+"""The regressor: a head, bent as far as a cohort confirms, and its models that never saw a group."""
+
+import functools
+from dataclasses import replace
 
 import numpy as np
-from sklearn.linear_model import Ridge
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from wsi_scale.magnification.regressor import PENALTIES, Regressor, fit_regressor
+from tests.planted import reading_head
+from wsi_scale.magnification.intervals import conformal_quantile
+from wsi_scale.magnification.regressor import PENALTIES, Regressor, fit_cohort
 
 GROUPS, TILES, FEATURES = 10, 30, 6
+#: What a cohort's truth adds to the prior's answer: a shift, and a slope on each standardised feature.
+SHIFT, SLOPES = 0.4, np.array([0.0, -0.2, 0.3, 0.0, 0.0, 0.1])
+
+Cohort = tuple[np.ndarray, np.ndarray, list[str]]
 
 
-def cohort(seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Tiles whose log2 mpp is a plain sum of features, with a little noise."""
+def a_prior() -> Regressor:
+    """A regressor that takes its first feature, standardised, for log2 mpp."""
+    head = replace(reading_head(FEATURES), mean=np.arange(6.0) - 2, scale=np.array([1, 2, 0.5, 1, 1, 3]))
+    return Regressor.of_head(head)
+
+
+PRIOR = a_prior()
+
+
+def cohort(seed: int = 0, shift: float = SHIFT, slopes: np.ndarray = SLOPES, noise: float = 0.05) -> Cohort:
+    """Tiles whose log2 mpp is what the prior says, plus what it leaves over."""
     rng = np.random.default_rng(seed)
-    features = rng.normal(0, 1, (GROUPS * TILES, FEATURES)) * np.array([1, 2, 0.5, 1, 1, 3]) + 4
-    truth = features @ np.array([0.5, -0.2, 0.8, 0, 0, 0.1]) + rng.normal(0, 0.05, len(features))
+    features = rng.uniform(-1.5, 1.5, (GROUPS * TILES, FEATURES)) * PRIOR.head.scale + PRIOR.head.mean
+    standard = PRIOR.head.standard(features)
+    truth = PRIOR.look(features).log2_mpp + shift + standard @ slopes + rng.normal(0, noise, len(features))
     return features, truth, [f"case {i // TILES}" for i in range(len(features))]
+
+
+@functools.cache
+def fitted() -> Regressor:
+    """The prior, bent on the cohort."""
+    return fit_cohort(PRIOR, *cohort())
 
 
 def members(groups: list[str], group: str) -> np.ndarray:
     return np.array([each == group for each in groups])
 
 
-def test_a_linear_truth_is_found() -> None:
-    features, truth, groups = cohort()
-    fresh, fresh_truth, _ = cohort(1)
-    regressor = fit_regressor(features, truth, groups)
-    assert np.abs(regressor.predict(fresh) - fresh_truth).mean() < 0.06
+def said(regressor: Regressor, features: np.ndarray, group: str | None = None) -> np.ndarray:
+    return regressor.look(features, group).log2_mpp
 
 
-def test_it_is_a_ridge_on_standardised_features() -> None:
-    features, truth, groups = cohort()
-    regressor = fit_regressor(features, truth, groups)
-    standard = (features - features.mean(axis=0)) / features.std(axis=0)
-    fits = [Ridge(alpha).fit(standard, truth).predict(standard) for alpha in PENALTIES]
-    distance = [np.abs(regressor.predict(features) - fit).max() for fit in fits]
-    assert min(distance) < 1e-9
+def test_a_head_alone_says_what_it_says_of_every_group_and_has_no_interval() -> None:
+    features, _, _ = cohort()
+    for group in (None, "case 0"):
+        look, expected = PRIOR.look(features, group), PRIOR.head.look(features)
+        np.testing.assert_array_equal(look.log2_mpp, expected.log2_mpp)
+        np.testing.assert_array_equal(look.spread_octaves, expected.spread_octaves)
+        np.testing.assert_array_equal(look.tissue, expected.tissue)
+    assert np.isnan(PRIOR.half_width(0.3, 0.9))
+
+
+def test_what_a_prior_leaves_over_is_found_on_tiles_that_were_not_fitted_on() -> None:
+    fresh, truth, _ = cohort(1)
+    assert np.abs(said(PRIOR, fresh) - truth).mean() > 0.35
+    assert np.abs(said(fitted(), fresh) - truth).mean() < 0.08
+
+
+def test_a_cohort_changes_neither_a_views_spread_nor_whether_it_is_tissue() -> None:
+    features, _, _ = cohort()
+    bent, before = fitted().look(features), PRIOR.look(features)
+    np.testing.assert_array_equal(bent.spread_octaves, before.spread_octaves)
+    np.testing.assert_array_equal(bent.tissue, before.tissue)
+
+
+def ridge(features: np.ndarray, target: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
+    """Slopes and shift by the normal equations; the shift is not shrunk."""
+    if np.isinf(penalty):
+        return np.zeros(features.shape[1]), 0.0
+    middle, mean = features.mean(axis=0), target.mean()
+    x = features - middle
+    slopes = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (target - mean))
+    return slopes, float(mean - middle @ slopes)
+
+
+def errors_by_group(regressor: Regressor, tiles: Cohort, penalty: float) -> np.ndarray:
+    """Mean absolute error of every group by a ridge on the groups of other folds."""
+    features, truth, groups = tiles
+    standard, left = PRIOR.head.standard(features), truth - said(PRIOR, features)
+    folds = np.array([regressor.fold_of[group] for group in groups])
+    error = np.empty(len(left))
+    for fold in np.unique(folds):
+        slopes, shift = ridge(standard[folds != fold], left[folds != fold], penalty)
+        away = left - (standard @ slopes + shift)
+        error[folds == fold] = np.abs(away[folds == fold])
+    return np.array([error[members(groups, group)].mean() for group in sorted(set(groups))])
+
+
+@pytest.mark.parametrize(
+    ("shift", "slopes", "noise"), [(SHIFT, SLOPES, 0.05), (0.1, 0.3 * SLOPES, 0.3), (0.0, 0 * SLOPES, 0.3)]
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_the_bend_is_the_strongest_ridge_within_one_standard_error_of_the_best(
+    shift: float, slopes: np.ndarray, noise: float, seed: int
+) -> None:
+    tiles = cohort(seed, shift, slopes, noise)
+    regressor = fit_cohort(PRIOR, *tiles)
+    penalties = [np.inf, *sorted(PENALTIES, reverse=True)]
+    errors = [errors_by_group(regressor, tiles, penalty) for penalty in penalties]
+    best = min(errors, key=np.mean)
+    allowed = best.mean() + best.std(ddof=1) / np.sqrt(GROUPS)
+    chosen = next(p for p, each in zip(penalties, errors, strict=True) if each.mean() <= allowed)
+
+    expected, offset = ridge(PRIOR.head.standard(tiles[0]), tiles[1] - said(PRIOR, tiles[0]), chosen)
+
+    np.testing.assert_allclose(regressor.bends[0], expected, atol=1e-9)
+    assert regressor.offsets[0] == pytest.approx(offset, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_cohort_that_says_nothing_new_leaves_a_prior_alone(seed: int) -> None:
+    features, truth, groups = cohort(seed, shift=0.0, slopes=0 * SLOPES, noise=0.3)
+    regressor = fit_cohort(PRIOR, features, truth, groups)
+    np.testing.assert_array_equal(said(regressor, features), said(PRIOR, features))
+
+
+def test_one_group_that_differs_is_not_followed() -> None:
+    features, truth, groups = cohort(shift=0.0, slopes=0 * SLOPES)
+    regressor = fit_cohort(PRIOR, features, truth + 3 * members(groups, "case 4"), groups)
+    np.testing.assert_array_equal(said(regressor, features), said(PRIOR, features))
 
 
 def test_every_group_has_a_model_of_its_fold_and_folds_are_even() -> None:
+    regressor = fitted()
+    assert set(regressor.fold_of) == {f"case {number}" for number in range(GROUPS)}
+    assert [list(regressor.fold_of.values()).count(fold) for fold in range(1, 6)] == [2] * 5
+    assert regressor.bends.shape == (6, FEATURES)
+    assert regressor.offsets.shape == (6,)
+
+
+@pytest.mark.parametrize("group", ["case 0", "case 7"])
+def test_what_a_group_says_of_itself_does_not_reach_the_model_that_judges_it(group: str) -> None:
     features, truth, groups = cohort()
-    regressor = fit_regressor(features, truth, groups)
-    assert set(regressor.fold_of) == set(groups)
-    counts = [list(regressor.fold_of.values()).count(fold) for fold in range(1, 6)]
-    assert counts == [2] * 5
-    assert regressor.weights.shape == (6, FEATURES)
-    assert regressor.intercepts.shape == (6,)
+    before = fitted()
+    after = fit_cohort(PRIOR, features, truth + 4 * members(groups, group), groups)
+    assert after.fold_of == before.fold_of
+    np.testing.assert_array_equal(said(after, features, group), said(before, features, group))
+    assert np.abs(said(after, features) - said(before, features)).max() > 0.01
 
 
-def strange_cohort() -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """As a cohort, but every group has a mark of its own and a truth that is shifted by its own amount."""
+@pytest.mark.parametrize("group", ["case 0", "case 7"])
+def test_how_a_group_looks_does_not_reach_the_model_that_judges_it(group: str) -> None:
     features, truth, groups = cohort()
-    labels = np.array(groups)
-    marks = np.stack([(labels == group) * 5.0 for group in sorted(set(groups))], axis=1)
-    shift = np.array([1.5, -1.5] * (GROUPS // 2))[np.array([int(group.split()[1]) for group in groups])]
-    return np.concatenate([features, marks], axis=1), truth + shift, groups
-
-
-def test_a_model_that_saw_a_group_knows_its_quirk_and_the_one_that_judges_it_does_not() -> None:
-    features, truth, groups = strange_cohort()
-    regressor = fit_regressor(features, truth, groups)
-    for group in set(groups):
-        mine = members(groups, group)
-        by_all = np.abs(np.median(regressor.predict(features[mine]) - truth[mine]))
-        by_its_own = np.abs(np.median(regressor.predict(features[mine], group) - truth[mine]))
-        assert by_all < 0.3
-        assert by_its_own > 1
-
-
-def test_what_a_group_says_of_itself_does_not_reach_the_model_that_judges_it() -> None:
-    features, truth, groups = cohort()
-    before = fit_regressor(features, truth, groups)
-    for group in ("case 0", "case 7"):
-        lied = truth + 4 * members(groups, group)
-        after = fit_regressor(features, lied, groups)
-        assert after.fold_of == before.fold_of
-        np.testing.assert_array_equal(after.predict(features, group), before.predict(features, group))
-        assert np.abs(after.predict(features) - before.predict(features)).max() > 0.01
-
-
-def a_prior() -> Regressor:
-    """A regressor of other slides, whose truth is 0.4 octaves higher."""
-    features, truth, groups = cohort(5)
-    return fit_regressor(features, truth + 0.4, groups, folds=1)
-
-
-def test_how_a_group_looks_does_not_reach_the_model_that_judges_it() -> None:
-    features, truth, groups = cohort()
-    before = fit_regressor(features, truth, groups, prior=a_prior())
-    for group in ("case 0", "case 7"):
-        strange = features + 3.0 * members(groups, group)[:, None]
-        after = fit_regressor(strange, truth, groups, prior=a_prior())
-        np.testing.assert_array_equal(after.predict(features, group), before.predict(features, group))
-        assert np.abs(after.predict(features) - before.predict(features)).max() > 0.01
-
-
-def test_a_prior_is_bent_by_a_ridge_on_what_it_leaves_over() -> None:
-    features, truth, groups = cohort()
-    prior = a_prior()
-    regressor = fit_regressor(features, truth, groups, prior=prior)
-    standard = (features - prior.mean) / prior.scale
-    left = truth - prior.predict(features)
-    fits = [prior.predict(features) + Ridge(alpha).fit(standard, left).predict(standard) for alpha in PENALTIES]
-    assert min(np.abs(regressor.predict(features) - fit).max() for fit in fits) < 1e-9
-
-
-def test_a_cohort_that_agrees_among_itself_moves_a_prior_that_is_off() -> None:
-    features, truth, groups = cohort()
-    prior = a_prior()
-    regressor = fit_regressor(features, truth, groups, prior=prior)
-    assert np.abs(prior.predict(features) - truth).mean() > 0.35
-    for group in set(groups):
-        mine = members(groups, group)
-        assert np.abs(regressor.predict(features[mine], group) - truth[mine]).mean() < 0.06
-
-
-def test_a_cohort_that_says_nothing_new_leaves_the_slopes_of_a_prior_almost_alone() -> None:
-    features, truth, groups = cohort()
-    prior = a_prior()
-    noise = np.random.default_rng(1).normal(0, 0.3, len(truth))
-    bent = fit_regressor(features, prior.predict(features) + noise, groups, prior=prior)
-    free = fit_regressor(features, prior.predict(features) + noise, groups)
-    away, away_free = (np.abs(each.predict(features) - prior.predict(features)).mean() for each in (bent, free))
-    assert away < 0.05
-    assert away <= away_free * 1.01
+    before = fitted()
+    strange = features + np.array([0, 9.0, 5, 4, 3, 8]) * members(groups, group)[:, None]
+    after = fit_cohort(PRIOR, strange, truth, groups)
+    np.testing.assert_array_equal(said(after, features, group), said(before, features, group))
+    assert np.abs(said(after, features) - said(before, features)).max() > 0.01
 
 
 def test_a_group_that_was_never_fitted_on_is_judged_by_the_model_of_all() -> None:
-    features, truth, groups = cohort()
-    regressor = fit_regressor(features, truth, groups)
-    np.testing.assert_array_equal(regressor.predict(features, "elsewhere"), regressor.predict(features))
-    assert not np.array_equal(regressor.predict(features, "case 0"), regressor.predict(features))
+    features, _, _ = cohort()
+    np.testing.assert_array_equal(said(fitted(), features, "elsewhere"), said(fitted(), features))
+    assert not np.array_equal(said(fitted(), features, "case 0"), said(fitted(), features))
 
 
-def test_one_fold_means_no_models_but_the_one_of_all() -> None:
+def test_a_prior_that_was_bent_before_is_bent_on() -> None:
     features, truth, groups = cohort()
-    regressor = fit_regressor(features, truth, groups, folds=1)
-    assert regressor.weights.shape[0] == 1
-    assert regressor.fold_of == {}
-    np.testing.assert_array_equal(regressor.predict(features, "case 0"), regressor.predict(features))
+    once = fitted()
+    again = fit_cohort(once, features, truth, groups)
+    # It leaves nothing over but noise.
+    np.testing.assert_array_equal(said(again, features), said(once, features))
+    further = fit_cohort(once, features, truth + 0.5, groups)
+    np.testing.assert_allclose(said(further, features), said(once, features) + 0.5, atol=0.05)
 
 
 def test_fewer_groups_than_folds_make_as_many_folds_as_groups() -> None:
     features, truth, groups = cohort()
-    some = np.isin(groups, ["case 0", "case 1", "case 2"])
-    regressor = fit_regressor(features[some], truth[some], [g for g in groups if g in ("case 0", "case 1", "case 2")])
+    few = np.isin(groups, ["case 0", "case 1", "case 2"])
+    regressor = fit_cohort(PRIOR, features[few], truth[few], [group for group in groups if group[-1] in "012"])
     assert sorted(regressor.fold_of.values()) == [1, 2, 3]
+    assert len(regressor.bends) == 4
 
 
 def test_a_feature_that_never_varies_does_no_harm() -> None:
     features, truth, groups = cohort()
-    silent = np.concatenate([features, np.full((len(features), 1), np.log(1e-3))], axis=1)
-    regressor = fit_regressor(silent, truth, groups)
-    assert np.isfinite(regressor.predict(silent)).all()
-    assert np.abs(regressor.predict(silent) - truth).mean() < 0.06
+    features[:, 3] = np.log(1e-3)
+    regressor = fit_cohort(PRIOR, features, truth, groups)
+    assert np.isfinite(regressor.bends).all()
+    assert np.abs(said(regressor, features) - truth).mean() < 0.08
 
 
 def test_the_same_tiles_give_the_same_regressor() -> None:
-    features, truth, groups = cohort()
-    once, twice = (fit_regressor(features, truth, groups) for _ in range(2))
-    np.testing.assert_array_equal(once.weights, twice.weights)
-    np.testing.assert_array_equal(once.intercepts, twice.intercepts)
+    once, twice = fitted(), fit_cohort(PRIOR, *cohort())
+    np.testing.assert_array_equal(once.bends, twice.bends)
+    np.testing.assert_array_equal(once.offsets, twice.offsets)
+    assert once.fold_of == twice.fold_of
 
 
-def test_the_half_width_is_kept() -> None:
-    regressor = Regressor(np.zeros(1), np.ones(1), np.ones((1, 1)), np.zeros(1), {}, 0.4)
-    assert regressor.half_width_octaves == 0.4
-    assert regressor.predict(np.array([[2.0], [3.0]])).tolist() == [2.0, 3.0]
+scores_and_folds = st.lists(st.tuples(st.floats(0, 5), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+@given(scores_and_folds, st.floats(0.05, 2), st.sampled_from([0.6, 0.8, 0.9]), st.integers(1, 3))
+@settings(deadline=None)
+def test_an_interval_comes_from_the_scores_of_other_folds_and_grows_with_the_difficulty(
+    scored: list[tuple[float, int]], difficulty: float, coverage: float, own: int
+) -> None:
+    scores, folds = np.array([s for s, _ in scored]), np.array([f for _, f in scored])
+    regressor = replace(PRIOR, scores=scores, score_folds=folds, fold_of={"mine": own})
+    of_all = regressor.half_width(difficulty, coverage)
+    assert of_all == pytest.approx(difficulty * conformal_quantile(scores, coverage))
+    assert regressor.half_width(difficulty, coverage, "elsewhere") == of_all
+    mine = regressor.half_width(difficulty, coverage, "mine")
+    if (folds == own).all():
+        assert np.isnan(mine)
+    else:
+        assert mine == pytest.approx(difficulty * conformal_quantile(scores[folds != own], coverage))
+        assert regressor.half_width(2 * difficulty, coverage, "mine") == pytest.approx(2 * mine)
+
+
+def test_a_wrong_header_does_not_widen_the_interval_that_it_is_judged_by() -> None:
+    scores, folds = np.full(40, 0.5), np.arange(40) % 4 + 1
+    honest = replace(PRIOR, scores=scores, score_folds=folds, fold_of={"liar": 2, "other": 3})
+    lied = replace(honest, scores=np.where(folds == 2, 9.0, scores))
+    assert lied.half_width(0.4, 0.9, "liar") == honest.half_width(0.4, 0.9, "liar")
+    assert lied.half_width(0.4, 0.9, "other") > honest.half_width(0.4, 0.9, "other")

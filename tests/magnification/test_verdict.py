@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsi_scale.magnification.verdict import Flag, judge
+from wsi_scale.magnification.verdict import Flag, Verdict, judge
 
 QUARTER = (0.25, 0.2, 0.31)
 
@@ -31,7 +31,8 @@ QUARTER = (0.25, 0.2, 0.31)
         (0.001, False, None, "implausible"),
         (None, False, QUARTER, "missing"),
         (None, False, None, "missing"),
-        (0.25, True, None, "cannot_tell"),
+        # Nothing to hold it against is no reason to flag it.
+        (0.25, True, None, "none"),
     ],
 )
 def test_a_claim_is_held_against_the_look(
@@ -48,6 +49,28 @@ def test_a_reason_quotes_the_claim_and_the_estimate_with_its_interval() -> None:
     assert "pixels look like 0.25" in judge(None, False, QUARTER).reason
     assert "896" in judge(896.0, False, QUARTER).reason
     assert "pixels" not in judge(None, False, None).reason
+
+
+def test_where_there_is_no_estimate_the_reason_says_why() -> None:
+    verdict = judge(0.25, True, None, no_estimate="no tissue to look at")
+    assert verdict == Verdict("none", "header says 0.25 µm/px; no estimate to hold against it (no tissue to look at)")
+    assert judge(0.25, True, None).reason == "header says 0.25 µm/px; no estimate to hold against it"
+
+
+@pytest.mark.parametrize("estimate", [QUARTER, None])
+def test_a_slide_whose_halves_differ_is_mixed_whatever_it_looks_like_as_a_whole(
+    estimate: tuple[float, float, float] | None,
+) -> None:
+    verdict = judge(0.25, True, estimate, mixed="its left half looks like 0.25 µm/px and its right half like 1")
+    assert verdict.flag == "mixed"
+    assert verdict.reason.startswith("header says 0.25 µm/px, but its left half looks like 0.25 µm/px")
+
+
+@pytest.mark.parametrize(("claimed", "usable", "flag"), [(None, False, "missing"), (352.0, False, "implausible")])
+def test_a_claim_that_is_no_claim_is_told_before_halves_that_differ(
+    claimed: float | None, usable: bool, flag: Flag
+) -> None:
+    assert judge(claimed, usable, QUARTER, mixed="its left half differs").flag == flag
 
 
 @given(st.floats(0.05, 50), st.floats(0.2, 4), st.floats(0.01, 1))

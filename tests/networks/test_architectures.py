@@ -1,30 +1,34 @@
 """The networks known by name."""
 
 import copy
+import json
 from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from wsi_scale.networks.architectures import ARCHITECTURES, Architecture, chain_architecture
 from wsi_scale.networks.chain import (
     EMBEDDED_PLAN,
-    ChainRegressor,
+    EMBEDDED_SCALE_LAYERS,
+    Conv,
     Plan,
-    block_ends,
+    as_conv,
     build_chain,
     chain_taps,
     fold_batch_norm,
-    last_width,
-    plan_of,
+    plan_as_json,
+    plan_from_json,
 )
 from wsi_scale.networks.network import Network, assemble
 
-PLANS = [EMBEDDED_PLAN, (8,), (8, "M", 16, 16, "M", 24)]
+PLANS = [EMBEDDED_PLAN, (8,), (8, "M", 16, 16, "M", 24), (Conv(8, 7, 4), "M", Conv(16, 1), 24)]
 
 
-KNOWN = [*ARCHITECTURES.values(), chain_architecture("embedded", EMBEDDED_PLAN, ("C3_1", "C4_2"), "C5_2")]
+KNOWN = [*ARCHITECTURES.values(), chain_architecture("embedded", EMBEDDED_PLAN, ("C3_1", "C4_2"), "C4_2")]
 
 
 @pytest.fixture(scope="module", params=KNOWN, ids=lambda each: each.name)
@@ -108,33 +112,51 @@ def test_taps_are_named_by_block_and_convolution() -> None:
     assert [tap.name for tap in chain_taps((8, "M", 16, 16, "M", 24))] == ["C1_1", "C2_1", "C2_2", "C3_1"]
 
 
-@pytest.mark.parametrize("plan", PLANS)
-def test_a_plan_is_read_from_the_shapes_of_its_weights(plan: Plan) -> None:
-    chain = build_chain(plan)
-    pools = [index for index, module in enumerate(chain) if isinstance(module, nn.MaxPool2d)]
-    assert plan_of(chain.state_dict(), pools) == tuple(plan)
+def test_the_embedded_network_is_read_for_scale_at_the_end_of_each_block() -> None:
+    described = chain_architecture("embedded", EMBEDDED_PLAN, ("C2_1",), "C4_2")
+    assert described.published_layers == EMBEDDED_SCALE_LAYERS
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("plan", [*PLANS, (8, 8, "M", 16, "M")])
-def test_a_block_ends_with_its_last_activation(plan: Plan, batch_norm: bool) -> None:
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_chain_has_the_kernels_strides_and_widths_of_its_plan(plan: Plan, batch_norm: bool) -> None:
     chain = build_chain(plan, batch_norm=batch_norm)
-    ends = block_ends(plan, batch_norm=batch_norm)
-    assert len(ends) == sum(step == "M" for step in plan) + (plan[-1] != "M")
-    for block, end in enumerate(ends, start=1):
-        assert isinstance(chain[end], nn.ReLU)
-        assert end + 1 == len(chain) or isinstance(chain[end + 1], nn.MaxPool2d)
-        widths = [module.out_channels for module in chain[:end] if isinstance(module, nn.Conv2d)]
-        assert widths[-1] == last_width(plan, block)
+    convs = [module for module in chain if isinstance(module, nn.Conv2d)]
+    wanted = [as_conv(step) for step in plan if step != "M"]
+    assert [(c.out_channels, c.kernel_size, c.stride) for c in convs] == [
+        (w.width, (w.kernel, w.kernel), (w.stride, w.stride)) for w in wanted
+    ]
+    kinds = [type(module) for module in chain]
+    assert kinds.count(nn.MaxPool2d) == list(plan).count("M")
+    assert kinds.count(nn.BatchNorm2d) == len(convs) * batch_norm
+
+
+def test_a_number_is_a_convolution_of_three_by_three_and_a_pool_is_none() -> None:
+    assert as_conv(16) == Conv(16, 3, 1)
+    assert as_conv(Conv(16, 5, 2)) == Conv(16, 5, 2)
+    with pytest.raises(TypeError, match="no convolution"):
+        as_conv("M")
+
+
+steps = (
+    st.integers(1, 512)
+    | st.just("M")
+    | st.builds(Conv, st.integers(1, 512), st.sampled_from([1, 3, 5, 7]), st.integers(1, 4))
+)
+
+
+@given(st.lists(steps, max_size=20).map(tuple))
+@settings(deadline=None)
+def test_any_plan_comes_back_from_json(plan: Plan) -> None:
+    assert plan_from_json(json.loads(json.dumps(plan_as_json(plan)))) == plan
+
+
+@pytest.mark.parametrize("step", ["P", 0, -3, 2.5, None, {"width": 3}])
+def test_what_is_no_step_of_a_plan_is_refused(step: object) -> None:
+    with pytest.raises(ValueError, match="no step of a plan"):
+        plan_from_json([16, step])
 
 
 def test_a_batch_norm_without_a_convolution_cannot_be_folded() -> None:
     with pytest.raises(TypeError, match="cannot be folded"):
         fold_batch_norm(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
-
-
-def test_the_network_in_training_gives_a_mean_and_a_log_variance_for_any_size() -> None:
-    model = ChainRegressor((8, "M", 16, 16, "M", 24), blocks=(1, 3)).eval()
-    assert model.head.in_features == 8 + 24
-    for side_px in (32, 56):
-        assert model(torch.rand(3, 3, side_px, side_px)).shape == (3, 2)

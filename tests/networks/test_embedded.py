@@ -2,25 +2,27 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from wsi_scale.artifacts.calibration import SUFFIX, CalibrationFile, read_calibration, shipped_folder
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
-from wsi_scale.magnification.features import REGRESSOR_LAYERS
+from wsi_scale.magnification.head import BIN_CENTRES
 from wsi_scale.networks.architectures import architecture
-from wsi_scale.networks.chain import EMBEDDED_PLAN
+from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.file import embedded_path, read_network_file
 from wsi_scale.networks.load import NetworkSource, find_network, search_layers
 from wsi_scale.networks.network import Network
+from wsi_scale.stages.regressors import regressor_of
 
 
 @pytest.fixture(scope="module")
 def network() -> Network:
     """The embedded network, tapped as deep as anything taps it."""
     source = find_network("embedded")
-    layers = (*search_layers(source, "covariant", None), *source.architecture.published_layers, *REGRESSOR_LAYERS)
+    layers = (*search_layers(source, "covariant", None), *source.architecture.published_layers, *EMBEDDED_SCALE_LAYERS)
     return source.tapped((*layers, source.architecture.feature_layer))
 
 
@@ -54,17 +56,34 @@ def test_its_file_is_of_the_plan_that_is_trained_and_its_layers_exist() -> None:
     header, _ = read_network_file(embedded_path())
     assert header.name == "embedded"
     assert header.plan == EMBEDDED_PLAN
-    assert {*header.search_layers, header.feature_layer, *REGRESSOR_LAYERS} <= set(header.architecture.nodes)
+    assert {*header.search_layers, header.feature_layer, *EMBEDDED_SCALE_LAYERS} <= set(header.architecture.nodes)
 
 
 def test_the_shipped_regressor_belongs_to_it() -> None:
     stored = read_regressor(shipped_regressor())
-    network = find_network("embedded").tapped(REGRESSOR_LAYERS)
+    network = find_network("embedded").tapped(EMBEDDED_SCALE_LAYERS)
+    assert stored.header["network"] == "embedded"
     assert stored.header["network_digest"] == network.digest
-    assert tuple(stored.header["layers"]) == REGRESSOR_LAYERS
+    assert tuple(stored.header["layers"]) == EMBEDDED_SCALE_LAYERS
     width = sum(layer.channels for layer in network.layers)
-    assert stored.arrays["weights"].shape[1] == stored.arrays["mean"].shape[0] == width
-    assert stored.header["half_width_octaves"] > 0
+    arrays = stored.arrays
+    assert arrays["mean"].shape == arrays["scale"].shape == (width,)
+    assert arrays["bends"].shape == (1, width)
+    assert arrays["weights"].shape == (len(arrays["centres"]) + 1, len(arrays["hidden_bias"]))
+    np.testing.assert_array_equal(arrays["centres"], BIN_CENTRES)
+
+
+def test_the_shipped_regressor_knows_no_cohort_and_its_interval_is_calibrated() -> None:
+    regressor = regressor_of(
+        read_regressor(shipped_regressor()), find_network("embedded").tapped(EMBEDDED_SCALE_LAYERS).digest
+    )
+    assert regressor.fold_of == {}
+    assert not regressor.bends.any()
+    assert not regressor.offsets.any()
+    # Enough slides for the coverage that is asked for by default.
+    assert len(regressor.scores) >= 20
+    assert (regressor.scores >= 0).all()
+    assert 0 < regressor.half_width(0.25, 0.8) <= regressor.half_width(0.25, 0.9) < 2
 
 
 def shipped_calibrations(network: str) -> list[CalibrationFile]:

@@ -8,14 +8,17 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 
-from wsi_scale.errors import ArtifactError, WeightsError
+from wsi_scale.errors import ArtifactError, ConfigError, WeightsError
+from wsi_scale.networks.architectures import architecture
+from wsi_scale.networks.chain import EMBEDDED_PLAN, Conv
 from wsi_scale.networks.file import NetworkFile, read_network_file, write_network_file
 from wsi_scale.networks.load import find_network, search_layers
 
 State = dict[str, torch.Tensor]
 StateMaker = Callable[..., State]
-PLAN = (8, "M", 16, 16, "M", 24)
+PLAN = (Conv(8, 5, 2), "M", 16, 16, "M", 24)
 HEADER = NetworkFile("pruned", PLAN, ("C2_2", "C3_1"), "C3_1", {"parent": "vgg19", "data": ["tissue"]})
 
 
@@ -43,8 +46,8 @@ def test_it_is_enough_to_build_the_network(written: Path) -> None:
     source = find_network(str(written))
     network = source.tapped(search_layers(source, "covariant", None))
     assert [(layer.name, layer.channels, layer.stride) for layer in network.layers] == [
-        ("C2_2", 16, 2),
-        ("C3_1", 24, 4),
+        ("C2_2", 16, 4),
+        ("C3_1", 24, 8),
     ]
     assert network.name == "pruned"
     assert source.architecture.feature_layer == "C3_1"
@@ -67,8 +70,8 @@ def test_the_same_network_gives_the_same_bytes(written: Path, tmp_path: Path, ch
 def test_it_opens_without_the_package(written: Path) -> None:
     with safe_open(written, "pt") as stored:
         content = json.loads(stored.metadata()["wsi_scale_network"])
-        assert stored.get_tensor("features.0.weight").shape == (8, 3, 3, 3)
-    assert content["plan"] == list(PLAN)
+        assert stored.get_tensor("features.0.weight").shape == (8, 3, 5, 5)
+    assert content["plan"] == [[8, 5, 2], "M", 16, 16, "M", 24]
     assert content["provenance"] == {"parent": "vgg19", "data": ["tissue"]}
 
 
@@ -95,7 +98,11 @@ def test_plain_weights_are_refused_and_the_way_to_use_them_named(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "3", "{}", '{"format": 1}', '{"format": 1, "name": "a", "plan": 3}', '{"format": 99}']
+    "text",
+    [
+        *("", "{", "[]", "3", "{}", '{"format": 1}', '{"format": 1, "name": "a", "plan": 3}', '{"format": 99}'),
+        '{"format": 1, "name": "a", "plan": ["P"], "search_layers": [], "feature_layer": "C1_1", "provenance": {}}',
+    ],
 )
 def test_a_header_of_something_else_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.safetensors"
@@ -108,9 +115,54 @@ def test_a_header_of_something_else_is_refused_in_one_line(tmp_path: Path, text:
 
 def test_weights_that_do_not_fit_the_plan_are_refused(tmp_path: Path, chain_state: StateMaker) -> None:
     path = tmp_path / "wrong.safetensors"
-    write_network_file(path, HEADER, chain_state((8, "M", 16, 17, "M", 24)))
+    write_network_file(path, HEADER, chain_state((Conv(8, 5, 2), "M", 16, 17, "M", 24)))
     with pytest.raises(WeightsError, match="another network"):
         find_network(str(path)).tapped(["C3_1"])
+
+
+def test_a_file_that_was_written_before_there_were_cuts_is_read(tmp_path: Path, chain_state: StateMaker) -> None:
+    text = {
+        "format": 1, "name": "old", "plan": [8, "M", 16], "search_layers": ["C1_1"], "feature_layer": "C2_1",
+        "provenance": {},
+    }  # fmt: skip
+    save_file(chain_state((8, "M", 16)), tmp_path / "old", metadata={"wsi_scale_network": json.dumps(text)})
+    assert read_network_file(tmp_path / "old")[0] == NetworkFile("old", (8, "M", 16), ("C1_1",), "C2_1")
+
+
+def test_a_network_that_is_no_chain_names_what_it_is_a_cut_of(
+    tmp_path: Path, seeded: Callable[[nn.Module], nn.Module]
+) -> None:
+    whole = architecture("squeezenet1_1")
+    header = NetworkFile("mine", None, ("fire2", "fire3"), "fire4", {"parent": "squeezenet1_1"}, "squeezenet1_1")
+    write_network_file(tmp_path / "mine.safetensors", header, seeded(whole.build()).state_dict())
+
+    source = find_network(str(tmp_path / "mine.safetensors"))
+
+    assert read_network_file(tmp_path / "mine.safetensors")[0] == header
+    described = source.architecture
+    assert (described.name, described.feature_layer, described.min_px) == ("mine", "fire4", whole.min_px)
+    assert list(described.nodes) == ["conv1", "fire2", "fire3", "fire4"]
+    assert described.published_layers == ("conv1", "fire3")
+    assert search_layers(source, "covariant", None) == ("fire2", "fire3")
+    with pytest.raises(ConfigError, match="mine has no layer fire5"):
+        source.tapped(["fire5"])
+
+
+def test_without_a_plan_and_a_base_the_name_says_what_it_is(
+    tmp_path: Path, seeded: Callable[[nn.Module], nn.Module]
+) -> None:
+    state = seeded(architecture("squeezenet1_1").build()).state_dict()
+    write_network_file(tmp_path / "a", NetworkFile("squeezenet1_1", None, ("fire2",), "fire3"), state)
+    assert find_network(str(tmp_path / "a")).tapped(["fire3"]).layers[0].channels == 128
+    write_network_file(tmp_path / "b", NetworkFile("nobody knows", None, ("fire2",), "fire3"), state)
+    with pytest.raises(ConfigError, match="nobody knows"):
+        find_network(str(tmp_path / "b"))
+
+
+def test_the_embedded_plan_comes_back_as_it_was(tmp_path: Path, chain_state: StateMaker) -> None:
+    header = NetworkFile("embedded", EMBEDDED_PLAN, ("C2_1",), "C4_2")
+    write_network_file(tmp_path / "e", header, chain_state(EMBEDDED_PLAN))
+    assert read_network_file(tmp_path / "e")[0].plan == EMBEDDED_PLAN
 
 
 def test_a_place_below_a_file_is_refused(written: Path, chain_state: StateMaker) -> None:

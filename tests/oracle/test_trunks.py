@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torchvision import models
 
-from wsi_scale.networks.architectures import architecture, chain_architecture
-from wsi_scale.networks.chain import EMBEDDED_PLAN, ChainRegressor, build_chain, fold_batch_norm
+from wsi_scale.magnification.training import ChainRegressor
+from wsi_scale.networks.architectures import VGG16_PLAN, VGG19_PLAN, architecture, chain_architecture
+from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, Conv, Plan, build_chain, fold_batch_norm
 from wsi_scale.networks.network import assemble
 
 Seeded = Callable[[nn.Module], nn.Module]
@@ -71,18 +72,44 @@ def test_inception_v3_answers_as_torchvisions_pretrained_one(seeded: Seeded) -> 
     assert_answers_alike("inception_v3", model, modules, 107)
 
 
-def test_vgg16_answers_as_torchvisions(seeded: Seeded) -> None:
+def convolutions(build: Callable[[], nn.Module]) -> nn.Module:
+    """torchvision's VGG without its classifier, whose parameters would weigh most."""
     with torch.device("meta"):
-        model = models.vgg16()
+        model = build()
     model.classifier, model.avgpool = nn.Sequential(), nn.Sequential()
-    model = seeded(model.to_empty(device="cpu"))
+    return model.to_empty(device="cpu")
+
+
+def test_vgg16_answers_as_torchvisions(seeded: Seeded) -> None:
+    model = seeded(convolutions(models.vgg16))
     relus = {"C1_2": 3, "C2_2": 8, "C3_3": 15, "C4_3": 22, "C5_3": 29}
     assert_answers_alike("vgg16", model, {name: model.features[index] for name, index in relus.items()}, 67)
 
 
-@pytest.mark.parametrize("plan", [EMBEDDED_PLAN, (8, 8, "M", 16)])
-def test_a_folded_batch_norm_answers_as_the_network_did(seeded: Seeded, plan: tuple[int | str, ...]) -> None:
-    layers = seeded(build_chain(plan, batch_norm=True))  # type: ignore[arg-type]
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(
+    ("plan", "builds"), [(VGG16_PLAN, (models.vgg16, models.vgg16_bn)), (VGG19_PLAN, (models.vgg19, models.vgg19_bn))]
+)
+def test_a_chain_is_torchvisions_vgg(
+    seeded: Seeded, plan: Plan, builds: tuple[Callable[[], nn.Module], Callable[[], nn.Module]], batch_norm: bool
+) -> None:
+    theirs = seeded(convolutions(builds[batch_norm])).features
+    ours = build_chain(plan, batch_norm=batch_norm).eval()
+    assert {name: value.shape for name, value in ours.state_dict().items()} == {
+        name: value.shape for name, value in theirs.state_dict().items()
+    }
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    # Its last max-pool belongs to torchvision's plan alone.
+    images = torch.randn(1, 3, 48, 48, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs[:-1](images))
+    assert isinstance(theirs[-1], nn.MaxPool2d)
+
+
+@pytest.mark.parametrize("plan", [EMBEDDED_PLAN, (8, 8, "M", 16), (Conv(8, 7, 4), Conv(16, 1), "M", 8)])
+def test_a_folded_batch_norm_answers_as_the_network_did(seeded: Seeded, plan: Plan) -> None:
+    layers = seeded(build_chain(plan, batch_norm=True))
     folded = fold_batch_norm(layers)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded)
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -91,11 +118,11 @@ def test_a_folded_batch_norm_answers_as_the_network_did(seeded: Seeded, plan: tu
 
 
 def test_the_trained_network_answers_the_same_after_folding_cutting_and_naming(seeded: Seeded) -> None:
-    model = seeded(ChainRegressor())
+    layers = EMBEDDED_SCALE_LAYERS
+    model = seeded(ChainRegressor(EMBEDDED_PLAN, layers))
     folded = fold_batch_norm(model.features)
     state = {f"features.{name}": value for name, value in folded.state_dict().items()}
-    layers = ("C2_2", "C3_2", "C4_2", "C5_2")
-    network = assemble(chain_architecture("embedded", EMBEDDED_PLAN, layers, "C5_2"), state, layers, "seeded")
+    network = assemble(chain_architecture("embedded", EMBEDDED_PLAN, layers, layers[-1]), state, layers, "seeded")
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     expected = hooked(model, {name: model.features[end] for name, end in zip(layers, model.ends, strict=True)}, images)
     with torch.no_grad():

@@ -105,7 +105,7 @@ def write_ok() -> SlideWriter:
         write_tiles(folder, table, "f")
         write_scale_map(folder, _scale_map(table), "f")
         by_downsample = {"1": 0.24, "2": 0.262, "4": 0.255, "8": 0.27}
-        write_prediction(folder, Prediction(slide_id, 0.258, 0.2, 0.33, "ok", "", 96, by_downsample, "f"))
+        write_prediction(folder, Prediction(slide_id, 0.258, 0.2, 0.33, "ok", "", 96, by_downsample, "", "f"))
         _records(folder, "extract", "ok", "")
         return folder
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wsi_scale.artifacts.audit import AuditRow
-from wsi_scale.artifacts.regressor import RegressorFile, write_regressor
+from wsi_scale.artifacts.regressor import ARRAYS, RegressorFile, write_regressor
 from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.report.cohort import CohortView, read_cohort_view
@@ -108,10 +108,32 @@ def test_failed_slides_come_first_in_the_table(views: list[SlideView]) -> None:
 
 
 def test_flagged_slides_come_first_in_the_audit() -> None:
-    flags = ["none", "cannot_tell", "missing", "off_2x", "implausible", "off_10x"]
+    flags = ["none", "missing", "off_2x", "mixed", "implausible", "off_10x"]
     cohort = CohortView([_audit(flag, flag) for flag in flags])
     found = re.findall(r"(\w+) because", render_cohort_page([], [], cohort, CONTEXT))
-    assert found == ["off_10x", "off_2x", "implausible", "missing", "cannot_tell", "none"]
+    assert found == ["off_10x", "off_2x", "mixed", "implausible", "missing", "none"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("none", "agrees"),
+        ("off_2x", "off by about 2"),
+        ("off_10x", "off by about 10"),
+        ("mixed", "mixed"),
+        ("implausible", "implausible"),
+        ("missing", "missing"),
+    ],
+)
+def test_every_verdict_is_told_in_words(flag: str, words: str) -> None:
+    page = render_cohort_page([], [], CohortView([_audit("a", flag)]), CONTEXT)
+    assert re.findall(r'class="pill \w+">([^<]+)<', page) == [words]
+
+
+def test_where_there_is_no_estimate_nothing_is_said_to_agree() -> None:
+    row = replace(_audit("a", "none"), mpp=None, mpp_low=None, mpp_high=None)
+    page = render_cohort_page([], [], CohortView([row]), CONTEXT)
+    assert re.findall(r'class="pill (\w+)">([^<]+)<', page) == [("neutral", "cannot tell")]
 
 
 def test_warnings_and_the_verdict_stand_in_a_slides_section(views: list[SlideView]) -> None:
@@ -145,14 +167,20 @@ def test_a_path_that_is_no_text_does_not_stop_the_page() -> None:
 
 
 def test_a_cohorts_own_regressor_shows_its_errors(tmp_path: Path) -> None:
-    arrays = {name: np.zeros(1) for name in ("mean", "scale", "weights", "intercepts")}
     training = {"answers": ANSWERS, "tiles": 100, "groups": 5}
-    header = {"source": "cohort", "half_width_octaves": 0.2, "coverage": 0.9, "training": training}
-    write_regressor(tmp_path / "r", RegressorFile(arrays, header))
+    header = {"source": "cohort", "coverage": 0.9, "training": training}
+    write_regressor(tmp_path / "r", RegressorFile({name: np.zeros(1) for name in ARRAYS}, header))
     text = Page(render_cohort_page([], [], read_cohort_view([], tmp_path / "r"), CONTEXT)).text
     assert "100 tiles from 5 groups" in text
-    assert "0.14 octave (a factor of 1.10)" in text
-    assert "100% (meant: 90%)" in text
+    # Each answer is 1.1 times too large.
+    assert text.count("0.14 octave (a factor of 1.10)") == 2
+    assert "+0.14 octave" in text
+
+
+def test_the_regressor_of_a_training_without_answers_is_shown_too() -> None:
+    header = {"source": "trained", "training": {"data": ["tissue"], "seed": 0}}
+    text = Page(render_cohort_page([], [], CohortView((), header), CONTEXT)).text
+    assert "nothing was fitted to these slides" in text
 
 
 def test_the_shipped_regressor_is_named_and_its_figures_are_shown() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from wsi_scale.errors import MppError
 from wsi_scale.slides import Level, Slide, SlideInfo, describe_slide, inspect_slide, require_mpp
+from wsi_scale.slides.metadata import with_estimated_mpp
 
 Make = Callable[..., Any]
 
@@ -178,3 +179,22 @@ def test_real_headers_are_read_as_their_table_says(data_root: Path) -> None:
         assert info.mpp_source == "metadata"
         assert info.trusted is (float(row["mpp_x"]) < 50)
     assert len(rows) > 10
+
+
+def test_an_estimate_stands_in_for_an_mpp_that_is_missing() -> None:
+    info = with_estimated_mpp(described(), (0.42, 0.35, 0.5))
+    assert (info.mpp, info.mpp_x, info.mpp_y, info.mpp_source) == (0.42, 0.42, 0.42, "estimated")
+    assert require_mpp(info) == (0.42, 0.42)
+    assert info.warnings == ("mpp is estimated from the pixels: 0.42 µm/px (0.35–0.5)",)
+    assert not info.trusted
+    assert SlideInfo.from_dict(json.loads(json.dumps(info.as_dict()))) == info
+
+
+def test_an_estimate_keeps_what_else_is_wrong_and_changes_nothing_else() -> None:
+    before = described(x="352", y="352", power="20")
+    info = with_estimated_mpp(before, (0.42, 0.35, 0.5))
+    assert info.warnings == (*before.warnings, "mpp is estimated from the pixels: 0.42 µm/px (0.35–0.5)")
+    changed = ("mpp", "mpp_x", "mpp_y", "mpp_source", "warnings")
+    assert {k: v for k, v in info.as_dict().items() if k not in changed} == {
+        k: v for k, v in before.as_dict().items() if k not in changed
+    }

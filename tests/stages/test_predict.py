@@ -1,5 +1,6 @@
 """Stage `predict`: µm per pixel from pixels alone."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.runs import MPP, configured, draw, job
+from tests.planted import SPREAD, write_planted
+from tests.runs import MPP, configured, draw, job, stamps
 from wsi_scale.artifacts.prediction import Prediction, read_prediction
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
 from wsi_scale.stages.inspect import inspect
@@ -23,10 +25,10 @@ Predicted = Callable[..., Prediction]
 def predicted(tmp_path: Path) -> Predicted:
     """Estimate a slide's mpp in a folder of its own."""
 
-    def look(slide: Path, mpp: float | None = None, regressor: Path | None = None) -> Prediction:
+    def look(slide: Path, mpp: float | None = None, regressor: Path | None = None, *assignments: str) -> Prediction:
         this = job(slide, tmp_path / f"{slide.name}-{mpp}", mpp)
         inspect(this)
-        record = predict(this, configured(), regressor or shipped_regressor())
+        record = predict(this, configured(*assignments), regressor or shipped_regressor())
         assert record.status == "ok", record.reason
         found = read_prediction(this.folder)
         assert found is not None
@@ -51,10 +53,10 @@ def test_the_header_has_no_say(predicted: Predicted, tmp_path: Path) -> None:
 
     told = {name: plain(predicted(tmp_path / f"{name}.tiff")) for name in ("true", "false", "absurd", "none")}
 
-    assert told["true"].status == "ok"
+    assert told["true"].views > 0
     assert told["false"] == told["true"]
     assert told["absurd"] == told["true"]
-    assert told["none"].by_downsample["1"] == told["true"].by_downsample["1"]
+    assert told["none"].by_downsample.get("1") == told["true"].by_downsample.get("1")
 
 
 def test_a_given_mpp_changes_no_byte(small_slide: Path, predicted: Predicted, tmp_path: Path) -> None:
@@ -66,12 +68,81 @@ def test_a_given_mpp_changes_no_byte(small_slide: Path, predicted: Predicted, tm
 
 
 def test_a_plain_picture_is_looked_at_as_well(predicted: Predicted, tmp_path: Path) -> None:
-    Image.fromarray(draw(3.0, 300, 400)).save(tmp_path / "field.png")
+    Image.fromarray(draw(3.0, 180, 190)).save(tmp_path / "field.png")
 
-    prediction = predicted(tmp_path / "field.png")
+    prediction = predicted(tmp_path / "field.png", None, write_planted(tmp_path, 0.8))
 
-    assert prediction.status == "ok"
-    assert prediction.mpp_low < prediction.mpp < prediction.mpp_high  # type: ignore[operator]
+    assert (prediction.status, prediction.reason, prediction.mixed) == ("ok", "", "")
+    # All scores of the planted regressor are 0.8 of its spread.
+    half = 0.8 * SPREAD
+    assert prediction.estimate == pytest.approx([0.8 * 2 ** (sign * half) for sign in (0, -1, 1)], rel=1e-3)
+    assert prediction.by_downsample == {"1": pytest.approx(0.8, rel=1e-3)}
+    assert prediction.views > 0
+
+
+def test_more_coverage_is_a_wider_interval(predicted: Predicted, tmp_path: Path) -> None:
+    Image.fromarray(draw(3.0, 180, 190)).save(tmp_path / "field.png")
+    regressor = write_planted(tmp_path, 0.8, scores=[step / 10 for step in range(1, 20)])
+    widths = []
+    for coverage in (0.6, 0.9):
+        told = predicted(tmp_path / "field.png", None, regressor, f"magnification.coverage={coverage}").estimate
+        assert told is not None
+        widths.append(np.log2(told[2] / told[0]))
+    # Of 19 scores the 12th and the 18th.
+    assert widths == pytest.approx([1.2 * SPREAD, 1.8 * SPREAD], abs=2e-3)
+
+
+def test_what_is_no_tissue_gets_no_estimate_but_a_reason(predicted: Predicted, tmp_path: Path) -> None:
+    Image.fromarray(draw(3.0, 180, 190)).save(tmp_path / "field.png")
+
+    prediction = predicted(tmp_path / "field.png", None, write_planted(tmp_path, 0.8, tissue=0.3))
+
+    assert (prediction.status, prediction.estimate) == ("abstained", None)
+    assert prediction.reason == "does not look like brightfield tissue (probability 30%)"
+
+
+def test_a_dark_background_is_no_brightfield(predicted: Predicted, tmp_path: Path) -> None:
+    cells = draw(3.0, 400, 400)
+    cells[:30], cells[-30:], cells[:, :30], cells[:, -30:] = 255, 255, 255, 255
+    Image.fromarray(255 - cells).save(tmp_path / "dark.png")
+
+    prediction = predicted(tmp_path / "dark.png", None, write_planted(tmp_path, 0.8))
+
+    assert (prediction.status, prediction.estimate, prediction.mixed) == ("abstained", None, "")
+    assert prediction.reason.startswith("dark background")
+
+
+def test_a_regressor_without_an_interval_is_refused_in_one_line(tmp_path: Path) -> None:
+    Image.fromarray(draw(3.0, 180, 190)).save(tmp_path / "field.png")
+    this = job(tmp_path / "field.png", tmp_path / "out")
+    inspect(this)
+
+    record = predict(this, configured(), write_planted(tmp_path, 0.8, scores=()))
+
+    assert record.status == "failed"
+    assert record.reason.startswith("the regressor's interval is not calibrated")
+    assert read_prediction(this.folder) is None
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_halves_that_look_different_are_called_mixed_by_their_side(
+    predicted: Predicted, tmp_path: Path, upright: bool
+) -> None:
+    """The planted regressor takes what is lighter for coarser; the second half of the slide is darkened."""
+    image = draw(3.0, 180, 1400).astype(float)
+    image[:, 700:] *= 0.55
+    picture = Image.fromarray(image.astype(np.uint8))
+    (picture.transpose(Image.Transpose.TRANSPOSE) if upright else picture).save(tmp_path / "two.png")
+    regressor = write_planted(tmp_path, 0.12, octaves_per_light=2.0)
+
+    mixed = predicted(tmp_path / "two.png", None, regressor).mixed
+
+    first, second = re.fullmatch(
+        r"its (?:left|top) half looks like ([\d.]+) µm/px and its (?:right|bottom) half looks like ([\d.]+) µm/px",
+        mixed,
+    ).groups()  # type: ignore[union-attr]
+    assert mixed.startswith("its top" if upright else "its left")
+    assert float(first) > 1.7 * float(second)
 
 
 def test_glass_and_specks_get_no_estimate_but_a_reason(predicted: Predicted, tmp_path: Path) -> None:
@@ -96,7 +167,7 @@ def test_an_enlarged_picture_looks_finer_by_as_much(predicted: Predicted, tmp_pa
 
 
 def test_a_regressor_of_another_network_is_refused_in_one_line(small_slide: Path, tmp_path: Path) -> None:
-    stored = read_regressor(shipped_regressor())
+    stored = read_regressor(write_planted(tmp_path, 0.5))
     write_regressor(
         tmp_path / "other.safetensors", replace(stored, header={**stored.header, "network_digest": "0" * 64})
     )
@@ -106,5 +177,18 @@ def test_a_regressor_of_another_network_is_refused_in_one_line(small_slide: Path
     record = predict(this, configured(), tmp_path / "other.safetensors")
 
     assert record.status == "failed"
-    assert "fitted on another version of the embedded network" in record.reason
+    assert "the regressor was fitted on another network than the" in record.reason
     assert "\n" not in record.reason
+
+
+def test_another_regressor_is_another_prediction_and_the_same_one_is_looked_up(
+    small_slide: Path, tmp_path: Path
+) -> None:
+    this = job(small_slide, tmp_path / "out")
+    inspect(this)
+    one, other = (write_planted(tmp_path / name, mpp) for name, mpp in (("a", 0.5), ("b", 0.9)))
+    written = []
+    for regressor in (one, one, other):
+        assert predict(this, configured(), regressor).status == "ok"
+        written.append(stamps(this.folder)["prediction.json"])
+    assert written[0] == written[1] != written[2]

@@ -2,19 +2,33 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from wsi_scale.artifacts.checkpoint import read_checkpoint
 from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.models import Config, TrainingConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.magnification.training import ChainRegressor
+from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.file import embedded_path, read_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages import embed as embed_module
-from wsi_scale.stages.embed import embed
-from wsi_scale.stages.train import read_fields, read_kept_out, split_validation, train_embedded
+from wsi_scale.networks.preprocessing import normalise
+from wsi_scale.stages.embed import NETWORK, REGRESSOR, embed
+from wsi_scale.stages.regressors import load_estimator
+from wsi_scale.stages.train import (
+    CHECKPOINT,
+    PHOTOGRAPHS,
+    photographs,
+    read_fields,
+    read_kept_out,
+    split_validation,
+    train_embedded,
+)
 from wsi_scale.synthesis.scene import Scene, render_scene
+from wsi_scale.transfer.loop import LoopState
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -36,6 +50,7 @@ def settings(fields: Path, epochs: int) -> TrainingConfig:
         fields=(fields / "fields.tsv",),
         kept_out=fields / "kept_out.tsv",
         mpp_range=(0.25, 0.7),
+        wider_mpp_range=(0.2, 1.0),
         tile_px=(96,),
         batch=4,
         epochs=epochs,
@@ -64,17 +79,64 @@ def test_an_interrupted_training_ends_in_the_same_network(fields: Path, tmp_path
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
 
 
-def test_training_ends_in_a_network_file_and_a_regressor_that_belong_together(
-    fields: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(embed_module, "FIT_TILES", 100)
+@pytest.fixture(scope="module")
+def trained(fields: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training of two epochs leaves."""
+    folder = tmp_path_factory.mktemp("trained")
+    assert embed(Config(training=settings(fields, 2)), folder) == folder / NETWORK
+    return folder
 
-    path = embed(Config(training=settings(fields, 2)), tmp_path)
 
-    network = find_network(str(path)).tapped(("C2_2", "C3_2", "C4_2", "C5_2"))
-    regressor = read_regressor(tmp_path / "embedded.regressor.safetensors")
-    assert regressor.header["network_digest"] == network.digest
-    assert regressor.header["training"]["figures"]["cases"] == 2
+def test_training_ends_in_a_network_file_and_a_regressor_that_belong_together(trained: Path) -> None:
+    source = find_network(str(trained / NETWORK))
+    stored = read_regressor(trained / REGRESSOR)
+    assert stored.header["network_digest"] == source.tapped(EMBEDDED_SCALE_LAYERS).digest
+    assert tuple(stored.header["layers"]) == EMBEDDED_SCALE_LAYERS
+    assert {*source.architecture.search_layers, source.architecture.feature_layer} <= set(source.architecture.nodes)
+    # Its interval is calibrated elsewhere.
+    assert len(stored.arrays["scores"]) == 0
+
+
+def test_what_was_exported_says_what_was_trained(trained: Path) -> None:
+    model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS)
+    model.load_state_dict(read_checkpoint(trained / CHECKPOINT, LoopState).best_model)
+    tiles = np.stack([render_scene(Scene(3.0, seed=seed, size_px=128, mpp=0.5)) for seed in range(3)])
+    with torch.no_grad():
+        expected = torch.softmax(model.eval()(normalise(torch.from_numpy(tiles))), dim=1).numpy()
+
+    estimator = load_estimator(Config(), trained / REGRESSOR, str(trained / NETWORK))
+
+    # The network's weights are stored as halves.
+    np.testing.assert_allclose(estimator.regressor.head.distribution(estimator.features(tiles)), expected, atol=2e-3)
+
+
+def test_what_it_was_trained_on_and_what_it_never_saw_stands_in_both(trained: Path, fields: Path) -> None:
+    provenance = read_network_file(trained / NETWORK)[0].provenance
+    assert provenance["data"] == [fields.name]
+    assert provenance["kept_out"] == ["case-0", "case-1"]
+    assert provenance["steps"] == 4
+    assert read_regressor(trained / REGRESSOR).header["training"] == provenance
+
+
+def test_what_is_kept_out_changes_nothing_by_how_it_looks(fields: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in fields.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    for case in ("0", "1"):
+        Image.fromarray(np.full((512, 512, 3), 77, np.uint8)).save(other / f"{case}.png")
+
+    one, two = (train_embedded(settings(at, 1), tmp_path / at.name).state_dict() for at in (fields, other))
+
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_photographs_that_are_no_tissue_come_with_scikit_image() -> None:
+    assert len(photographs()) == len(PHOTOGRAPHS)
+    for image in photographs():
+        assert (image.ndim, image.shape[2], image.dtype) == (3, 3, np.uint8)
+        # A quarter of the largest tile.
+        assert min(image.shape[:2]) >= max(TrainingConfig().tile_px) // 4
 
 
 def test_fields_of_another_stain_or_missing_tables_are_told_in_one_line(fields: Path) -> None:

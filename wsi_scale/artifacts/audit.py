@@ -23,7 +23,7 @@ class AuditRow:
     mpp, mpp_low, mpp_high
         What the pixels look like; None where the estimator abstains.
     flag
-        none, missing, implausible, off_2x, off_10x or cannot_tell.
+        none, missing, implausible, off_2x, off_10x or mixed.
     reason
         One line.
     """

@@ -28,6 +28,8 @@ class Prediction:
         Tiles looked at, over all downsamples.
     by_downsample
         Downsample → estimate for level 0, µm per pixel.
+    mixed
+        How parts of the slide disagree; "" where they do not.
     fingerprint
         What it depends on.
     """
@@ -40,6 +42,7 @@ class Prediction:
     reason: str
     views: int
     by_downsample: dict[str, float]
+    mixed: str
     fingerprint: str
 
     @property

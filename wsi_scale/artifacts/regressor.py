@@ -16,6 +16,10 @@ from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.errors import ArtifactError
 
 _KEY = "wsi_scale_regressor"
+ARRAYS = (
+    "mean", "scale", "hidden_weights", "hidden_bias", "weights", "bias", "centres",
+    "bends", "offsets", "scores", "score_folds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,12 @@ class RegressorFile:
     Attributes
     ----------
     arrays
-        ``mean``, ``scale`` (feature,), ``weights`` (model, feature), ``intercepts`` (model,).
+        The head (``mean``, ``scale`` (feature,), ``hidden_weights``, ``hidden_bias``, ``weights``, ``bias``,
+        ``centres``), what a cohort adds to it (``bends`` (model, feature), ``offsets`` (model,)), and what
+        its interval is calibrated on (``scores``, ``score_folds`` (n,)).
     header
-        ``fold_of``, ``half_width_octaves``, ``half_width_of`` (group → half width), ``coverage``, ``layers``,
-        ``tile_px``, ``network_digest``, ``source`` (shipped, cohort), ``training`` (what it was fitted on, and
-        its out-of-fold answers).
+        ``fold_of``, ``coverage``, ``network``, ``layers``, ``tile_px``, ``network_digest``, ``source`` (trained,
+        shipped, cohort), ``training`` (what it was fitted on, and its out-of-fold answers).
     """
 
     arrays: Mapping[str, NDArray[np.float64]]
@@ -54,7 +59,7 @@ def read_regressor(path: Path) -> RegressorFile:
     try:
         with safe_open(path, "np") as stored:
             header = json.loads((stored.metadata() or {})[_KEY])
-            arrays = {name: stored.get_tensor(name) for name in ("mean", "scale", "weights", "intercepts")}
+            arrays = {name: stored.get_tensor(name) for name in ARRAYS}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ArtifactError(
             f"{path} is no regressor ({error}); fit one, or leave it out to use the shipped one"

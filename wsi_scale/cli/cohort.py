@@ -37,19 +37,6 @@ def fit(source: Source, output: Results, config: ConfigFile = None, assignments:
     typer.echo(f"regressor: {path}")
 
 
-def audit(source: Source, output: Results) -> None:
-    """Hold every slide's header against its pixels and write audit.tsv (needs `predict` on each)."""
-    with one_line_errors():
-        from wsi_scale.stages.audit import audit as audit_stage
-        from wsi_scale.stages.cohort import jobs_of
-
-        rows = audit_stage(jobs_of(source, output), output)
-    flagged = [row for row in rows if row.flag not in ("none", "cannot_tell")]
-    for row in flagged:
-        typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}")
-    typer.echo(f"{len(flagged)} of {len(rows)} slides flagged; see {output / 'audit.tsv'}")
-
-
 def report(
     folder: Annotated[Path, typer.Argument(help="A results folder: of the workflow, or of many `run`s.")],
     slides: Annotated[

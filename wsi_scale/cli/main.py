@@ -6,6 +6,8 @@ import typer
 
 from wsi_scale import __version__
 from wsi_scale.cli import cohort, slide, tools
+from wsi_scale.cli.magnification import magnification
+from wsi_scale.cli.prune import prune
 
 app = typer.Typer(
     name="wsi-scale",
@@ -44,11 +46,12 @@ app.command(rich_help_panel="Stages of one slide")(slide.extract)
 app.command(rich_help_panel="One slide")(slide.export)
 app.command(rich_help_panel="Many slides")(cohort.sheet)
 app.command(rich_help_panel="Many slides")(cohort.fit)
-app.command(rich_help_panel="Many slides")(cohort.audit)
+app.add_typer(magnification, name="magnification", rich_help_panel="Many slides")
 app.command(rich_help_panel="Many slides")(cohort.report)
 app.command(hidden=True)(cohort.finish)
 app.command(rich_help_panel="Networks")(tools.calibrate)
 app.command(rich_help_panel="Networks")(tools.train)
+app.add_typer(prune, name="prune", rich_help_panel="Networks")
 app.add_typer(tools.weights, name="weights", rich_help_panel="Networks")
 app.command(rich_help_panel="Setting up")(tools.demo)
 app.command(rich_help_panel="Setting up")(tools.doctor)

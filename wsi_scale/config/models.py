@@ -25,6 +25,8 @@ class SlidesConfig(Section):
 
     path: Path | None = None
     """A folder (searched recursively), a sample sheet (.tsv, .csv), or one slide."""
+    mpp: Literal["metadata", "estimate"] = "metadata"
+    """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
 
 
 class TissueConfig(Section):
@@ -157,23 +159,29 @@ class TrainingConfig(Section):
     """Tables (.tsv) of images with columns file, case, stain, mpp; files beside them."""
     kept_out: Path | None = None
     """Table of cases that are never trained on (column case)."""
-    stain: str | None = "H&E"
+    stain: str | None = None
     """Only fields of this stain; null for all."""
     mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.18, 4.5)
     """µm per pixel that training tiles are drawn from, log-uniformly."""
-    tile_px: tuple[PositiveInt, ...] = (96, 128, 160)
-    """Tile sides, one drawn for each batch."""
+    wider_mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.125, 10.0)
+    """µm per pixel that some tiles are drawn from, so that what lies outside is known for it."""
+    wider_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of those tiles."""
+    tile_px: tuple[PositiveInt, ...] = (96, 112, 128, 128, 160, 224)
+    """Tile sides, one drawn for each batch; one that stands twice is drawn twice as often."""
     batch: PositiveInt = 64
-    """Tiles in a batch."""
-    epochs: PositiveInt = 30
+    """Tiles of 128 px in a batch; of other sizes as many as have about as many pixels."""
+    epochs: PositiveInt = 45
     """Epochs, each followed by a validation."""
-    steps: PositiveInt = 48
+    steps: PositiveInt = 60
     """Batches in an epoch."""
     learning_rate: PositiveFloat = 3e-3
     """Of AdamW, at its top."""
-    patience: PositiveInt = 15
+    weight_decay: float = Field(default=2e-2, ge=0)
+    """Of AdamW."""
+    patience: PositiveInt = 45
     """Epochs without a better validation before training stops."""
-    validation_share: float = Field(default=0.15, gt=0, lt=0.5)
+    validation_share: float = Field(default=0.12, gt=0, lt=0.5)
     """Share of the training cases that early stopping looks at."""
     seed: int = Field(default=0, ge=0)
     """Seed of everything random."""

@@ -18,6 +18,10 @@ KERNELS = (
 )
 
 
+#: Optical density of each grey level.
+_DENSITY = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Ranges that augmentation draws from (PAPERS.md H.3: wide ones generalise to other scanners).
@@ -40,11 +44,11 @@ class Recipe:
     """
 
     grid_octaves: tuple[float, float] = (-0.6, 0.5)
-    blur_px: float = 1.6
+    blur_px: float = 2.0
     jpeg_quality: tuple[int, int] = (30, 98)
-    stain: float = 0.12
-    grey: float = 0.12
-    noise: float = 6.0
+    stain: float = 0.14
+    grey: float = 0.15
+    noise: float = 7.0
 
 
 def cut_tile(
@@ -70,7 +74,7 @@ def cut_tile(
     crop = Image.fromarray(image[box[1] : box[3], box[0] : box[2]])
     inner = (x - box[0], y - box[1], min(x - box[0] + side, crop.width), min(y - box[1] + side, crop.height))
     grid_px = max(16, round(tile_px / 2 ** rng.uniform(*recipe.grid_octaves)))
-    middle = crop.resize((grid_px, grid_px), _kernel(rng), box=inner)
+    middle = crop.resize((grid_px, grid_px), _kernel(rng), box=inner, reducing_gap=2.0)
     if rng.random() < 0.5:
         middle = jpeg(middle, int(rng.integers(*recipe.jpeg_quality)))
     tile = middle.resize((tile_px, tile_px), _kernel(rng))
@@ -85,9 +89,9 @@ def disguise(tile: Tile, rng: np.random.Generator, recipe: Recipe) -> Tile:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, recipe.blur_px)))
     elif kind < 0.7:
         image = image.filter(ImageFilter.UnsharpMask(rng.uniform(0.5, 2), int(rng.integers(30, 200)), 0))
-    coloured = _restain(np.asarray(image), rng, recipe)
-    noisy = coloured + rng.normal(0, rng.uniform(0, recipe.noise), coloured.shape).astype(np.float32)
-    result = np.clip(noisy, 0, 255).astype(np.uint8)
+    light = _restain(np.asarray(image), rng, recipe)
+    light += np.float32(rng.uniform(0, recipe.noise)) * rng.standard_normal(light.shape, np.float32)
+    result = np.clip(light, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         result = np.asarray(jpeg(Image.fromarray(result), int(rng.integers(*recipe.jpeg_quality))))
     return result
@@ -112,13 +116,12 @@ def _turn(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _restain(tile: Tile, rng: np.random.Generator, recipe: Recipe) -> NDArray[np.float32]:
-    """Mix optical densities by a random matrix near the identity, then gamma, white balance and grey."""
-    density = -np.log((tile.astype(np.float32) + 1) / 256)
+    """Mix optical densities by a random matrix near the identity, then grey, white balance and gamma."""
     mixing = (np.eye(3) + rng.normal(0, recipe.stain, (3, 3))) * 2 ** rng.uniform(-0.5, 0.5)
-    density = np.clip(density @ mixing.astype(np.float32), 0, None)
-    light = 255 * np.exp(-density) * rng.uniform(0.85, 1.05, 3).astype(np.float32)
+    density = np.maximum(_DENSITY[tile] @ mixing.astype(np.float32), 0)
     if rng.random() < recipe.grey:
-        light = np.repeat(light.mean(axis=2, keepdims=True), 3, axis=2)
-    gamma = 2 ** rng.uniform(-0.4, 0.4)
-    result: NDArray[np.float32] = 255 * np.power(np.clip(light / 255, 0, 1), gamma)
+        density = np.repeat(density.mean(axis=2, keepdims=True), 3, axis=2)
+    balance = np.log(rng.uniform(0.85, 1.05, 3)).astype(np.float32)
+    gamma = np.float32(2 ** rng.uniform(-0.4, 0.4))
+    result: NDArray[np.float32] = 255 * np.exp(gamma * (balance - density))
     return result

@@ -6,16 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def conformal_half_width(residuals: NDArray[np.floating], coverage: float) -> float:
-    """Half width of a split-conformal interval from absolute residuals of slides never fitted on.
+def conformal_quantile(scores: NDArray[np.floating], coverage: float) -> float:
+    """Bound that a new score stays below with probability ``coverage`` (split conformal, Vovk et al. 2005, §4.2).
 
-    The ⌈(n + 1) · coverage⌉-th smallest (Vovk et al. 2005, §4.2); with too few residuals for that rank, the
-    largest one times the shortfall of ranks.
+    The ⌈(n + 1) · coverage⌉-th smallest; with too few scores for that rank, the largest one times the shortfall
+    of ranks. Scores may be errors, or errors over a difficulty (Papadopoulos et al. 2008: normalised scores).
 
-    >>> conformal_half_width(np.arange(1, 10) / 10, 0.9)
+    Parameters
+    ----------
+    scores
+        (n,) of slides never fitted on, all ≥ 0.
+
+    >>> conformal_quantile(np.arange(1, 10) / 10, 0.9)
     0.9
     """
-    ordered = np.sort(np.abs(residuals))
+    ordered = np.sort(np.abs(scores))
+    if not len(ordered):
+        return math.nan
     rank = math.ceil((len(ordered) + 1) * coverage)
     if rank <= len(ordered):
         return float(ordered[rank - 1])

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_scale.magnification.head import Look
+
 #: µm per pixel within which a view is trusted; outside, its estimate is pulled inwards.
-TRUSTED_MPP = (0.2, 3.2)
+TRUSTED_MPP = (0.2, 4.0)
 #: The estimate's own range; outside it the estimator abstains.
 ANSWERED_MPP = (0.2, 4.0)
 #: Views that disagree by more than this (octaves, between downsamples) are no basis for an estimate.
 MAX_DISAGREEMENT_OCTAVES = 0.8
+#: Mean probability of tissue over the views below which there is no estimate.
+LEAST_TISSUE = 0.5
+#: Spread below which a view's confidence in itself is not believed any further, octaves.
+LEAST_SPREAD_OCTAVES = 0.1
 
 
 @dataclass(frozen=True)
@@ -21,52 +27,89 @@ class Pooled:
     ----------
     log2_mpp
         NaN where no view is trusted.
+    difficulty_octaves
+        What the error is expected to be in proportion to: the views' own spread and their disagreement.
     disagreement_octaves
         Range of the downsamples' medians.
+    tissue
+        Mean probability that a view shows brightfield tissue.
     by_downsample
-        Downsample → median log2 mpp for level 0.
+        Downsample (the nearest power of two) → median log2 mpp for level 0.
     views
         Views used.
     """
 
     log2_mpp: float
+    difficulty_octaves: float
     disagreement_octaves: float
+    tissue: float
     by_downsample: dict[int, float]
     views: int
 
 
-def pool_views(log2_mpp: NDArray[np.floating], downsamples: NDArray[np.integer]) -> Pooled:
+def pool_views(look: Look, downsamples: NDArray[np.number]) -> Pooled:
     """Pool the estimates of views, each at its own downsample of level 0.
 
-    A view says log2 of its own mpp; less log2 of its downsample that is level 0's. Where that leads to, some
-    downsamples lie outside 0.2–3.2 µm/px: their views were pulled inwards, so they are left out, and the rest
-    is pooled again.
+    A view says log2 of its own mpp; less log2 of its downsample that is level 0's. The estimate is their median,
+    weighted by the inverse of the variance that each view gives itself and by how sure it is to show tissue, so
+    that glass and plain stroma count little. Where that leads to, some downsamples lie outside the range that can
+    be told: their views are left out, and the rest is pooled again.
 
     Parameters
     ----------
-    log2_mpp
-        (view,) estimates at the view's own downsample.
+    look
+        Of the views, each at its own downsample.
     downsamples
         (view,).
     """
     octaves = np.log2(downsamples)
-    level0 = np.asarray(log2_mpp, np.float64) - octaves
+    level0 = look.log2_mpp - octaves
+    weights = look.tissue / (np.square(look.spread_octaves) + LEAST_SPREAD_OCTAVES**2)
     used = np.ones(len(level0), bool)
     for _ in range(2):
-        middle = float(np.median(level0[used])) if used.any() else float("nan")
-        seen_at = middle + octaves
+        seen_at = weighted_median(level0[used], weights[used]) + octaves
         inside = (seen_at >= np.log2(TRUSTED_MPP[0])) & (seen_at <= np.log2(TRUSTED_MPP[1]))
         used = inside if inside.any() else used
-    medians = {int(d): float(np.median(level0[used & (downsamples == d)])) for d in np.unique(downsamples[used])}
-    middle = float(np.median(level0[used])) if used.any() else float("nan")
-    spread = max(medians.values()) - min(medians.values()) if medians else float("nan")
-    return Pooled(middle, spread, medians, int(used.sum()))
+    if not used.any():
+        return Pooled(float("nan"), float("nan"), float("nan"), 0.0, {}, 0)
+    nearest = np.round(octaves)
+    medians = {
+        int(2**octave): weighted_median(level0[used & (nearest == octave)], weights[used & (nearest == octave)])
+        for octave in np.unique(nearest[used])
+    }
+    disagreement = max(medians.values()) - min(medians.values())
+    own = np.sqrt(np.average(np.square(look.spread_octaves[used]), weights=weights[used] + 1e-12))
+    return Pooled(
+        log2_mpp=weighted_median(level0[used], weights[used]),
+        difficulty_octaves=float(np.hypot(own, disagreement)),
+        disagreement_octaves=disagreement,
+        tissue=float(look.tissue[used].mean()),
+        by_downsample=medians,
+        views=int(used.sum()),
+    )
+
+
+def weighted_median(values: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
+    """Value at which half of the weight lies on either side; NaN of none.
+
+    >>> weighted_median(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 1.0]))
+    2.0
+    """
+    if not len(values):
+        return float("nan")
+    if not np.any(weights > 0):
+        return float(np.median(values))
+    order = np.argsort(values)
+    ordered, share = np.asarray(values, np.float64)[order], np.cumsum(np.asarray(weights, np.float64)[order])
+    return float(np.interp(share[-1] / 2, share - weights[order] / 2, ordered))
 
 
 def why_abstain(pooled: Pooled) -> str:
     """Why there is no estimate to be given, in one line; "" where there is one."""
     if pooled.views == 0 or not np.isfinite(pooled.log2_mpp):
         return "no tissue to look at"
+    if pooled.tissue < LEAST_TISSUE:
+        return f"does not look like brightfield tissue (probability {pooled.tissue:.0%})"
     mpp = 2**pooled.log2_mpp
     if not ANSWERED_MPP[0] * 2**-0.25 <= mpp <= ANSWERED_MPP[1]:
         return f"looks like {mpp:.2g} µm/px, outside the {ANSWERED_MPP[0]}–{ANSWERED_MPP[1]} that can be told"

@@ -1,10 +1,13 @@
-"""A linear regressor of log2 mpp with one model for all and one for each fold of groups."""
+"""A regressor of log2 mpp: a head learnt with its network, bent as far as a cohort confirms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wsi_scale.magnification.head import Head, Look
+from wsi_scale.magnification.intervals import conformal_quantile
 
 #: Strengths of the ridge penalty that inner cross-validation chooses from.
 PENALTIES = tuple(10.0**k for k in range(-1, 7))
@@ -14,105 +17,91 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Regressor:
-    """Ridge on standardised log features.
+    """A head, and what a cohort adds to the mean that it says.
 
     Attributes
     ----------
-    mean, scale
-        (feature,) standardisation.
-    weights
-        (model, feature): 0 is fitted on everything, k ≥ 1 without fold k.
-    intercepts
+    head
+        Log features → distribution over log2 mpp.
+    bends
+        (model, feature) weights on the head's standardised features: 0 is fitted on everything, k ≥ 1 without
+        fold k. All zero where no cohort was fitted.
+    offsets
         (model,).
+    scores
+        (n,) absolute errors over difficulties (:class:`~wsi_scale.magnification.pooling.Pooled`) of slides that
+        the answering model never saw; empty where the interval is not calibrated yet.
+    score_folds
+        (n,) fold of each score's slide; 0 where it belongs to none.
     fold_of
         Group → k, the model that never saw the group.
-    half_width_octaves
-        Half width of the interval for a slide.
-    half_width_of
-        Group → half width calibrated without the group's own fold, for slides that were fitted on: a wrong
-        header must not widen the interval that it is judged by.
     """
 
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    intercepts: NDArray[np.float64]
-    fold_of: Mapping[str, int]
-    half_width_octaves: float
-    half_width_of: Mapping[str, float] = field(default_factory=dict)
+    head: Head
+    bends: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    score_folds: NDArray[np.int64]
+    fold_of: Mapping[str, int] = field(default_factory=dict)
 
-    def half_width(self, group: str | None = None) -> float:
-        """Half width (octaves) of the interval for a slide of ``group``."""
-        return self.half_width_octaves if group is None else self.half_width_of.get(group, self.half_width_octaves)
+    @classmethod
+    def of_head(cls, head: Head) -> "Regressor":
+        """Make a regressor of a head alone, without an interval."""
+        none = np.zeros(0)
+        return cls(head, np.zeros((1, len(head.mean))), np.zeros(1), none, none.astype(np.int64))
 
-    def predict(self, features: NDArray[np.float64], group: str | None = None) -> NDArray[np.float64]:
-        """log2 mpp of tiles, by the model that never saw ``group``; (tile, feature) → (tile,)."""
+    def look(self, features: NDArray[np.float64], group: str | None = None) -> Look:
+        """Look at tiles, (tile, feature), by the model that never saw ``group``."""
         model = self.fold_of.get(group, 0) if group is not None else 0
-        standard = (features - self.mean) / self.scale
-        values: NDArray[np.float64] = standard @ self.weights[model] + self.intercepts[model]
-        return values
+        seen = self.head.look(features)
+        bend = self.head.standard(features) @ self.bends[model] + self.offsets[model]
+        return replace(seen, log2_mpp=seen.log2_mpp + bend)
+
+    def half_width(self, difficulty_octaves: float, coverage: float, group: str | None = None) -> float:
+        """Half width (octaves) of an interval that holds the truth of a ``coverage`` of slides.
+
+        For a slide that was fitted on, the scores of its own fold play no part: a wrong header must not widen
+        the interval that it is judged by.
+        """
+        own = self.fold_of.get(group, -1) if group is not None else -1
+        others = self.scores[self.score_folds != own]
+        return difficulty_octaves * conformal_quantile(others, coverage)
 
 
-def fit_regressor(
-    features: NDArray[np.float64],
-    log2_mpp: NDArray[np.floating],
-    groups: Sequence[str],
-    *,
-    folds: int = FOLDS,
-    half_width_octaves: float = float("nan"),
-    prior: Regressor | None = None,
+def fit_cohort(
+    prior: Regressor, features: NDArray[np.float64], log2_mpp: NDArray[np.floating], groups: Sequence[str]
 ) -> Regressor:
-    """Fit one model on all tiles, and one for each fold of groups on the others.
+    """Bend a prior on a cohort's tiles: one model on all, and one for each fold of groups on the others.
 
-    With a prior, the ridge shrinks towards the prior's weights instead of towards zero (ridge on what the
-    prior leaves over, in the prior's standardisation). A small cohort bends a good regressor only as far as
-    groups that were not fitted on confirm it: the strongest penalty, up to no bend at all, whose error lies
-    within one standard error of the best (Breiman et al. 1984, §3.4.3).
+    The ridge shrinks towards the prior. A small cohort bends a good regressor only as far as groups that were
+    not fitted on confirm it: the strongest penalty, up to no bend at all, whose error lies within one standard
+    error of the best (Breiman et al. 1984, §3.4.3).
 
     Parameters
     ----------
+    prior
+        A regressor that never saw these groups.
     features
         (tile, feature).
     groups
         (tile,) what a split keeps together: case or slide.
-    prior
-        A regressor on the same features that never saw these groups.
     """
     from sklearn.model_selection import GroupKFold
 
-    mean, scale = (prior.mean, prior.scale) if prior else _standardisation(features)
-    standard = (features - mean) / scale
-    target = np.asarray(log2_mpp, np.float64) - (prior.predict(features) if prior else 0.0)
+    standard = prior.head.standard(features)
+    left_over = np.asarray(log2_mpp, np.float64) - prior.look(features).log2_mpp
     labels = np.asarray(groups)
-    fit_one = _bend if prior else _ridge
-    models = [fit_one(standard, target, labels)]
+    models = [_bend(standard, left_over, labels)]
     fold_of: dict[str, int] = {}
-    splits = GroupKFold(min(folds, len(set(groups)))).split(standard, target, labels) if folds > 1 else []
+    splits = GroupKFold(min(FOLDS, len(set(groups)))).split(standard, left_over, labels)
     for number, (inside, outside) in enumerate(splits, start=1):
-        models.append(fit_one(standard[inside], target[inside], labels[inside]))
+        models.append(_bend(standard[inside], left_over[inside], labels[inside]))
         fold_of |= {str(group): number for group in np.unique(labels[outside])}
-    weights, intercepts = (np.stack(parts) for parts in zip(*models, strict=True))
-    if prior:
-        weights, intercepts = weights + prior.weights[0], intercepts + prior.intercepts[0]
-    return Regressor(mean, scale, weights, intercepts, fold_of, half_width_octaves)
-
-
-def _standardisation(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    spread = features.std(axis=0)
-    return features.mean(axis=0), np.where(spread > 1e-6, spread, 1.0)
-
-
-def _ridge(
-    features: NDArray[np.float64], target: NDArray[np.float64], groups: NDArray[np.str_]
-) -> tuple[NDArray[np.float64], float]:
-    from sklearn.linear_model import Ridge
-    from sklearn.model_selection import GridSearchCV, GroupKFold
-
-    inner = GroupKFold(min(FOLDS, len(set(groups))))
-    search = GridSearchCV(Ridge(), {"alpha": PENALTIES}, cv=inner, scoring="neg_mean_absolute_error")
-    search.fit(features, target, groups=groups)
-    best = search.best_estimator_
-    return best.coef_, float(best.intercept_)
+    bends, offsets = (np.stack(parts) for parts in zip(*models, strict=True))
+    none = np.zeros(0)
+    return Regressor(
+        prior.head, prior.bends[0] + bends, prior.offsets[0] + offsets, none, none.astype(np.int64), fold_of
+    )
 
 
 def _bend(

@@ -9,7 +9,29 @@ from numpy.typing import NDArray
 from wsi_scale.magnification.augment import Recipe, Tile, cut_tile, disguise
 
 #: How much finer than its source a tile may be, octaves: the enlarging is part of the disguise.
-FINER_OCTAVES = 0.5
+FINER_OCTAVES = 1.05
+
+
+@dataclass(frozen=True)
+class Span:
+    """µm per pixel that tiles are drawn from, log-uniformly.
+
+    Attributes
+    ----------
+    mpp
+        What is to be told apart.
+    wider
+        A range about it, and the share of tiles drawn from that: its ends would be pulled inwards otherwise.
+    """
+
+    mpp: tuple[float, float]
+    wider: tuple[float, float]
+    wider_share: float
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Draw µm per pixel."""
+        low, high = self.wider if rng.random() < self.wider_share else self.mpp
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 @dataclass(frozen=True)
@@ -31,29 +53,29 @@ class SourceField:
     group: str
 
     def allows(self, target_mpp: float, tile_px: int) -> bool:
-        """Whether a tile at ``target_mpp`` fits in and is not finer than half an octave below the source."""
+        """Whether a tile at ``target_mpp`` fits in and is at most an octave finer than the source."""
         fits = tile_px * target_mpp <= min(self.image.shape[:2]) * self.mpp
         return fits and target_mpp >= self.mpp * 2**-FINER_OCTAVES
 
 
 def draw_field(
-    fields: Sequence[SourceField], mpp_range: tuple[float, float], tile_px: int, rng: np.random.Generator
+    fields: Sequence[SourceField], span: Span, tile_px: int, rng: np.random.Generator
 ) -> tuple[SourceField, float]:
-    """Draw a target mpp log-uniformly, then a group that can serve it, then one of its fields."""
+    """Draw a target mpp, then a group that can serve it, then one of its fields."""
     for _ in range(1000):
-        target = float(np.exp(rng.uniform(*np.log(mpp_range))))
+        target = span.draw(rng)
         able = [field for field in fields if field.allows(target, tile_px)]
         if able:
             groups = sorted({field.group for field in able})
             group = groups[rng.integers(len(groups))]
             mine = [field for field in able if field.group == group]
             return mine[rng.integers(len(mine))], target
-    raise ValueError(f"no field allows tiles of {tile_px} px at {mpp_range} µm/px")
+    raise ValueError(f"no field allows tiles of {tile_px} px at {span.mpp} µm/px")
 
 
 def draw_batch(
     fields: Sequence[SourceField],
-    mpp_range: tuple[float, float],
+    span: Span,
     tile_px: int,
     count: int,
     rng: np.random.Generator,
@@ -70,7 +92,7 @@ def draw_batch(
     truth = np.empty(count, np.float32)
     groups = []
     for index in range(count):
-        field, target = draw_field(fields, mpp_range, tile_px, rng)
+        field, target = draw_field(fields, span, tile_px, rng)
         tiles[index] = disguise(cut_tile(field.image, field.mpp, target, tile_px, rng, recipe), rng, recipe)
         truth[index] = np.log2(target)
         groups.append(field.group)

@@ -39,6 +39,8 @@ class Architecture:
         Name of torchvision's weights, where it has some.
     min_px
         Smallest input side.
+    base
+        Name of the known network that it is a cut of, where it is no chain.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Architecture:
     plan: Plan | None = None
     torchvision_weights: str | None = None
     min_px: int = 16
+    base: str | None = None
 
 
 class _Chain(nn.Module):

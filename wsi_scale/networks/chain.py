@@ -1,19 +1,38 @@
-"""VGG-shaped networks as a plan of widths: the embedded default, VGG16/19 and what pruning makes of them."""
+"""Chains of convolutions as a plan of widths: the embedded default, VGG16/19 and what pruning makes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
-import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.vgg import make_layers
 
-Plan = Sequence[int | Literal["M"]]
 
-#: The embedded network: 3 × 3 convolutions as in VGG, thin enough for a CPU (465 k parameters).
-EMBEDDED_PLAN: tuple[int | Literal["M"], ...] = (16, "M", 32, 32, "M", 64, 64, "M", 96, 96, "M", 128, 128)
+@dataclass(frozen=True)
+class Conv:
+    """A convolution other than VGG's 3 × 3, padded by half its kernel.
+
+    Attributes
+    ----------
+    width
+        Channels that it makes.
+    kernel, stride
+        Pixels.
+    """
+
+    width: int
+    kernel: int = 3
+    stride: int = 1
+
+
+#: A number is a 3 × 3 convolution of that width, "M" a max-pool that halves.
+Step = int | Literal["M"] | Conv
+Plan = Sequence[Step]
+
+#: The embedded network: a stem that halves at once, then 3 × 3 convolutions as in VGG, thin enough for a CPU.
+EMBEDDED_PLAN: tuple[Step, ...] = (Conv(24, 5, 2), 32, "M", 48, 64, "M", 96, 96, "M", 128, 160)
+#: Its layers whose pooled responses tell the scale: the last of each block.
+EMBEDDED_SCALE_LAYERS = ("C1_2", "C2_2", "C3_2", "C4_2")
 
 
 @dataclass(frozen=True)
@@ -38,21 +57,63 @@ class ChainTap:
 
 def chain_taps(plan: Plan) -> tuple[ChainTap, ...]:
     """Every activated convolution of a plan without batch norm, shallow to deep."""
-    taps, index, block, conv = [], 0, 1, 0
+    taps, index, block, place, stride = [], 0, 1, 0, 1
     for step in plan:
         if step == "M":
-            index, block, conv = index + 1, block + 1, 0
+            index, block, place, stride = index + 1, block + 1, 0, stride * 2
             continue
-        conv += 1
-        taps.append(ChainTap(f"C{block}_{conv}", index + 1, int(step), 2 ** (block - 1)))
+        conv, place = as_conv(step), place + 1
+        stride *= conv.stride
+        taps.append(ChainTap(f"C{block}_{place}", index + 1, conv.width, stride))
         index += 2
     return tuple(taps)
 
 
+def as_conv(step: Step) -> Conv:
+    """Read a step of a plan that is no max-pool."""
+    if step == "M":
+        raise TypeError("a max-pool is no convolution")
+    return step if isinstance(step, Conv) else Conv(step)
+
+
 def build_chain(plan: Plan, *, batch_norm: bool = False) -> nn.Sequential:
-    """Build the convolutions of a plan with torchvision's own VGG builder."""
-    layers: nn.Sequential = make_layers(list(plan), batch_norm=batch_norm)
-    return layers
+    """Build the modules of a plan, in the order and with the indices of torchvision's VGG."""
+    modules: list[nn.Module] = []
+    width = 3
+    for step in plan:
+        if step == "M":
+            modules.append(nn.MaxPool2d(2, 2))
+            continue
+        conv = as_conv(step)
+        modules.append(nn.Conv2d(width, conv.width, conv.kernel, conv.stride, conv.kernel // 2))
+        modules += [nn.BatchNorm2d(conv.width)] if batch_norm else []
+        modules.append(nn.ReLU(inplace=True))
+        width = conv.width
+    return nn.Sequential(*modules)
+
+
+def plan_as_json(plan: Plan) -> list[Any]:
+    """Write a plan as JSON holds it: a Conv is [width, kernel, stride]."""
+    return [[s.width, s.kernel, s.stride] if isinstance(s, Conv) else s for s in plan]
+
+
+def plan_from_json(steps: Iterable[Any]) -> tuple[Step, ...]:
+    """Read what :func:`plan_as_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        A step is none of a plan.
+    """
+    plan: list[Step] = []
+    for step in steps:
+        if isinstance(step, list):
+            plan.append(Conv(*(int(value) for value in step)))
+        elif step == "M" or (isinstance(step, int) and step > 0):
+            plan.append(step)
+        else:
+            raise ValueError(f"{step!r} is no step of a plan")
+    return tuple(plan)
 
 
 def fold_batch_norm(layers: nn.Sequential) -> nn.Sequential:
@@ -67,66 +128,3 @@ def fold_batch_norm(layers: nn.Sequential) -> nn.Sequential:
         else:
             folded.append(module)
     return nn.Sequential(*folded)
-
-
-def plan_of(state: dict[str, torch.Tensor], pools_after: Sequence[int]) -> tuple[int | Literal["M"], ...]:
-    """Read a plan from the shapes of a chain's weights.
-
-    Parameters
-    ----------
-    state
-        Weights named ``<index>.weight`` with torchvision's indices.
-    pools_after
-        Indices of the max-pools.
-    """
-    convs = {int(k.split(".")[0]): int(v.shape[0]) for k, v in state.items() if k.endswith("weight")}
-    steps: dict[int, int | Literal["M"]] = {**convs, **dict.fromkeys(pools_after, "M")}
-    return tuple(steps[index] for index in sorted(steps))
-
-
-class ChainRegressor(nn.Module):
-    """A chain in training: log-pooled activations of several blocks → mean and log variance of log2 mpp.
-
-    The convolutions carry batch norm while they train; :func:`fold_batch_norm` removes it afterwards.
-    """
-
-    def __init__(self, plan: Plan = EMBEDDED_PLAN, blocks: Sequence[int] = (2, 3, 4, 5)) -> None:
-        super().__init__()
-        self.features = build_chain(plan, batch_norm=True)
-        ends = block_ends(plan, batch_norm=True)
-        self.ends = [ends[block - 1] for block in blocks]
-        widths = [last_width(plan, block) for block in blocks]
-        self.norm = nn.BatchNorm1d(sum(widths))
-        self.head = nn.Linear(sum(widths), 2)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map normalised images (n, 3, h, w) to (n, 2): mean of log2 mpp, log variance."""
-        pooled = []
-        for index, module in enumerate(self.features):
-            images = module(images)
-            if index in self.ends:
-                pooled.append(torch.log(images.mean(dim=(2, 3)) + 1e-3))
-        output: torch.Tensor = self.head(self.norm(torch.cat(pooled, dim=1)))
-        return output
-
-
-def block_ends(plan: Plan, *, batch_norm: bool) -> list[int]:
-    """Index of the last ReLU of each block."""
-    per_conv = 3 if batch_norm else 2
-    index, ends = -1, []
-    for step, following in pairwise([*plan, "M"]):
-        index += 1 if step == "M" else per_conv
-        if step != "M" and following == "M":
-            ends.append(index)
-    return ends
-
-
-def last_width(plan: Plan, block: int) -> int:
-    """Width of the last convolution of a block (1 is the first)."""
-    groups: list[list[int]] = [[]]
-    for step in plan:
-        if step == "M":
-            groups.append([])
-        else:
-            groups[-1].append(int(step))
-    return groups[block - 1][-1]

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.errors import WeightsError
-from wsi_scale.networks.architectures import Architecture, chain_architecture
+from wsi_scale.networks.architectures import Architecture, architecture, chain_architecture
+from wsi_scale.networks.chain import Step, plan_as_json, plan_from_json
 
 _KEY = "wsi_scale_network"
 _FORMAT = 1
@@ -28,23 +29,41 @@ class NetworkFile:
     name
         Name of the network.
     plan
-        Widths of its convolutions, "M" for a max-pool; shapes are checked against the weights.
+        Its convolutions and max-pools (:data:`wsi_scale.networks.chain.Plan`), where it is a chain; shapes are
+        checked against the weights.
     search_layers, feature_layer
         Default layers of the scale search and of `extract`.
     provenance
         Where it comes from: parent, data, command, figures.
+    base
+        The architecture that it is a cut of, where it is no chain.
     """
 
     name: str
-    plan: tuple[int | Literal["M"], ...]
+    plan: tuple[Step, ...] | None
     search_layers: tuple[str, ...]
     feature_layer: str
     provenance: dict[str, Any] = field(default_factory=dict)
+    base: str | None = None
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture that the file describes."""
-        return chain_architecture(self.name, self.plan, self.search_layers, self.feature_layer)
+        """The architecture that the file describes; what lies behind the feature layer of a cut is not there."""
+        if self.plan is not None:
+            return chain_architecture(self.name, self.plan, self.search_layers, self.feature_layer)
+        whole = architecture(self.base or self.name)
+        order = list(whole.nodes)
+        kept = order[: order.index(self.feature_layer) + 1]
+        return replace(
+            whole,
+            name=self.name,
+            nodes={name: whole.nodes[name] for name in kept},
+            published_layers=tuple(name for name in whole.published_layers if name in kept),
+            search_layers=self.search_layers,
+            feature_layer=self.feature_layer,
+            torchvision_weights=None,
+            base=whole.name,
+        )
 
 
 def embedded_path() -> Path:
@@ -58,12 +77,13 @@ def write_network_file(path: Path, header: NetworkFile, state: Mapping[str, torc
     Parameters
     ----------
     state
-        ``features.<index>.weight`` and ``.bias``, as torchvision's VGG names them.
+        Under torchvision's names (``features.<index>.weight`` and ``.bias`` of a chain).
     """
     content = {
         "format": _FORMAT,
         "name": header.name,
-        "plan": list(header.plan),
+        "plan": None if header.plan is None else plan_as_json(header.plan),
+        "base": header.base,
         "search_layers": list(header.search_layers),
         "feature_layer": header.feature_layer,
         "provenance": header.provenance,
@@ -99,8 +119,9 @@ def _header(content: Mapping[str, Any], path: Path) -> NetworkFile:
         raise WeightsError(f"{path} is of format {content['format']}; this version reads format {_FORMAT}")
     return NetworkFile(
         content["name"],
-        tuple(content["plan"]),
+        None if content["plan"] is None else plan_from_json(content["plan"]),
         tuple(content["search_layers"]),
         content["feature_layer"],
         content["provenance"],
+        content.get("base"),
     )

@@ -70,7 +70,7 @@ def lay_regressor(header: Mapping[str, object]) -> RegressorSection | None:
     training = header.get("training")
     training = training if isinstance(training, Mapping) else {}
     true, predicted = _answers(training)
-    figures = _errors(true, predicted, header) if true else []
+    figures = _errors(true, predicted) if true else []
     stored = training.get("figures")
     if isinstance(stored, Mapping):
         figures += _flat(stored)
@@ -97,21 +97,16 @@ def _answers(training: Mapping[str, object]) -> tuple[list[float], list[float]]:
     return [float(a["true_mpp"]) for a in answers], [float(a["predicted_mpp"]) for a in answers]
 
 
-def _errors(true: Sequence[float], predicted: Sequence[float], header: Mapping[str, object]) -> list[tuple[str, str]]:
+def _errors(true: Sequence[float], predicted: Sequence[float]) -> list[tuple[str, str]]:
     """Errors of the out-of-fold answers, in octaves and as factors."""
     error = np.log2(predicted) - np.log2(true)
     median, most = np.percentile(np.abs(error), (50, 90))
-    figures = [
+    return [
         ("answers", f"{len(error)}"),
         ("median error", f"{median:.2f} octave (a factor of {2**median:.2f})"),
         ("90 % are within", f"{most:.2f} octave (a factor of {2**most:.2f})"),
         ("median deviation", f"{np.median(error):+.2f} octave"),
     ]
-    half, coverage = header.get("half_width_octaves"), header.get("coverage")
-    if isinstance(half, float) and isinstance(coverage, float) and np.isfinite(half):
-        inside = float(np.mean(np.abs(error) <= half))
-        figures.append(("inside the interval", f"{inside:.0%} (meant: {coverage:.0%})"))
-    return figures
 
 
 def _flat(figures: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:

@@ -45,6 +45,13 @@ def underlay(path: Path) -> str:
     return _jpeg(Image.blend(image, Image.new("L", image.size, 255), _FADED))
 
 
+def picture(image: NDArray[np.uint8]) -> str:
+    """Embed (row, col, rgb) pixels of a photograph."""
+    from PIL import Image
+
+    return _jpeg(Image.fromarray(image))
+
+
 def pixels_uri(rgba: NDArray[np.uint8]) -> str:
     """Embed (row, col, rgba) pixels without loss."""
     from PIL import Image

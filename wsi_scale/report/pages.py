@@ -11,12 +11,12 @@ from wsi_scale.report.slide_section import lay_section
 from wsi_scale.report.slide_view import SlideView
 from wsi_scale.report.words import (
     STATUS_TONES,
-    VERDICTS,
     count_text,
     failed_first,
     flagged_first,
     interval_text,
     mpp_text,
+    verdict_words,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def render_slide_page(view: SlideView, context: Mapping[str, object]) -> str:
     context
         ``versions``: name → version; ``configuration``: YAML text. Either may be missing.
     """
-    return _render("slide.html.j2", section=lay_section(view, "slide"), **_provenance(context))
+    return render("slide.html.j2", section=lay_section(view, "slide"), **provenance(context))
 
 
 def render_cohort_page(
@@ -65,7 +65,7 @@ def render_cohort_page(
         for row in rows
     }
     order = failed_first([row.status for row in rows])
-    return _render(
+    return render(
         "cohort.html.j2",
         rows=[rows[position] for position in order],
         summary=_summary(rows),
@@ -73,7 +73,7 @@ def render_cohort_page(
         audit=flagged_first(cohort.audit),
         regressor=lay_regressor(cohort.regressor),
         sections=[lay_section(view, anchors[view.slide_id]) for view in embedded],
-        **_provenance(context),
+        **provenance(context),
     )
 
 
@@ -94,11 +94,13 @@ def _summary(rows: Sequence[StatusRow]) -> str:
     return f"{count_text(len(rows), 'slide')}: {parts}" if rows else "no slides"
 
 
-def _provenance(context: Mapping[str, object]) -> dict[str, object]:
+def provenance(context: Mapping[str, object]) -> dict[str, object]:
+    """Pick what every page ends with: versions and configuration."""
     return {"versions": context.get("versions") or {}, "configuration": context.get("configuration") or ""}
 
 
-def _render(template: str, **shown: object) -> str:
+def render(template: str, **shown: object) -> str:
+    """Fill a template of this package."""
     page = _environment().get_template(template).render(**shown)
     # A path that is no valid text must not keep the page from being written.
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -114,7 +116,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"verdicts": VERDICTS, "tones": STATUS_TONES}
-    environment.filters |= {"mpp": mpp_text, "count": count_text}
+    environment.globals["tones"] = STATUS_TONES
+    environment.filters |= {"mpp": mpp_text, "count": count_text, "verdict": verdict_words}
     environment.globals["interval"] = interval_text
     return environment

@@ -20,12 +20,12 @@ VERDICTS: Mapping[str, tuple[Tone, str]] = {
     "off_2x": ("bad", "off by about 2"),
     "implausible": ("bad", "implausible"),
     "missing": ("doubt", "missing"),
-    "cannot_tell": ("neutral", "cannot tell"),
+    "mixed": ("bad", "mixed"),
 }
 #: A status → its colour.
 STATUS_TONES: Mapping[str, Tone] = {"ok": "good", "empty": "neutral", "failed": "bad"}
 #: In which order an audit lists its flags.
-_FLAG_ORDER = ("off_10x", "off_2x", "implausible", "missing", "cannot_tell", "none")
+_FLAG_ORDER = ("off_10x", "off_2x", "mixed", "implausible", "missing", "none")
 _STATUS_ORDER = ("failed", "empty", "ok")
 _SOURCES = {
     "override": "given by you",
@@ -120,6 +120,13 @@ def by_downsample(prediction: Prediction) -> list[tuple[str, str]]:
     """(downsample, estimate for level 0) in order of downsample."""
     ordered = sorted(prediction.by_downsample.items(), key=lambda item: float(item[0]))
     return [(f"{float(name):g}", mpp_text(mpp)) for name, mpp in ordered]
+
+
+def verdict_words(row: AuditRow) -> tuple[Tone, str]:
+    """Colour and name of a verdict; where there is no estimate, nothing agrees with anything."""
+    if row.flag == "none" and row.mpp is None:
+        return "neutral", "cannot tell"
+    return VERDICTS.get(row.flag, ("neutral", row.flag))
 
 
 def flagged_first(rows: Sequence[AuditRow]) -> list[AuditRow]:

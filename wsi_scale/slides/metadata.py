@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -183,6 +183,20 @@ def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float |
         status="ok",
         warnings=tuple(warnings),
     )
+
+
+def with_estimated_mpp(info: SlideInfo, estimate: tuple[float, float, float]) -> SlideInfo:
+    """Give a slide without a usable mpp the one that its pixels look like; its source then is ``estimated``.
+
+    Parameters
+    ----------
+    estimate
+        (mpp, low, high), µm per pixel of level 0.
+    """
+    mpp, low, high = estimate
+    kept = tuple(warning for warning in info.warnings if not warning.startswith("mpp is missing"))
+    said = f"mpp is estimated from the pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
+    return replace(info, mpp=mpp, mpp_x=mpp, mpp_y=mpp, mpp_source="estimated", warnings=(*kept, said))
 
 
 def require_mpp(info: SlideInfo) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsi_scale.artifacts.audit import AuditRow, write_audit
-from wsi_scale.artifacts.prediction import read_prediction
+from wsi_scale.artifacts.prediction import Prediction, read_prediction
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.magnification.verdict import judge
 from wsi_scale.slides.metadata import SlideInfo
@@ -21,10 +21,19 @@ def audit(jobs: Sequence[SlideJob], results: Path) -> list[AuditRow]:
 def audit_slide(folder: Path) -> AuditRow | None:
     """Hold one slide's claim against its estimate; None for a slide that cannot be read."""
     info = SlideInfo.from_dict(read_slide_info(folder))
-    if info.status != "ok":
-        return None
-    prediction = read_prediction(folder)
-    estimate = prediction.estimate if prediction else None
-    verdict = judge(info.mpp, info.usable_mpp is not None, estimate)
-    mpp, low, high = estimate or (None, None, None)
-    return AuditRow(info.slide_id, info.path, info.mpp, info.mpp_source, mpp, low, high, verdict.flag, verdict.reason)
+    return verdict_on(info, read_prediction(folder)) if info.status == "ok" else None
+
+
+def verdict_on(info: SlideInfo, prediction: Prediction | None) -> AuditRow:
+    """Hold a slide's claim against what its pixels look like; an mpp that is itself an estimate claims nothing."""
+    claims = info.mpp_source not in ("estimated", "missing")
+    verdict = judge(
+        info.mpp if claims else None,
+        info.usable_mpp is not None,
+        prediction.estimate if prediction else None,
+        mixed=prediction.mixed if prediction else "",
+        no_estimate=prediction.reason if prediction else "",
+    )
+    mpp, low, high = (prediction.estimate if prediction else None) or (None, None, None)
+    claimed = info.mpp if claims else None
+    return AuditRow(info.slide_id, info.path, claimed, info.mpp_source, mpp, low, high, verdict.flag, verdict.reason)

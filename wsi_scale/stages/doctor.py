@@ -54,7 +54,9 @@ def examine() -> Iterator[str]:
     workers = default_workers(ExecutionConfig(), compute)
     yield f"{'device':32} {compute.device}, {compute.dtype}, {workers} workers"
     try:
-        yield f"{'embedded network':32} digest {find_network('embedded').tapped(('C5_2',)).digest[:16]}"
+        embedded = find_network("embedded")
+        digest = embedded.tapped([embedded.architecture.feature_layer]).digest
+        yield f"{'embedded network':32} digest {digest[:16]}"
     except WsiScaleError as error:
         yield f"{'embedded network':32} {error}"
     yield f"{'weights folder':32} {weights_folder()}"

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.artifacts.fingerprint import fingerprint
+from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
 from wsi_scale.artifacts.regressor import (
-    RegressorFile,
     read_regressor,
     regressor_fingerprint,
     shipped_regressor,
@@ -21,27 +20,17 @@ from wsi_scale.artifacts.regressor import (
 )
 from wsi_scale.config.models import Config, MagnificationConfig
 from wsi_scale.errors import SlideError
-from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Recipe, disguise
-from wsi_scale.magnification.features import REGRESSOR_LAYERS
-from wsi_scale.magnification.intervals import conformal_half_width
-from wsi_scale.magnification.pooling import ANSWERED_MPP
-from wsi_scale.magnification.regressor import Regressor, fit_regressor
+from wsi_scale.magnification.pooling import ANSWERED_MPP, pool_views
+from wsi_scale.magnification.regressor import Regressor, fit_cohort
 from wsi_scale.slides.field import read_field
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.inspect import read_info
 from wsi_scale.stages.job import SlideJob
-from wsi_scale.stages.predict import regressor_of
-from wsi_scale.stages.views import (
-    VIEW_PX,
-    fields_at,
-    is_brightfield,
-    regressor_network,
-    tissue_positions,
-    view_features,
-)
+from wsi_scale.stages.regressors import Estimator, load_estimator, stored_form
+from wsi_scale.stages.views import DOWNSAMPLES, VIEW_PX, fields_at, is_brightfield, tissue_positions
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +38,29 @@ log = logging.getLogger(__name__)
 MIN_GROUPS = 5
 #: Slides coarser than this (µm/px) are not fitted on.
 COARSEST_TRUSTED_MPP = 2.0
+#: Fewer views than this make no answer that an interval could be calibrated on.
+LEAST_VIEWS = 4
 #: Largest mpp of a training tile, µm/px.
 COARSEST_TILE_MPP = 4.0
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Training tiles: (tile, feature), (tile,) and the slide that each comes from."""
+    """Training tiles of one slide.
 
+    Attributes
+    ----------
+    slide_id, group, mpp
+        Of the slide; µm per pixel of its level 0.
+    features, log2_mpp
+        (tile, feature), (tile,).
+    """
+
+    slide_id: str
+    group: str
+    mpp: float
     features: NDArray[np.float64]
     log2_mpp: NDArray[np.float64]
-    slide_ids: list[str]
-    groups: list[str]
 
 
 def fit(jobs: Sequence[SlideJob], config: Config, target: Path) -> Path:
@@ -74,84 +74,68 @@ def fit(jobs: Sequence[SlideJob], config: Config, target: Path) -> Path:
     if len({job.group for job, _ in trusted}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     settings = config.magnification
-    compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
+    prior = load_estimator(config, shipped_regressor())
     print_ = fingerprint(
         "fit", slides=[(job.identity(), job.row.slide_id, job.group, info.usable_mpp) for job, info in trusted],
-        network=regressor_network(compute).digest,
+        prior=file_identity(shipped_regressor()),
         settings=(settings.fit_tiles_per_slide, settings.coverage, settings.seed),
     )  # fmt: skip
     if regressor_fingerprint(target) == print_:
         return target
-    examples = _read_examples(trusted, settings, compute)
-    if len(set(examples.groups)) < MIN_GROUPS:
+    examples = _read_examples(trusted, settings, prior)
+    if len({slide.group for slide in examples}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
-    prior = regressor_of(read_regressor(shipped_regressor()), compute)
-    regressor, training = fit_examples(examples, settings.coverage, prior)
-    write_regressor(target, stored_form(regressor, training, compute, "cohort", settings.coverage, print_))
+    regressor, training = fit_examples(examples, prior.regressor)
+    header = dict(read_regressor(shipped_regressor()).header) | {
+        "fingerprint": print_,
+        "source": "cohort",
+        "coverage": settings.coverage,
+        "training": training,
+    }
+    write_regressor(target, stored_form(regressor, header))
     return target
 
 
-def fit_examples(examples: Examples, coverage: float, prior: Regressor) -> tuple[Regressor, dict[str, Any]]:
+def fit_examples(examples: Sequence[Examples], prior: Regressor) -> tuple[Regressor, dict[str, Any]]:
     """Bend the prior on tiles, and calibrate the interval on slides that each model never saw."""
-    draft = fit_regressor(examples.features, examples.log2_mpp, examples.groups, prior=prior)
-    answers = out_of_fold_answers(draft, examples)
-    residuals = np.array([np.log2(a["predicted_mpp"] / a["true_mpp"]) for a in answers])
-    fold = np.array([draft.fold_of[a["group"]] for a in answers])
-    regressor = replace(
-        draft,
-        half_width_octaves=conformal_half_width(residuals, coverage),
-        half_width_of={
-            group: round(conformal_half_width(residuals[fold != own], coverage), 5)
-            for group, own in draft.fold_of.items()
-        },
+    draft = fit_cohort(
+        prior,
+        np.concatenate([slide.features for slide in examples]),
+        np.concatenate([slide.log2_mpp for slide in examples]),
+        [slide.group for slide in examples for _ in slide.log2_mpp],
     )
-    return regressor, {"answers": answers, "tiles": len(examples.groups), "groups": len(set(examples.groups))}
+    answers = [answer for slide in examples for answer in out_of_fold_answers(draft, slide)]
+    scores = np.array([abs(np.log2(a["predicted_mpp"] / a["true_mpp"])) / a["difficulty_octaves"] for a in answers])
+    folds = np.array([draft.fold_of[a["group"]] for a in answers])
+    tiles, groups = sum(len(slide.log2_mpp) for slide in examples), len(draft.fold_of)
+    return replace(draft, scores=scores, score_folds=folds), {"answers": answers, "tiles": tiles, "groups": groups}
 
 
-def out_of_fold_answers(regressor: Regressor, examples: Examples) -> list[dict[str, Any]]:
-    """One answer a slide and octave of mpp, by the model that never saw the slide's group."""
-    octave = np.floor(examples.log2_mpp)
-    keys = sorted(set(zip(examples.slide_ids, examples.groups, octave, strict=True)))
+def out_of_fold_answers(regressor: Regressor, slide: Examples) -> list[dict[str, Any]]:
+    """Estimates of a slide's own mpp, and of twice, four times … as much, by the model that never saw its group.
+
+    The slide stands for one that was scanned at the coarser mpp: only tiles that such a slide could show count,
+    each as a view at its downsample.
+    """
+    look = regressor.look(slide.features, slide.group)
     answers = []
-    for slide_id, group, level in keys:
-        mine = np.array([s == slide_id for s in examples.slide_ids]) & (octave == level)
-        error = np.median(regressor.predict(examples.features[mine], group) - examples.log2_mpp[mine])
-        centre = float(np.median(examples.log2_mpp[mine]))
+    for level in range(len(DOWNSAMPLES)):
+        base = np.log2(slide.mpp) + level
+        seen = slide.log2_mpp >= base - 1e-9
+        if seen.sum() < LEAST_VIEWS or base > np.log2(ANSWERED_MPP[1]):
+            break
+        pooled = pool_views(look[seen], 2 ** (slide.log2_mpp[seen] - base))
         answers.append(
             {
-                "slide_id": slide_id,
-                "group": group,
-                "true_mpp": round(2**centre, 4),
-                "predicted_mpp": round(float(2 ** (centre + error)), 4),
-                "tiles": int(mine.sum()),
+                "slide_id": slide.slide_id,
+                "group": slide.group,
+                "true_mpp": round(float(2**base), 4),
+                "predicted_mpp": round(2**pooled.log2_mpp, 4),
+                "difficulty_octaves": round(pooled.difficulty_octaves, 4),
+                "tiles": pooled.views,
             }
         )
     return answers
-
-
-def stored_form(
-    regressor: Regressor,
-    training: dict[str, Any],
-    compute: Compute,
-    source: str,
-    coverage: float,
-    print_: str,
-) -> RegressorFile:
-    """Turn a regressor into what is stored."""
-    arrays = {name: getattr(regressor, name) for name in ("mean", "scale", "weights", "intercepts")}
-    header = {
-        "fingerprint": print_,
-        "source": source,
-        "network_digest": regressor_network(compute).digest,
-        "layers": list(REGRESSOR_LAYERS),
-        "tile_px": VIEW_PX,
-        "fold_of": dict(regressor.fold_of),
-        "half_width_octaves": round(regressor.half_width_octaves, 5),
-        "half_width_of": dict(regressor.half_width_of),
-        "coverage": coverage,
-        "training": training,
-    }
-    return RegressorFile(arrays, header)
 
 
 def _copy(source: Path, target: Path) -> Path:
@@ -175,24 +159,21 @@ def _trusted_info(job: SlideJob) -> SlideInfo | None:
 
 
 def _read_examples(
-    trusted: Sequence[tuple[SlideJob, SlideInfo]], settings: MagnificationConfig, compute: Compute
-) -> Examples:
-    features, truth, slide_ids, groups = [], [], [], []
+    trusted: Sequence[tuple[SlideJob, SlideInfo]], settings: MagnificationConfig, prior: Estimator
+) -> list[Examples]:
+    examples = []
     with progress("fit", len(trusted), unit="slides") as advance:
         for number, (job, info) in enumerate(trusted):
             rng = np.random.default_rng((settings.seed, number))
-            found, log2_mpp = _slide_examples(job, info, settings, compute, rng)
-            features.append(found)
-            truth.append(log2_mpp)
-            slide_ids += [job.row.slide_id] * len(log2_mpp)
-            groups += [job.group] * len(log2_mpp)
+            found = _slide_examples(job, info, settings, prior, rng)
+            examples += [found] if len(found.log2_mpp) else []
             advance(1)
-    return Examples(np.concatenate(features), np.concatenate(truth), slide_ids, groups)
+    return examples
 
 
 def _slide_examples(
-    job: SlideJob, info: SlideInfo, settings: MagnificationConfig, compute: Compute, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    job: SlideJob, info: SlideInfo, settings: MagnificationConfig, prior: Estimator, rng: np.random.Generator
+) -> Examples:
     """Tiles of one slide, re-read at mpp drawn log-uniformly from its own to 4 µm/px; glass gives none."""
     own = float(np.mean(info.usable_mpp or (np.nan,)))
     images, truth = [], []
@@ -207,6 +188,5 @@ def _slide_examples(
                 tile = read_field(slide, field, (VIEW_PX, VIEW_PX))
                 images.append(disguise(tile, rng, Recipe()))
                 truth.append(np.log2(mpp))
-    if not images:
-        return np.zeros((0, sum(layer.channels for layer in regressor_network(compute).layers))), np.zeros(0)
-    return view_features(np.stack(images), compute), np.array(truth)
+    features = prior.features(np.stack(images)) if images else np.zeros((0, len(prior.regressor.head.mean)))
+    return Examples(job.row.slide_id, job.group, own, features, np.array(truth))

@@ -26,7 +26,7 @@ REGRESSOR = "regressor.safetensors"
 def report_slide(job: SlideJob, config: Config) -> None:
     """Write a slide's own page."""
     view = read_slide_view(job.folder, job.row.slide_id, path=str(job.row.path), audit=_verdict(job))
-    _write(job.folder / NAME, render_slide_page(view, _context(config)))
+    _write(job.folder / NAME, render_slide_page(view, page_context(config)))
 
 
 def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[StatusRow]:
@@ -44,7 +44,7 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
             views.append(read_slide_view(job.folder, slide_id, path=str(job.row.path), audit=verdicts.get(slide_id)))
         else:
             report_slide(job, config)
-    _write(results / NAME, render_cohort_page(rows, views, cohort, _context(config)))
+    _write(results / NAME, render_cohort_page(rows, views, cohort, page_context(config)))
     return rows
 
 
@@ -56,7 +56,8 @@ def _verdict(job: SlideJob) -> AuditRow | None:
         return None
 
 
-def _context(config: Config) -> dict[str, object]:
+def page_context(config: Config) -> dict[str, object]:
+    """Versions and configuration, as every page ends with them."""
     text = yaml.safe_dump(dump_section(config), sort_keys=False, allow_unicode=True)
     return {"versions": versions(), "configuration": text}
 

@@ -11,7 +11,7 @@ from wsi_scale.stages.job import one_line
 
 
 def status_of(folder: Path, slide_id: str, path: str) -> StatusRow:
-    """Sum up a slide; a failure for want of an mpp quotes what its pixels look like."""
+    """Sum up a slide; a failure for want of an mpp quotes what its pixels look like, or why they tell nothing."""
     try:
         return _quoting(slide_status(folder, slide_id, path), folder)
     except ArtifactError as error:
@@ -23,8 +23,11 @@ def _quoting(row: StatusRow, folder: Path) -> StatusRow:
         return row
     info = SlideInfo.from_dict(read_slide_info(folder))
     prediction = read_prediction(folder)
-    if info.status != "ok" or info.usable_mpp is not None or prediction is None or prediction.estimate is None:
+    if info.status != "ok" or info.usable_mpp is not None or prediction is None:
         return row
-    mpp, low, high = prediction.estimate
-    quoted = f"{row.reason}; its pixels look like {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
-    return StatusRow(row.slide_id, row.path, row.status, quoted)
+    if prediction.estimate is None:
+        quoted = f"its pixels give no estimate: {prediction.reason}"
+    else:
+        mpp, low, high = prediction.estimate
+        quoted = f"its pixels look like {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
+    return StatusRow(row.slide_id, row.path, row.status, f"{row.reason}; {quoted}")

@@ -2,10 +2,13 @@
 
 import csv
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
@@ -14,15 +17,25 @@ from wsi_scale.config.models import TrainingConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.prefetch import prefetch
 from wsi_scale.magnification.augment import Recipe
-from wsi_scale.magnification.sampling import SourceField, draw_batch
-from wsi_scale.networks.chain import ChainRegressor
+from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
+from wsi_scale.magnification.strangers import draw_stranger
+from wsi_scale.magnification.training import ChainRegressor, mean_log2_mpp, scale_loss
+from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.preprocessing import normalise
 from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, train
 
 #: Name of the checkpoint in a training's folder.
 CHECKPOINT = "checkpoint.safetensors"
-#: Beyond these standard deviations (octaves) the likelihood's weight of a tile no longer changes.
-LOG_VARIANCE_RANGE = (-6.0, 2.0)
+#: Side of the tiles that the configured batch counts, pixels.
+BATCH_PX = 128
+#: Share of tiles that show no tissue, and the photographs among them: scikit-image's own.
+STRANGERS = 0.1
+PHOTOGRAPHS = (
+    "clock_motion.png", "coins.png", "color.png", "grass.png", "gravel.png", "horse.png", "hubble_deep_field.jpg",
+    "logo.png", "moon.png", "motorcycle_left.png", "motorcycle_right.png", "phantom.png", "rocket.jpg",
+)  # fmt: skip
+#: Batches of the fixed validation set.
+VALIDATION_STEPS = 12
 
 
 def read_fields(tables: tuple[Path, ...], *, stain: str | None) -> list[SourceField]:
@@ -58,6 +71,13 @@ def read_kept_out(table: Path | None) -> frozenset[str]:
     return frozenset(row["case"] for row in rows)
 
 
+@lru_cache(maxsize=1)
+def photographs() -> tuple[NDArray[np.uint8], ...]:
+    """Photographs that scikit-image brings along, (row, col, rgb); none of those is an image of tissue."""
+    folder = files("skimage") / "data"
+    return tuple(np.asarray(Image.open(str(folder / name)).convert("RGB")) for name in PHOTOGRAPHS)
+
+
 def split_validation(fields: list[SourceField], share: float, seed: int) -> tuple[list[SourceField], list[SourceField]]:
     """Split fields by case into training and validation."""
     cases = sorted({field.group for field in fields})
@@ -88,17 +108,24 @@ def train_embedded(
     fields = [f for f in read_fields(config.fields, stain=config.stain) if f.group not in kept_out]
     training, validation = split_validation(fields, config.validation_share, config.seed)
     torch.manual_seed(config.seed)
-    model = ChainRegressor().to(memory_format=torch.channels_last)
+    model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS).to(memory_format=torch.channels_last)
     checkpoint = folder / CHECKPOINT
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     on_start(state.epoch if state else 0, config.epochs * config.steps)
-    fixed = list(_batches(validation, config, epoch=-1, steps=8))
+    fixed = list(_batches(validation, config, epoch=-1, steps=VALIDATION_STEPS))
     train(
         model,
         lambda epoch: prefetch(_batches(training, config, epoch, config.steps), depth=4),
-        likelihood_loss,
+        lambda network, batch: scale_loss(network(batch[0]), batch[1]),
         lambda network: _median_error(network, fixed),
-        LoopSettings(config.epochs, config.steps, config.learning_rate, patience=config.patience, seed=config.seed),
+        LoopSettings(
+            config.epochs,
+            config.steps,
+            config.learning_rate,
+            config.weight_decay,
+            patience=config.patience,
+            seed=config.seed,
+        ),
         state=state,
         on_epoch=lambda current: write_checkpoint(checkpoint, current),
         on_step=on_step,
@@ -106,26 +133,18 @@ def train_embedded(
     return model
 
 
-def likelihood_loss(model: nn.Module, batch: Batch) -> torch.Tensor:
-    """Gaussian negative log-likelihood of log2 mpp, with a share of plain Huber loss for a steady start."""
-    tiles, truth = batch
-    mean, log_variance = model(tiles).unbind(dim=1)
-    log_variance = log_variance.clamp(*LOG_VARIANCE_RANGE)
-    error = mean - truth
-    likelihood = 0.5 * (log_variance + error.square() * torch.exp(-log_variance))
-    huber = nn.functional.huber_loss(mean, truth, delta=0.5)
-    loss: torch.Tensor = 0.5 * likelihood.mean() + huber
-    return loss
-
-
 def _batches(fields: list[SourceField], config: TrainingConfig, epoch: int, steps: int) -> Iterator[Batch]:
+    span = Span(config.mpp_range, config.wider_mpp_range, config.wider_share)
     for step in range(steps):
         rng = np.random.default_rng((config.seed, epoch + 1, step))
         tile_px = int(rng.choice(config.tile_px))
-        tiles, truth, _ = draw_batch(fields, config.mpp_range, tile_px, config.batch, rng, Recipe())
+        count = max(2, round(config.batch * (BATCH_PX / tile_px) ** 2))
+        tiles, truth, _ = draw_batch(fields, span, tile_px, count, rng, Recipe())
+        for index in np.flatnonzero(rng.random(count) < STRANGERS):
+            tiles[index], truth[index] = draw_stranger(tiles[index], photographs(), rng), np.nan
         yield normalise(torch.from_numpy(tiles)), torch.from_numpy(truth)
 
 
 def _median_error(model: nn.Module, batches: list[Batch]) -> float:
-    errors = [(model(tiles)[:, 0] - truth).abs() for tiles, truth in batches]
-    return float(torch.cat(errors).median())
+    errors = [(mean_log2_mpp(model(tiles)) - truth).abs() for tiles, truth in batches]
+    return float(torch.cat(errors).nanmedian())

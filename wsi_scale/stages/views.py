@@ -1,21 +1,16 @@
-"""Views of a slide for the regressor: tissue positions at downsamples of level 0, and their features."""
+"""Views of a slide for the regressor: fields of tissue at downsamples of level 0."""
 
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.execution.compute import Compute
-from wsi_scale.magnification.features import REGRESSOR_LAYERS, log_features
-from wsi_scale.slides.field import Field
+from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.tissue import read_thumbnail, tissue_mask
 
-if TYPE_CHECKING:
-    from wsi_scale.networks.network import Network
-
+#: Downsamples of level 0 that a slide is looked at.
+DOWNSAMPLES = (1, 2, 4, 8)
 #: Longer side of the thumbnail that positions are drawn on, pixels.
 THUMBNAIL_PX = 1024
 #: Side of a view, pixels, and the least that a small image is looked at with.
@@ -23,26 +18,29 @@ VIEW_PX = 160
 MIN_VIEW_PX = 96
 
 
-@lru_cache(maxsize=2)
-def regressor_network(compute: Compute) -> "Network":
-    """Load the embedded network with the regressor's layers, once."""
-    # torch is loaded where it is needed: a slide that failed before costs nothing here.
-    from wsi_scale.networks.forward import place
-    from wsi_scale.networks.load import find_network
+def views_of(
+    slide: Slide, count: int, rng: np.random.Generator
+) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float64]]]:
+    """Read up to ``count`` views of tissue at each downsample at which one fits.
 
-    return place(find_network("embedded").tapped(REGRESSOR_LAYERS), compute)
+    Yields
+    ------
+    downsample, images, centres
+        (view, row, col, rgb), and (view, 2): x, y in level-0 pixels.
+    """
+    positions = tissue_positions(slide)
+    for downsample in DOWNSAMPLES:
+        side = view_px(slide, downsample)
+        fields = fields_at(slide, positions, side * downsample, count, rng) if side else []
+        if fields:
+            images = np.stack([read_field(slide, field, (side, side)) for field in fields])
+            centres = np.array([(field.x + field.width / 2, field.y + field.height / 2) for field in fields])
+            yield downsample, images, centres
 
 
-def view_features(images: NDArray[np.uint8], compute: Compute) -> NDArray[np.float64]:
-    """Features of views: (tile, row, col, rgb) → (tile, feature)."""
-    from wsi_scale.networks.forward import pooled_responses
-
-    return log_features(pooled_responses(regressor_network(compute), images, compute))
-
-
-def view_px(slide: Slide) -> int:
-    """Side of the views of a slide: 160 px, less on an image that is smaller; 0 where it is below 96."""
-    side = min(slide.width, slide.height, VIEW_PX)
+def view_px(slide: Slide, downsample: int = 1) -> int:
+    """Side of the views at a downsample: 160 px, less on a smaller image; 0 where it would be below 96."""
+    side = min(min(slide.width, slide.height) // downsample, VIEW_PX)
     return side if side >= MIN_VIEW_PX else 0
 
 

@@ -61,7 +61,13 @@ class Study:
     def settings(self, stage: str) -> list[str]:
         """Command-line assignments of the sections that a stage reads."""
         plain = dump_section(self.config)
-        return [f"--set={name}={json.dumps(plain[name])}" for name in SECTIONS[stage]]
+        sections = [f"--set={name}={json.dumps(plain[name])}" for name in SECTIONS[stage]]
+        return [*sections, f"--set=slides.mpp={self.config.slides.mpp}"] if stage == "predict" else sections
+
+    def before_tiles(self, slide: Path) -> list[str]:
+        """Name the records that `tile` waits for: an estimated mpp must be there before tiles are laid."""
+        stages = ("inspect", "predict") if self.config.slides.mpp == "estimate" else ("inspect",)
+        return [str(record_path(slide, stage)) for stage in stages]
 
     def slide(self, slide_id: str) -> list[str]:
         """Command-line arguments that name a slide and its folder."""

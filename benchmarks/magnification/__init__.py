@@ -1,0 +1,1 @@
+"""How well µm per pixel can be read from pixels: `python -m benchmarks.magnification`."""

@@ -1,0 +1,57 @@
+"""The estimators on trial: each split's own backbone and head, blind to the cases it is asked about."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.magnification.cache import draw_features
+from benchmarks.magnification.draws import Draw
+from benchmarks.magnification.figures import Answer
+from wsi_scale.config.models import Config, ExecutionConfig
+from wsi_scale.magnification.estimate import Views, estimate_views
+from wsi_scale.magnification.regressor import Regressor
+from wsi_scale.stages.embed import NETWORK, REGRESSOR
+from wsi_scale.stages.regressors import Estimator, load_estimator
+
+#: The backbones that figures need, kept with the benchmarks.
+BACKBONES = Path("benchmarks/backbones")
+FOLDS = ("fold-1", "fold-2", "fold-3")
+LEFT_OUT = {"without-at2": "Aperio AT2", "without-gt450": "Leica GT450 DX"}
+
+
+def load_split(split: str) -> Estimator:
+    """Estimator of a split's backbone."""
+    folder = BACKBONES / split
+    return load_estimator(Config(execution=ExecutionConfig(threads=2)), folder / REGRESSOR, str(folder / NETWORK))
+
+
+def kept_out(split: str) -> frozenset[str]:
+    """Cases that a split's backbone never saw."""
+    table = Path("configs/kept_out.tsv") if split == "shipped" else Path("configs/splits") / f"{split}.tsv"
+    with table.open(encoding="utf-8") as lines:
+        return frozenset(row["case"] for row in csv.DictReader(lines, delimiter="\t"))
+
+
+def answers_of(estimator: Estimator, draws: Sequence[Draw]) -> list[Answer]:
+    """Answers to draws by an estimator's own network and regressor."""
+    features = draw_features(draws, estimator.features, estimator.network.digest)
+    return [answer_to(draw, features[draw.key], estimator.regressor) for draw in draws]
+
+
+def answer_to(draw: Draw, views: list[tuple[int, np.ndarray]], regressor: Regressor) -> Answer:
+    """Answer to one draw from the features of its views."""
+    seen = [Views(downsample, features, np.zeros((len(features), 2))) for downsample, features in views]
+    estimate = estimate_views(regressor, seen, 0.9)
+    return Answer(
+        draw.name,
+        draw.case,
+        draw.scanner,
+        draw.mpp,
+        draw.octave,
+        estimate.pooled.log2_mpp,
+        estimate.pooled.difficulty_octaves,
+        sum(len(part.features) for part in seen if part.downsample == 1),
+        estimate.reason,
+    )

@@ -1,0 +1,151 @@
+"""Figures of how well µm per pixel is read: plain arithmetic on answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.magnification.intervals import conformal_quantile
+from wsi_scale.magnification.verdict import judge
+
+#: Share of slides whose truth an interval shall hold.
+COVERAGE = 0.9
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an estimator said of one draw.
+
+    Attributes
+    ----------
+    name, case, scanner
+        Of the draw.
+    mpp, octave
+        Truth, and the lower end of the octave that it was drawn from.
+    log2_mpp, difficulty_octaves
+        The pooled estimate.
+    views
+        Views at the draw's own mpp.
+    reason
+        Why the estimator abstains; "" where it does not.
+    """
+
+    name: str
+    case: str
+    scanner: str
+    mpp: float
+    octave: float
+    log2_mpp: float
+    difficulty_octaves: float
+    views: int
+    reason: str
+
+    @property
+    def error(self) -> float:
+        """Octaves; positive where the estimate is too coarse."""
+        return self.log2_mpp - float(np.log2(self.mpp))
+
+    @property
+    def score(self) -> float:
+        """Absolute error over difficulty, as intervals are calibrated on."""
+        return abs(self.error) / self.difficulty_octaves
+
+
+def errors(answers: Sequence[Answer]) -> NDArray[np.float64]:
+    """Errors of answers, octaves; one that is not there is left out."""
+    found = np.array([answer.error for answer in answers])
+    return found[np.isfinite(found)]
+
+
+def by_octave(answers: Sequence[Answer]) -> dict[float, list[Answer]]:
+    """Answers by the octave of their draw."""
+    octaves = sorted({answer.octave for answer in answers})
+    return {octave: [answer for answer in answers if answer.octave == octave] for octave in octaves}
+
+
+def octave_mean(answers: Sequence[Answer], figure: str) -> float:
+    """Mean over octaves of the "median" error or the share "within" a quarter octave; octaves weigh the same."""
+    values = []
+    for members in by_octave(answers).values():
+        size = np.abs(errors(members))
+        values.append(np.median(size) if figure == "median" else np.mean(size <= 0.25))
+    return float(np.mean(values))
+
+
+def slide_figures(answers: Sequence[Answer]) -> dict[str, float]:
+    """Median error and share within a quarter of an octave, octaves weighing the same."""
+    return {
+        "median_octaves": round(octave_mean(answers, "median"), 4),
+        "within_quarter_octave": round(octave_mean(answers, "within"), 4),
+        "bias_octaves": round(float(np.median(errors(answers))), 4),
+        "n": len(answers),
+    }
+
+
+def tile_figures(said: NDArray[np.floating], truth: NDArray[np.floating]) -> dict[str, float]:
+    """R² on log2 mpp, mean absolute error in µm per pixel and median error in octaves of single tiles."""
+    residual = said - truth
+    return {
+        "r2": round(float(1 - np.square(residual).sum() / np.square(truth - truth.mean()).sum()), 4),
+        "mae_um": round(float(np.abs(2**said - 2**truth).mean()), 4),
+        "median_octaves": round(float(np.median(np.abs(residual))), 4),
+        "n": len(truth),
+    }
+
+
+def coverage(answers: Sequence[Answer], scores: Sequence[float]) -> dict[str, float]:
+    """How often an interval that is calibrated on ``scores`` holds the truth, and how wide it is."""
+    quantile = conformal_quantile(np.array(scores), COVERAGE)
+    halves = np.array([quantile * answer.difficulty_octaves for answer in answers])
+    inside = np.array([abs(answer.error) for answer in answers]) <= halves
+    return {"coverage": round(float(inside.mean()), 4), "width_octaves": round(float(2 * np.median(halves)), 4)}
+
+
+def flags(answers: Sequence[Answer], scores: Sequence[float]) -> dict[str, float]:
+    """How often a claim that is 2x wrong is flagged, and one that is right."""
+    quantile = conformal_quantile(np.array(scores), COVERAGE)
+    wrong = [_flagged(answer, answer.mpp * factor, quantile) for answer in answers for factor in (0.5, 2.0)]
+    right = [_flagged(answer, answer.mpp, quantile) for answer in answers]
+    return {"sensitivity": round(float(np.mean(wrong)), 4), "false_alarm": round(float(np.mean(right)), 4)}
+
+
+def _flagged(answer: Answer, claimed: float, quantile: float) -> bool:
+    half = quantile * answer.difficulty_octaves
+    low, middle, high = (2 ** (answer.log2_mpp + sign * half) for sign in (-1, 0, 1))
+    estimate = None if answer.reason else (middle, low, high)
+    return judge(claimed, True, estimate).flag in ("off_2x", "off_10x")
+
+
+def by_source(answers: Sequence[Answer]) -> dict[str, dict[str, float]]:
+    """Median error and bias of each source."""
+    names = sorted({answer.name for answer in answers})
+    rows: dict[str, dict[str, float]] = {}
+    for name in names:
+        members = [answer for answer in answers if answer.name == name]
+        found = errors(members)
+        if len(found):
+            rows[name] = {
+                "median_octaves": round(float(np.median(np.abs(found))), 4),
+                "bias_octaves": round(float(np.median(found)), 4),
+                "abstained": round(float(np.mean([bool(answer.reason) for answer in members])), 3),
+                "n": len(members),
+            }
+    return rows
+
+
+def median_over_sources(rows: Mapping[str, Mapping[str, float]]) -> float:
+    """Median over sources, one vote each."""
+    return round(float(np.median([row["median_octaves"] for row in rows.values()])), 4)
+
+
+def bootstrap(values: NDArray[np.float64], groups: Sequence[str], figure: str, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the median or mean of ``values`` over resampled groups (cases, images)."""
+    rng = np.random.default_rng(seed)
+    names = sorted(set(groups))
+    members = [values[np.array(groups) == name] for name in names]
+    reduce = np.median if figure == "median" else np.mean
+    picks = (rng.integers(len(names), size=len(names)) for _ in range(1000))
+    drawn = [reduce(np.concatenate([members[i] for i in pick])) for pick in picks]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return round(float(low), 4), round(float(high), 4)

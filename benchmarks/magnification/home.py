@@ -1,0 +1,138 @@
+"""Tissue of the atlas: by fold of cases, and with a scanner left out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.magnification.cache import tile_features
+from benchmarks.magnification.draws import LEAST_VIEWS, Source, read_sources, slide_draws
+from benchmarks.magnification.estimators import FOLDS, LEFT_OUT, answers_of, kept_out, load_split
+from benchmarks.magnification.figures import (
+    Answer,
+    bootstrap,
+    by_octave,
+    coverage,
+    errors,
+    flags,
+    octave_mean,
+    slide_figures,
+    tile_figures,
+)
+
+#: µm per pixel of the main table, upper end of its octaves.
+MAIN_UP_TO = 2.0
+
+
+def tissue(root: Path) -> list[Source]:
+    """H&E fields of the atlas, fine and wide."""
+    tables = (root / "tissue" / "crops.tsv", root / "tissue_wide" / "crops.tsv")
+    return [source for table in tables for source in read_sources(table, "tissue") if source.stain == "H&E"]
+
+
+def measure(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Figures by case and by scanner."""
+    sources = tissue(root)
+    folds = {split: home_answers(sources, split) for split in FOLDS}
+    left_out = {split: scanner_answers(sources, split, scanner) for split, scanner in LEFT_OUT.items()}
+    home = [answer for answers in folds.values() for answer in answers]
+    main = [answer for answer in home if answer.octave < MAIN_UP_TO]
+    tiles = single_tile_figures(sources)
+    scores = {split: [a.score for a in answers if a.octave < MAIN_UP_TO] for split, answers in left_out.items()}
+    users = [score for part in scores.values() for score in part]
+    low, high = bootstrap(np.abs(errors(main)), [a.case for a in main if np.isfinite(a.error)], "median")
+    keys = {
+        "n_cases": len({answer.case for answer in home}),
+        "tile_r2": tiles["r2"],
+        "tile_mae_um": tiles["mae_um"],
+        "slide_median_octaves": round(octave_mean(main, "median"), 4),
+        "slide_median_octaves_interval": [low, high],
+        "slide_within_quarter_octave": round(octave_mean(main, "within"), 4),
+        "scanner_out_median_octaves": max(_median(answers) for answers in left_out.values()),
+        "scanner_out_coverage": min(
+            coverage(_main(left_out[split]), scores[other])["coverage"]
+            for split in LEFT_OUT
+            for other in LEFT_OUT
+            if other != split
+        ),
+        "home_coverage": coverage(main, users)["coverage"],
+        "interval_width_octaves": coverage(main, users)["width_octaves"],
+        "flag_sensitivity": flags(main, users)["sensitivity"],
+        "flag_false_alarm": flags(main, users)["false_alarm"],
+        "abstained_tissue": round(float(np.mean([bool(answer.reason) for answer in home])), 4),
+    }
+    tables = {
+        "tile": tiles,
+        "octaves": {str(octave): slide_figures(members) for octave, members in by_octave(home).items()},
+        "scanner_out": {
+            split: {str(o): slide_figures(m) for o, m in by_octave(answers).items()}
+            for split, answers in left_out.items()
+        },
+        "native_20x": slide_figures_at_own_mpp(sources),
+        "interval_of_home": _home_interval(folds),
+    }
+    return keys, tables
+
+
+def home_answers(sources: list[Source], split: str) -> list[Answer]:
+    """Answers of a fold's network on the cases that it never saw."""
+    unseen = kept_out(split)
+    return _enough(answers_of(load_split(split), slide_draws([s for s in sources if s.case in unseen])))
+
+
+def scanner_answers(sources: list[Source], split: str, scanner: str) -> list[Answer]:
+    """Answers of a network that never saw a scanner, on that scanner."""
+    unseen = kept_out(split)
+    chosen = [s for s in sources if s.case in unseen and s.scanner == scanner]
+    return _enough(answers_of(load_split(split), slide_draws(chosen)))
+
+
+def single_tile_figures(sources: list[Source]) -> dict[str, float]:
+    """Single tiles of 224 px, each by the network of its case's fold."""
+    said, truth = [], []
+    for split in FOLDS:
+        estimator = load_split(split)
+        unseen = kept_out(split)
+        chosen = [(number, source) for number, source in enumerate(sources) if source.case in unseen]
+        features, target = tile_features(chosen, estimator.features, f"{estimator.network.digest[:16]}/tiles-{split}")
+        said.append(estimator.regressor.look(features).log2_mpp)
+        truth.append(target)
+    return tile_figures(np.concatenate(said), np.concatenate(truth))
+
+
+def slide_figures_at_own_mpp(sources: list[Source]) -> dict[str, float]:
+    """Slides scanned at 20x, at their own mpp."""
+    from benchmarks.magnification.draws import image_draws
+
+    native = [s for s in sources if 0.48 <= s.mpp <= 0.52]
+    answers = []
+    for split in FOLDS:
+        chosen = [s for s in native if s.case in kept_out(split)]
+        answers += answers_of(load_split(split), image_draws(chosen)) if chosen else []
+    found = errors(answers)
+    return {
+        "median_octaves": round(float(np.median(np.abs(found))), 4),
+        "bias_octaves": round(float(np.median(found)), 4),
+        "n": len(found),
+    }
+
+
+def _home_interval(folds: dict[str, list[Answer]]) -> dict[str, float]:
+    """Calibrate the interval at home: each fold's by the scores of the others."""
+    rows = []
+    for split, answers in folds.items():
+        scores = [a.score for other, members in folds.items() if other != split for a in _main(members)]
+        rows.append(coverage(_main(answers), scores))
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
+
+
+def _enough(answers: list[Answer]) -> list[Answer]:
+    return [answer for answer in answers if answer.views >= LEAST_VIEWS and np.isfinite(answer.log2_mpp)]
+
+
+def _main(answers: list[Answer]) -> list[Answer]:
+    return [answer for answer in answers if answer.octave < MAIN_UP_TO]
+
+
+def _median(answers: list[Answer]) -> float:
+    return round(octave_mean(_main(answers), "median"), 4)

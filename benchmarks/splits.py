@@ -1,0 +1,53 @@
+"""Write `configs/splits/`: the cases that each of the five evaluation backbones never sees.
+
+    WSI_SCALE_DATA=… python -m benchmarks.splits
+
+Three folds of cases, balanced over the scanners, and each scanner left out. Cases scanned on both scanners are in
+neither of the two trainings that leave a scanner out.
+"""
+
+import csv
+import hashlib
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks.data import data_root
+
+FOLDER = Path("configs/splits")
+FOLDS = 3
+SCANNERS = {"without-at2": "Aperio AT2", "without-gt450": "Leica GT450 DX"}
+
+
+def main() -> None:
+    """Write one table a split."""
+    scanners = scanners_of_cases(data_root())
+    strata: dict[str, list[str]] = defaultdict(list)
+    for case in sorted(scanners, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
+        strata["+".join(sorted(scanners[case]))].append(case)
+    order = [case for name in sorted(strata) for case in strata[name]]
+    FOLDER.mkdir(exist_ok=True)
+    for fold in range(FOLDS):
+        write(f"fold-{fold + 1}", [(case, f"fold {fold + 1} of {FOLDS}") for case in order[fold::FOLDS]])
+    for name, scanner in SCANNERS.items():
+        seen = sorted(case for case, found in scanners.items() if scanner in found)
+        write(name, [(case, scanner if len(scanners[case]) == 1 else "on both scanners") for case in seen])
+
+
+def scanners_of_cases(root: Path) -> dict[str, set[str]]:
+    """Case → its scanners, over both tables of tissue."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for table in ("tissue", "tissue_wide"):
+        with (root / table / "crops.tsv").open(encoding="utf-8") as lines:
+            for row in csv.DictReader(lines, delimiter="\t"):
+                found[row["case"]] |= {row["scanner"]} - {""}
+    return found
+
+
+def write(name: str, rows: list[tuple[str, str]]) -> None:
+    """Write a table of cases."""
+    lines = ["case\twhy", *sorted("\t".join(row) for row in rows)]
+    (FOLDER / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""From features of a slide's views to µm per pixel with an interval."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.planted import SPREAD, reading_head
+from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
+from wsi_scale.magnification.regressor import Regressor
+
+COUNT = 12
+REGRESSOR = replace(Regressor.of_head(reading_head()), scores=np.full(19, 0.8), score_folds=np.zeros(19, int))
+
+
+def views(mpp: float, *downsamples: int, shift: float = 0.0) -> list[Views]:
+    """Views of a slide whose planted feature is the log2 mpp that they show."""
+    x = np.arange(COUNT) * 100.0
+    centres = np.stack([x, 5 + 0 * x], axis=1)
+    moved = np.where(x < x.mean(), 0.0, shift)[:, None]
+    return [Views(d, np.full((COUNT, 1), np.log2(mpp * d)) + moved, centres) for d in downsamples]
+
+
+def test_level_0_is_estimated_from_all_downsamples_with_an_interval() -> None:
+    estimate = estimate_views(REGRESSOR, views(0.5, 1, 2, 4), 0.9)
+    assert estimate.pooled.log2_mpp == pytest.approx(-1, abs=1e-3)
+    assert estimate.pooled.views == 3 * COUNT
+    assert set(estimate.pooled.by_downsample) == {1, 2, 4}
+    # All scores are 0.8, and the difficulty is what the planted head gives itself.
+    assert estimate.half_width_octaves == pytest.approx(0.8 * SPREAD, abs=1e-3)
+    assert (estimate.reason, estimate.mixed) == ("", "")
+
+
+def test_the_answer_comes_from_the_model_that_never_saw_the_group() -> None:
+    folded = replace(
+        REGRESSOR,
+        bends=np.zeros((2, 1)),
+        offsets=np.array([0.0, 0.5]),
+        scores=np.array([0.8] * 19 + [9.0] * 19),
+        score_folds=np.repeat([2, 1], 19),
+        fold_of={"mine": 1},
+    )
+    stranger, mine = (estimate_views(folded, views(0.5, 1), 0.9, group) for group in (None, "mine"))
+    assert mine.pooled.log2_mpp == pytest.approx(stranger.pooled.log2_mpp + 0.5)
+    assert mine.half_width_octaves == pytest.approx(0.8 * SPREAD, abs=1e-3)
+    assert stranger.half_width_octaves > 5 * mine.half_width_octaves
+
+
+def test_views_are_taken_one_downsample_at_a_time() -> None:
+    seen = []
+
+    def one_by_one() -> "object":
+        for part in views(0.5, 1, 2):
+            seen.append(part.downsample)
+            yield part
+
+    estimate_views(REGRESSOR, one_by_one(), 0.9)  # type: ignore[arg-type]
+    assert seen == [1, 2]
+
+
+def test_halves_that_differ_are_told() -> None:
+    estimate = estimate_views(REGRESSOR, views(0.5, 1, 2, shift=1.2), 0.9)
+    assert estimate.mixed == "its left half looks like 0.5 µm/px and its right half looks like 1.1 µm/px"
+
+
+def test_halves_of_what_is_no_tissue_are_not_told_apart() -> None:
+    seen = Regressor.of_head(reading_head())
+    vague = replace(seen, head=replace(seen.head, bias=np.append(seen.head.bias[:-1], 1e4)))
+    estimate = estimate_views(vague, views(0.5, 1, 2, shift=1.2), 0.9)
+    assert estimate.reason.startswith("does not look like brightfield tissue")
+    assert estimate.mixed == ""
+
+
+def test_no_views_are_an_abstention() -> None:
+    estimate = estimate_views(REGRESSOR, [], 0.9)
+    assert isinstance(estimate, Estimate)
+    assert estimate.reason == "no tissue to look at"
+    assert (estimate.pooled.views, estimate.mixed) == (0, "")
+
+
+def test_a_slide_beyond_the_range_is_an_abstention() -> None:
+    assert "outside the 0.2–4.0" in estimate_views(REGRESSOR, views(6.0, 1), 0.9).reason

@@ -1,0 +1,127 @@
+"""Commands about µm per pixel as read from pixels."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
+
+magnification = typer.Typer(
+    no_args_is_help=True, help="µm per pixel read from pixels: estimate it, or hold headers against it."
+)
+
+Regressor = Annotated[Path | None, typer.Option(help="A regressor file; by default the one that the package carries.")]
+Network = Annotated[
+    str | None,
+    typer.Option(help="A network file or name, where the regressor's own is not found under the name it gives."),
+]
+#: Exit code of an audit that flags anything.
+FLAGGED = 3
+
+
+@magnification.command()
+def predict(
+    sources: Annotated[list[Path], typer.Argument(help="Slides, images, or folders of them.", show_default=False)],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a list of objects: path, mpp, mpp_low, mpp_high, status, reason.")
+    ] = False,
+    regressor: Regressor = None,
+    network: Network = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+) -> None:
+    """Estimate µm per pixel of slides and images from their pixels; headers play no part.
+
+    It abstains, with a reason, on what is not brightfield tissue and outside 0.2–4 µm/px. Exit 1 where nothing
+    could be read.
+    """
+    with one_line_errors():
+        from wsi_scale.stages.magnification import predict_paths
+
+        rows = predict_paths(sources, load(config, assignments, device), regressor, network)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+    else:
+        typer.echo(f"{'mpp':>7}  {'interval':>13}  {'status':9}  path")
+        for row in rows:
+            mpp = f"{row['mpp']:.3f}" if row["mpp"] else "–"
+            interval = f"{row['mpp_low']:.3f}–{row['mpp_high']:.3f}" if row["mpp"] else ""
+            because = f": {row['reason']}" if row["reason"] else ""
+            typer.echo(f"{mpp:>7}  {interval:>13}  {row['status']:9}  {row['path']}{because}")
+    if all(row["status"] == "failed" for row in rows):
+        raise typer.Exit(1)
+
+
+@magnification.command()
+def audit(
+    source: Annotated[Path, typer.Argument(help="A folder of slides, a sample sheet (.tsv, .csv), or a slide.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for audit.tsv and audit.html.")] = Path(
+        "audit"
+    ),
+    regressor: Regressor = None,
+    network: Network = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+) -> None:
+    """Hold the µm per pixel that slides claim against their look; exit 3 where anything is flagged, 1 without a slide.
+
+    Flags: missing, implausible (outside 0.05–50), off_2x, off_10x, mixed (parts of one slide disagree by a
+    factor of 2), or none. The page shows tiles beside each claim, so that a person can judge.
+    """
+    with one_line_errors():
+        from wsi_scale.stages.magnification import PAGE, audit_source
+
+        slides = audit_source(source, load(config, assignments, device), output, regressor, network)
+    rows = [slide.row for slide in slides if slide.row is not None]
+    flagged = [row for row in rows if row.flag != "none"]
+    for row in rows:
+        typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}")
+    for slide in slides:
+        if slide.row is None:
+            typer.echo(f"not readable: {slide.slide_id}: {slide.problem}", err=True)
+    typer.echo(f"{len(flagged)} of {len(rows)} slides flagged; see {output / PAGE}")
+    if not rows:
+        raise typer.Exit(1)
+    if flagged:
+        raise typer.Exit(FLAGGED)
+
+
+@magnification.command()
+def breakhis(
+    folder: Annotated[Path, typer.Argument(help="A folder with images of BreakHis, in its own layout or flat.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for breakhis.tsv and breakhis.json.", show_default=False),
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Folds of patients; fewer where there are fewer patients.")] = 5,
+    seed: Annotated[int, typer.Option(help="Decides which patient is in which fold.")] = 0,
+    regressor: Regressor = None,
+    network: Network = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+) -> None:
+    """Tell the four magnifications of BreakHis apart, patients kept together by their slide's number.
+
+    Relative scale only: the data set's pixel sizes in µm are not known. One column is the estimator as it is, less
+    one offset; the other a head fitted on the other folds' patients. Intervals (95 %) resample patients.
+    """
+    with one_line_errors():
+        from wsi_scale.stages.breakhis import evaluate_breakhis
+
+        result = evaluate_breakhis(
+            folder, load(config, assignments, device), folds=folds, seed=seed, output=output, regressor=regressor,
+            network=network,
+        )  # fmt: skip
+    typer.echo(f"{len(result.rows)} images of {result.patients} patients in {result.folds} folds")
+    for note in result.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"{'':22}{'no training':>18}  {'head fitted':>18}")
+    typer.echo(f"{'chance':22}{result.untrained.chance:>18.2f}  {result.fitted.chance:>18.2f}")
+    for name, untrained in result.untrained.figures.items():
+        said = [f"{f.value:.2f} ({f.low:.2f}–{f.high:.2f})" for f in (untrained, result.fitted.figures[name])]
+        typer.echo(f"{name.replace('_', ' '):22}{said[0]:>18}  {said[1]:>18}")

@@ -1,0 +1,73 @@
+"""From features of a slide's views to µm per pixel with an interval, or the reason why there is none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.magnification.head import Look
+from wsi_scale.magnification.mixed import why_mixed
+from wsi_scale.magnification.pooling import LEAST_TISSUE, Pooled, pool_views, why_abstain
+from wsi_scale.magnification.regressor import Regressor
+
+
+@dataclass(frozen=True)
+class Views:
+    """Views of a slide at one downsample.
+
+    Attributes
+    ----------
+    downsample
+        Of level 0.
+    features
+        (view, feature).
+    centres
+        (view, 2): x, y in level-0 pixels.
+    """
+
+    downsample: int
+    features: NDArray[np.float64]
+    centres: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a slide's views say of its level 0.
+
+    Attributes
+    ----------
+    pooled
+        The views put together.
+    half_width_octaves
+        Half width of the interval of log2 mpp.
+    reason
+        Why the estimate is not to be given; "" where it is.
+    mixed
+        How parts of the slide disagree; "" where they do not.
+    """
+
+    pooled: Pooled
+    half_width_octaves: float
+    reason: str
+    mixed: str
+
+
+def estimate_views(regressor: Regressor, views: Iterable[Views], coverage: float, group: str | None = None) -> Estimate:
+    """Estimate level 0 from views of one slide or image.
+
+    Parameters
+    ----------
+    coverage
+        Share of slides whose true mpp the interval shall hold.
+    group
+        The answer comes from the model that never saw this group; None for slides of no cohort.
+    """
+    parts = list(views)
+    look = Look.joined([regressor.look(part.features, group) for part in parts])
+    downsamples = np.repeat([part.downsample for part in parts], [len(part.features) for part in parts])
+    centres = np.concatenate([np.zeros((0, 2)), *(part.centres for part in parts)])
+    pooled = pool_views(look, downsamples)
+    half = regressor.half_width(pooled.difficulty_octaves, coverage, group)
+    mixed = why_mixed(look, downsamples, centres) if pooled.tissue >= LEAST_TISSUE else ""
+    return Estimate(pooled, half, why_abstain(pooled), mixed)

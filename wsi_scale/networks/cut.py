@@ -1,0 +1,43 @@
+"""Cutting a network after one of its layers, into a network file of its own."""
+
+from pathlib import Path
+from typing import Any
+
+from wsi_scale.networks.chain import chain_taps
+from wsi_scale.networks.file import NetworkFile, write_network_file
+from wsi_scale.networks.load import NetworkSource
+
+
+def write_cut(path: Path, source: NetworkSource, layer: str, provenance: dict[str, Any]) -> NetworkFile:
+    """Write the part of a network that ends with ``layer``; what it searches and extracts by default lies within.
+
+    Parameters
+    ----------
+    source
+        The network to be cut, as it was found.
+
+    Raises
+    ------
+    ConfigError
+        It has no such layer.
+    """
+    network = source.tapped([layer])
+    whole = source.architecture
+    order = list(whole.nodes)
+    kept = order[: order.index(layer) + 1]
+    searched = tuple(name for name in whole.search_layers if name in kept) or tuple(kept[-2:])
+    plan = whole.plan
+    if plan is not None:
+        places = [place for place, step in enumerate(plan) if step != "M"]
+        last = [tap.name for tap in chain_taps(plan)].index(layer)
+        plan = tuple(plan[: places[last] + 1])
+    header = NetworkFile(
+        name=f"{whole.name}_{layer}",
+        plan=plan,
+        search_layers=searched,
+        feature_layer=layer,
+        provenance={"parent": whole.name, "parent_digest": network.digest, **provenance},
+        base=None if plan is not None else whole.base or whole.name,
+    )
+    write_network_file(path, header, network.trunk.state_dict())
+    return header

@@ -1,0 +1,99 @@
+"""The audit's page: tiles beside what their slide claims, so that a person can judge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.artifacts.audit import AuditRow
+from wsi_scale.report.images import picture
+from wsi_scale.report.pages import provenance, render
+from wsi_scale.report.words import count_text, flagged_first
+
+#: Lengths that a scale bar may have, µm.
+BARS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True)
+class AuditTile:
+    """A tile, and how large its pixels are by the claim and by the estimate.
+
+    Attributes
+    ----------
+    image
+        (row, col, rgb).
+    downsample
+        Of level 0.
+    claimed_mpp, estimated_mpp
+        µm per pixel of this tile; None where there is no such thing.
+    """
+
+    image: NDArray[np.uint8]
+    downsample: int
+    claimed_mpp: float | None
+    estimated_mpp: float | None
+
+
+@dataclass(frozen=True)
+class AuditedSlide:
+    """What the page shows of a slide.
+
+    Attributes
+    ----------
+    slide_id, path
+        Of the slide.
+    row
+        Its verdict; None for a slide that cannot be read.
+    problem
+        Why it cannot be read.
+    tiles
+        Some of its tissue.
+    """
+
+    slide_id: str
+    path: str
+    row: AuditRow | None
+    problem: str
+    tiles: tuple[AuditTile, ...]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A scale bar: its words, its length in pixels of the tile, and which of the two sizes it belongs to."""
+
+    words: str
+    length_px: float
+    kind: str
+
+
+def render_audit_page(slides: Sequence[AuditedSlide], context: Mapping[str, object]) -> str:
+    """Write the page: flagged slides first, each with tiles and a scale bar by claim and by estimate."""
+    judged = [slide for slide in slides if slide.row is not None]
+    order = flagged_first([slide.row for slide in judged if slide.row is not None])
+    by_id = {slide.slide_id: slide for slide in judged}
+    flagged = sum(row.flag != "none" for row in order)
+    return render(
+        "audit.html.j2",
+        summary=f"{count_text(len(judged), 'slide')}, {flagged} flagged",
+        slides=[(by_id[row.slide_id], _pictures(by_id[row.slide_id])) for row in order],
+        unreadable=[slide for slide in slides if slide.row is None],
+        **provenance(context),
+    )
+
+
+def bars(tile: AuditTile) -> list[Bar]:
+    """Scale bars of one round length (µm) for a tile, by its claim and by its estimate."""
+    sizes = [("header", tile.claimed_mpp), ("pixels", tile.estimated_mpp)]
+    known = [mpp for _, mpp in sizes if mpp]
+    if not known:
+        return []
+    side = tile.image.shape[1]
+    fitting = [um for um in BARS_UM if um <= 0.6 * side * min(known)]
+    length = fitting[-1] if fitting else BARS_UM[0]
+    names = {"header": "by its claim", "pixels": "by its pixels"}
+    return [Bar(f"{length} µm {names[kind]}", length / mpp, kind) for kind, mpp in sizes if mpp]
+
+
+def _pictures(slide: AuditedSlide) -> list[tuple[str, int, AuditTile, list[Bar]]]:
+    return [(picture(tile.image), tile.image.shape[1], tile, bars(tile)) for tile in slide.tiles]

@@ -1,0 +1,115 @@
+"""µm per pixel of slides and images without a results folder: `wsi-scale magnification predict` and `audit`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsi_scale.artifacts.atomic import check_writable, replacing_file
+from wsi_scale.artifacts.audit import write_audit
+from wsi_scale.artifacts.prediction import Prediction
+from wsi_scale.config.models import Config
+from wsi_scale.errors import SlideError, UserError
+from wsi_scale.execution.progress import progress
+from wsi_scale.report.audit_page import AuditedSlide, AuditTile, render_audit_page
+from wsi_scale.slides.metadata import SlideInfo, describe_slide
+from wsi_scale.slides.open import open_slide
+from wsi_scale.slides.sheet import SheetRow, slides_of
+from wsi_scale.slides.slide import Slide
+from wsi_scale.stages.audit import verdict_on
+from wsi_scale.stages.job import one_line
+from wsi_scale.stages.predict import estimate_slide, prediction_of
+from wsi_scale.stages.regressors import Estimator, load_estimator
+from wsi_scale.stages.report import page_context
+from wsi_scale.stages.views import views_of
+
+#: Name of the audit's page.
+PAGE = "audit.html"
+#: Tiles of a slide on the audit's page, and the downsamples that they are shown at.
+SHOWN_TILES, SHOWN_DOWNSAMPLES = 2, (1, 4)
+
+
+def predict_paths(
+    sources: Sequence[Path], config: Config, regressor: Path | None, network: str | None
+) -> list[dict[str, Any]]:
+    """Estimate µm per pixel of slides, images, and everything in folders.
+
+    Returns
+    -------
+    rows
+        Keys path, mpp, mpp_low, mpp_high, status (ok, abstained, failed) and reason; mpp is None unless ok.
+
+    Raises
+    ------
+    UserError
+        A source stands for no slide, or the regressor cannot be read.
+    """
+    estimator = load_estimator(config, regressor, network)
+    rows = [row for source in sources for row in slides_of(source)]
+    answers = []
+    with progress("predict", len(rows), unit="slides") as advance:
+        for row in rows:
+            answers.append(_answer(row.path, estimator, config))
+            advance(1)
+    return answers
+
+
+def audit_source(
+    source: Path, config: Config, output: Path, regressor: Path | None, network: str | None
+) -> list[AuditedSlide]:
+    """Hold the claim of every slide against its look; writes ``audit.tsv`` and a page with tiles to judge by.
+
+    A slide that cannot be read stands in the page and in no table.
+    """
+    estimator = load_estimator(config, regressor, network)
+    rows = slides_of(source, exclude=None if output.resolve() == source.resolve() else output)
+    check_writable(output)
+    audited = []
+    with progress("audit", len(rows), unit="slides") as advance:
+        for row in rows:
+            audited.append(_audited(row, estimator, config))
+            advance(1)
+    write_audit(output, [slide.row for slide in audited if slide.row is not None])
+    with replacing_file(output / PAGE) as part:
+        part.write_text(render_audit_page(audited, page_context(config)), encoding="utf-8")
+    return audited
+
+
+def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
+    try:
+        with open_slide(path) as slide:
+            found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(path))
+    except UserError as error:
+        return _row(str(path), None, "failed", one_line(error))
+    return _row(found.path, found.estimate, found.status, found.reason)
+
+
+def _row(path: str, estimate: tuple[float, float, float] | None, status: str, reason: str) -> dict[str, Any]:
+    mpp, low, high = estimate or (None, None, None)
+    return {"path": path, "mpp": mpp, "mpp_low": low, "mpp_high": high, "status": status, "reason": reason}
+
+
+def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlide:
+    try:
+        with open_slide(row.path) as slide:
+            info = describe_slide(slide, row.slide_id, str(row.path), row.mpp)
+            found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(row.path))
+            verdict = verdict_on(info, found)
+            return AuditedSlide(row.slide_id, str(row.path), verdict, "", tuple(_tiles(slide, info, found)))
+    except SlideError as error:
+        return AuditedSlide(row.slide_id, str(row.path), None, one_line(error), ())
+
+
+def _tiles(slide: Slide, info: SlideInfo, found: Prediction) -> Iterator[AuditTile]:
+    rng = np.random.default_rng(0)
+    claimed = info.mpp if info.usable_mpp else None
+    for downsample, images, _ in views_of(slide, SHOWN_TILES, rng):
+        if downsample in SHOWN_DOWNSAMPLES:
+            for image in images:
+                yield AuditTile(
+                    image,
+                    downsample,
+                    claimed * downsample if claimed else None,
+                    found.mpp * downsample if found.mpp else None,
+                )

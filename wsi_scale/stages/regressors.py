@@ -1,0 +1,106 @@
+"""A regressor with the network whose features it reads: loaded from its file, and stored in one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.artifacts.regressor import RegressorFile, read_regressor, shipped_regressor
+from wsi_scale.config.models import Config
+from wsi_scale.errors import ArtifactError
+from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.magnification.features import log_features
+from wsi_scale.magnification.head import Head
+from wsi_scale.magnification.regressor import Regressor
+
+if TYPE_CHECKING:
+    from wsi_scale.networks.network import Network
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A regressor and its network, ready for tiles.
+
+    Attributes
+    ----------
+    regressor, network
+        The one reads the log features of the other.
+    compute
+        Where the network runs.
+    """
+
+    regressor: Regressor
+    network: "Network"
+    compute: Compute
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Log features of tiles: (tile, row, col, rgb) → (tile, feature)."""
+        from wsi_scale.networks.forward import pooled_responses
+
+        return log_features(pooled_responses(self.network, images, self.compute))
+
+
+def load_estimator(config: Config, regressor: Path | None = None, network: str | None = None) -> Estimator:
+    """Read a regressor and the network that it names.
+
+    Parameters
+    ----------
+    regressor
+        By default the configuration's, else the one that the package carries.
+    network
+        A network file or name, where it is not found under the one that the regressor's file gives.
+
+    Raises
+    ------
+    ArtifactError
+        The regressor was fitted on features of another network.
+    """
+    stored = read_regressor(regressor or config.magnification.regressor or shipped_regressor())
+    # In another dtype the features would not be those that the regressor was fitted on.
+    compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
+    placed = _placed(network or stored.header["network"], tuple(stored.header["layers"]), compute)
+    return Estimator(regressor_of(stored, placed.digest), placed, compute)
+
+
+@lru_cache(maxsize=2)
+def _placed(network: str, layers: tuple[str, ...], compute: Compute) -> "Network":
+    # torch is loaded where it is needed: a slide that failed before costs nothing here.
+    from wsi_scale.networks.forward import place
+    from wsi_scale.networks.load import find_network
+
+    return place(find_network(network).tapped(layers), compute)
+
+
+def regressor_of(stored: RegressorFile, digest: str) -> Regressor:
+    """Rebuild a stored regressor, checked to belong to the network at hand.
+
+    Raises
+    ------
+    ArtifactError
+        It was fitted on features of another network.
+    """
+    if stored.header["network_digest"] != digest:
+        raise ArtifactError(
+            f"the regressor was fitted on another network than the {stored.header['network']} at hand; fit it again"
+        )
+    arrays = stored.arrays
+    return Regressor(
+        Head.from_arrays(arrays),
+        arrays["bends"],
+        arrays["offsets"],
+        arrays["scores"],
+        arrays["score_folds"].astype(np.int64),
+        stored.header["fold_of"],
+    )
+
+
+def stored_form(regressor: Regressor, header: Mapping[str, Any]) -> RegressorFile:
+    """Turn a regressor into what is stored, under a header of :class:`RegressorFile`."""
+    arrays = regressor.head.arrays() | {
+        name: getattr(regressor, name) for name in ("bends", "offsets", "scores", "score_folds")
+    }
+    return RegressorFile(arrays, dict(header) | {"fold_of": dict(regressor.fold_of)})
