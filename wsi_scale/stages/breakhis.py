@@ -1,15 +1,14 @@
 """BreakHis from a folder of its images: how well their relative scale is told, without and with training on them."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.atomic import check_writable, replacing_file
-from wsi_scale.artifacts.documents import write_json
+from wsi_scale.artifacts.atomic import check_writable
+from wsi_scale.artifacts.breakhis import TABLE, BreakHisRow, write_breakhis
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ConfigError, SlideError
 from wsi_scale.execution.progress import progress
@@ -32,40 +31,12 @@ from wsi_scale.slides.slide import Slide
 from wsi_scale.stages.job import one_line
 from wsi_scale.stages.regressors import Estimator, load_estimator
 
-#: What is written, and suffixes of the images that are read.
-TABLE, FIGURES = "breakhis.tsv", "breakhis.json"
+#: Suffixes of the images that are read.
 SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Side of a view, pixels, and the width of an image as published; a few are published 456 px high instead of 460.
 VIEW_PX, PUBLISHED_WIDTH_PX = 224, 700
 #: Fewer patients cannot be trained on and tested.
 LEAST_PATIENTS = 3
-
-
-@dataclass(frozen=True)
-class BreakHisRow:
-    """An image and its two answers, a row of ``breakhis.tsv``.
-
-    Attributes
-    ----------
-    path
-        Below the folder that was searched.
-    patient, tumour_type, magnification, fold
-        Of the image; folds count from 1.
-    untrained_log2, untrained_class
-        Relative log2 mpp by the estimator as it is, less an offset, and the nearest magnification.
-    fitted_log2, fitted_class
-        The same by a head fitted on patients of other folds.
-    """
-
-    path: str
-    patient: str
-    tumour_type: str
-    magnification: int
-    fold: int
-    untrained_log2: float
-    untrained_class: int
-    fitted_log2: float
-    fitted_class: int
 
 
 @dataclass(frozen=True)
@@ -142,7 +113,9 @@ def evaluate_breakhis(
     _check_enough([image.name for image in seen], folder)
     result = _evaluate(seen, folder, (folds, seed), notes, len(skipped) + len(unreadable))
     if output is not None:
-        _write(output, result, {"seed": seed, "network": estimator.network.name, "digest": estimator.network.digest})
+        made_with = {"seed": seed, "network": estimator.network.name, "digest": estimator.network.digest}
+        figures = asdict(result) | {"rows": TABLE, "images": len(result.rows), "scale": "log2 mpp relative to 40x"}
+        write_breakhis(output, result.rows, figures | made_with)
     return result
 
 
@@ -244,12 +217,3 @@ def _notes(seen: Sequence[_Seen], truth: NDArray[np.int64], fold: NDArray[np.int
     resized = sum(image.width != PUBLISHED_WIDTH_PX for image in seen)
     if resized:
         yield f"{resized} images are not {PUBLISHED_WIDTH_PX} px wide: resized copies have another scale"
-
-
-def _write(output: Path, result: BreakHisResult, made_with: Mapping[str, object]) -> None:
-    with replacing_file(output / TABLE) as part, part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(field.name for field in fields(BreakHisRow))
-        writer.writerows(asdict(row).values() for row in result.rows)
-    content = asdict(result) | {"rows": TABLE, "images": len(result.rows), "scale": "log2 mpp relative to 40x"}
-    write_json(output / FIGURES, content | dict(made_with))
