@@ -10,7 +10,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from benchmarks.magnification.draws import Source, image_draws, read_sources, resampled
 from benchmarks.magnification.estimators import answers_of
-from benchmarks.magnification.figures import Answer, by_source, errors, median_over_sources
+from benchmarks.magnification.figures import by_source, error_figures, median_over_sources
+from wsi_scale.magnification.pooling import view_weights
 from wsi_scale.stages.regressors import Estimator
 from wsi_scale.units import mpp_from_power
 
@@ -35,7 +36,7 @@ def measure(root: Path, estimator: Estimator) -> tuple[dict[str, Any], dict[str,
     kappa = seven_magnifications(estimator, monuseg)
     keys = {
         "elsewhere_median_octaves": median_over_sources(rows),
-        "abstained_out_of_range": round(float(np.mean([_is_right(answer) for answer in overviews])), 4),
+        "abstained_out_of_range": round(float(np.mean([bool(answer.reason) for answer in overviews])), 4),
         "kappa_7": kappa["kappa"],
     }
     tissue = [source for source in other if source.tissue_fraction >= LEAST_TISSUE and source.mpp <= COARSEST_MPP]
@@ -44,21 +45,8 @@ def measure(root: Path, estimator: Estimator) -> tuple[dict[str, Any], dict[str,
         "sources": rows,
         "beside": tnbc,
         "kappa_7": kappa,
-        "native_20x_elsewhere": _native(answers_of(estimator, image_draws(native))),
+        "native_20x_elsewhere": error_figures(answers_of(estimator, image_draws(native))),
         "overviews": [(answer.case, answer.mpp, answer.reason) for answer in overviews],
-    }
-
-
-def _is_right(answer: Answer) -> bool:
-    return bool(answer.reason)
-
-
-def _native(answers: Sequence[Answer]) -> dict[str, float]:
-    found = errors(answers)
-    return {
-        "median_octaves": round(float(np.median(np.abs(found))), 4),
-        "bias_octaves": round(float(np.median(found)), 4),
-        "n": len(found),
     }
 
 
@@ -86,8 +74,7 @@ def seven_magnifications(estimator: Estimator, sources: Sequence[Source]) -> dic
 def _image_at(estimator: Estimator, source: Source, power: float) -> float:
     image = resampled(source.pixels(), source.mpp, mpp_from_power(power))
     look = estimator.regressor.look(estimator.features(_tiles(image)))
-    weights = look.tissue / (np.square(look.spread_octaves) + 0.01)
-    return float(np.average(look.log2_mpp, weights=weights))
+    return float(np.average(look.log2_mpp, weights=view_weights(look)))
 
 
 def _tiles(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

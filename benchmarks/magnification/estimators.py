@@ -1,6 +1,5 @@
 """The estimators on trial: each split's own backbone and head, blind to the cases it is asked about."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from wsi_scale.magnification.estimate import Views, estimate_views
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.stages.embed import NETWORK, REGRESSOR
 from wsi_scale.stages.regressors import Estimator, load_estimator
+from wsi_scale.stages.train import read_kept_out
 
 #: The backbones that figures need, kept with the benchmarks.
 BACKBONES = Path("benchmarks/backbones")
@@ -30,8 +30,7 @@ def load_split(split: str) -> Estimator:
 def kept_out(split: str) -> frozenset[str]:
     """Cases that a split's backbone never saw."""
     table = Path("configs/kept_out.tsv") if split == "shipped" else Path("configs/splits") / f"{split}.tsv"
-    with table.open(encoding="utf-8") as lines:
-        return frozenset(row["case"] for row in csv.DictReader(lines, delimiter="\t"))
+    return read_kept_out(table)
 
 
 def answers_of(estimator: Estimator, draws: Sequence[Draw]) -> list[Answer]:

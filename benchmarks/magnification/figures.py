@@ -58,6 +58,16 @@ def errors(answers: Sequence[Answer]) -> NDArray[np.float64]:
     return found[np.isfinite(found)]
 
 
+def error_figures(answers: Sequence[Answer]) -> dict[str, float]:
+    """Median error and bias of answers that are there, and how many they are."""
+    found = errors(answers)
+    return {
+        "median_octaves": round(float(np.median(np.abs(found))), 4),
+        "bias_octaves": round(float(np.median(found)), 4),
+        "n": len(found),
+    }
+
+
 def by_octave(answers: Sequence[Answer]) -> dict[float, list[Answer]]:
     """Answers by the octave of their draw."""
     octaves = sorted({answer.octave for answer in answers})

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.magnification.cache import tile_features
-from benchmarks.magnification.draws import LEAST_VIEWS, Source, read_sources, slide_draws
+from benchmarks.magnification.draws import LEAST_VIEWS, Source, image_draws, read_sources, slide_draws
 from benchmarks.magnification.estimators import FOLDS, LEFT_OUT, answers_of, kept_out, load_split
 from benchmarks.magnification.figures import (
     Answer,
     bootstrap,
     by_octave,
     coverage,
+    error_figures,
     errors,
     flags,
     octave_mean,
@@ -102,19 +103,12 @@ def single_tile_figures(sources: list[Source]) -> dict[str, float]:
 
 def slide_figures_at_own_mpp(sources: list[Source]) -> dict[str, float]:
     """Slides scanned at 20x, at their own mpp."""
-    from benchmarks.magnification.draws import image_draws
-
     native = [s for s in sources if 0.48 <= s.mpp <= 0.52]
     answers = []
     for split in FOLDS:
         chosen = [s for s in native if s.case in kept_out(split)]
         answers += answers_of(load_split(split), image_draws(chosen)) if chosen else []
-    found = errors(answers)
-    return {
-        "median_octaves": round(float(np.median(np.abs(found))), 4),
-        "bias_octaves": round(float(np.median(found)), 4),
-        "n": len(found),
-    }
+    return error_figures(answers)
 
 
 def _home_interval(folds: dict[str, list[Answer]]) -> dict[str, float]:

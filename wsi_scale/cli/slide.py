@@ -110,13 +110,12 @@ def predict(
 ) -> None:
     """Estimate µm per pixel from the slide's pixels, whatever its header says (needs `inspect -o`)."""
     with one_line_errors():
-        from wsi_scale.artifacts.regressor import shipped_regressor
         from wsi_scale.stages.predict import predict as predict_stage
+        from wsi_scale.stages.regressors import chosen_regressor
 
         settings = load(config, assignments, device)
         job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
-        chosen = regressor or settings.magnification.regressor or shipped_regressor()
-        _end(predict_stage(job, settings, chosen), record_only=record_only)
+        _end(predict_stage(job, settings, chosen_regressor(settings, regressor)), record_only=record_only)
 
 
 def tile(

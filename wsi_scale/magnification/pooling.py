@@ -64,7 +64,7 @@ def pool_views(look: Look, downsamples: NDArray[np.number]) -> Pooled:
     """
     octaves = np.log2(downsamples)
     level0 = look.log2_mpp - octaves
-    weights = look.tissue / (np.square(look.spread_octaves) + LEAST_SPREAD_OCTAVES**2)
+    weights = view_weights(look)
     used = np.ones(len(level0), bool)
     for _ in range(2):
         seen_at = weighted_median(level0[used], weights[used]) + octaves
@@ -87,6 +87,12 @@ def pool_views(look: Look, downsamples: NDArray[np.number]) -> Pooled:
         by_downsample=medians,
         views=int(used.sum()),
     )
+
+
+def view_weights(look: Look) -> NDArray[np.float64]:
+    """Weight of each view, (view,): the inverse of its own variance, times how sure it is to show tissue."""
+    weights: NDArray[np.float64] = look.tissue / (np.square(look.spread_octaves) + LEAST_SPREAD_OCTAVES**2)
+    return weights
 
 
 def weighted_median(values: NDArray[np.floating], weights: NDArray[np.floating]) -> float:

@@ -44,6 +44,11 @@ class Estimator:
         return log_features(pooled_responses(self.network, images, self.compute))
 
 
+def chosen_regressor(config: Config, regressor: Path | None = None) -> Path:
+    """Path of the regressor in use: the one given, else the configuration's, else the one that the package carries."""
+    return regressor or config.magnification.regressor or shipped_regressor()
+
+
 def load_estimator(config: Config, regressor: Path | None = None, network: str | None = None) -> Estimator:
     """Read a regressor and the network that it names.
 
@@ -59,7 +64,7 @@ def load_estimator(config: Config, regressor: Path | None = None, network: str |
     ArtifactError
         The regressor was fitted on features of another network.
     """
-    stored = read_regressor(regressor or config.magnification.regressor or shipped_regressor())
+    stored = read_regressor(chosen_regressor(config, regressor))
     # In another dtype the features would not be those that the regressor was fitted on.
     compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
     placed = _placed(network or stored.header["network"], tuple(stored.header["layers"]), compute)

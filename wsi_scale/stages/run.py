@@ -1,6 +1,5 @@
 """One slide through every stage, as the workflow would take it."""
 
-from wsi_scale.artifacts.regressor import shipped_regressor
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.config.models import Config
 from wsi_scale.stages.calibrate import calibration_for
@@ -8,6 +7,7 @@ from wsi_scale.stages.extract import extract
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.predict import predict
+from wsi_scale.stages.regressors import chosen_regressor
 from wsi_scale.stages.report import report_slide
 from wsi_scale.stages.search import search
 from wsi_scale.stages.status import status_of
@@ -17,7 +17,7 @@ from wsi_scale.stages.tile import tile
 def run(job: SlideJob, config: Config, scheduler: str | None = None) -> StatusRow:
     """Inspect, predict, tile, search, extract and report one slide."""
     inspect(job)
-    predict(job, config, config.magnification.regressor or shipped_regressor())
+    predict(job, config, chosen_regressor(config))
     tile(job, config)
     search(job, config, calibration_for(job, config), scheduler)
     extract(job, config, scheduler)
