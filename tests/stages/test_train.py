@@ -9,8 +9,9 @@ from PIL import Image
 
 from wsi_scale.artifacts.checkpoint import read_checkpoint
 from wsi_scale.artifacts.regressor import read_regressor
-from wsi_scale.config.models import Config, TrainingConfig
+from wsi_scale.config.models import Config, ExecutionConfig, TrainingConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.execution.compute import resolve
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.file import embedded_path, read_network_file
@@ -30,6 +31,7 @@ from wsi_scale.stages.train import (
 from wsi_scale.synthesis.scene import Scene, render_scene
 from wsi_scale.transfer.loop import LoopState
 
+COMPUTE = resolve(ExecutionConfig())
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -70,11 +72,11 @@ def test_an_interrupted_training_ends_in_the_same_network(fields: Path, tmp_path
         if len(steps) == 5:
             raise StoppedError
 
-    expected = train_embedded(settings(fields, 4), tmp_path / "whole").state_dict()
+    expected = train_embedded(settings(fields, 4), tmp_path / "whole", COMPUTE).state_dict()
     with pytest.raises(StoppedError):
-        train_embedded(settings(fields, 4), tmp_path / "parts", on_step=stop_in_the_third_epoch)
+        train_embedded(settings(fields, 4), tmp_path / "parts", COMPUTE, on_step=stop_in_the_third_epoch)
 
-    actual = train_embedded(settings(fields, 4), tmp_path / "parts").state_dict()
+    actual = train_embedded(settings(fields, 4), tmp_path / "parts", COMPUTE).state_dict()
 
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
 
@@ -126,7 +128,7 @@ def test_what_is_kept_out_changes_nothing_by_how_it_looks(fields: Path, tmp_path
     for case in ("0", "1"):
         Image.fromarray(np.full((512, 512, 3), 77, np.uint8)).save(other / f"{case}.png")
 
-    one, two = (train_embedded(settings(at, 1), tmp_path / at.name).state_dict() for at in (fields, other))
+    one, two = (train_embedded(settings(at, 1), tmp_path / at.name, COMPUTE).state_dict() for at in (fields, other))
 
     assert all(torch.equal(one[name], two[name]) for name in one)
 

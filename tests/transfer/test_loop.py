@@ -17,6 +17,7 @@ from wsi_scale.networks.chain import build_chain
 from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, rate_at, train
 
 SETTINGS = LoopSettings(epochs=4, steps=3, learning_rate=1e-2, seed=1)
+AVERAGED = replace(SETTINGS, averaging=0.9)
 
 
 class Brightness(nn.Module):
@@ -92,7 +93,7 @@ class Interrupted(Exception):  # noqa: N818 - stands for a kill
     """The process ends here."""
 
 
-def interrupted_run(folder: Path, after: int) -> LoopState:
+def interrupted_run(folder: Path, after: int, settings: LoopSettings = SETTINGS) -> LoopState:
     """Train until some epochs are done, keep a checkpoint as the stage does, and read it back."""
     path = folder / "checkpoint.safetensors"
 
@@ -102,16 +103,20 @@ def interrupted_run(folder: Path, after: int) -> LoopState:
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        train(small_model(), batches, squared_error, validate, SETTINGS, on_epoch=keep)
+        train(small_model(), batches, squared_error, validate, settings, on_epoch=keep)
     return read_checkpoint(path, LoopState)
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 4])
-def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(tmp_path: Path, after: int) -> None:
-    whole, whole_state = run()
-    resumed, state = run(state=interrupted_run(tmp_path, after))
+@pytest.mark.parametrize("settings", [SETTINGS, AVERAGED], ids=["plain", "averaged"])
+def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(
+    tmp_path: Path, after: int, settings: LoopSettings
+) -> None:
+    whole, whole_state = run(settings)
+    resumed, state = run(settings, state=interrupted_run(tmp_path, after, settings))
     assert_same_bits(resumed.state_dict(), whole.state_dict())
     assert_same_bits(state.model, whole_state.model)
+    assert_same_bits(state.average, whole_state.average)
     assert_same_bits(state.best_model, whole_state.best_model)
     assert [tuple(each) for each in state.history] == whole_state.history
     assert (state.epoch, state.best_epoch, state.best_score) == (4, whole_state.best_epoch, whole_state.best_score)
@@ -184,6 +189,34 @@ def test_something_is_learnt() -> None:
     _, state = run(replace(SETTINGS, epochs=25))
     assert state.best_score < 0.3 * before
     assert state.history[-1][0] < state.history[0][0]
+
+
+def test_what_is_validated_and_kept_is_the_running_average_of_the_weights() -> None:
+    model = small_model()
+    name = "0.head.weight"
+    expected = model.state_dict()[name].clone()
+    steps: list[float] = []
+    seen: list[torch.Tensor] = []
+
+    def follow(loss: float) -> None:
+        kept = min(0.9, (len(steps) + 1) / (len(steps) + 10))
+        steps.append(loss)
+        expected.lerp_(model.state_dict()[name], 1 - kept)
+
+    def look(average: nn.Module) -> float:
+        seen.append(average.state_dict()[name].clone())
+        torch.testing.assert_close(seen[-1], expected)
+        return -float(len(seen))
+
+    state = train(model, batches, squared_error, look, AVERAGED, on_step=follow)
+
+    assert torch.equal(model.state_dict()[name], seen[-1])
+    assert not torch.equal(state.average[name], state.model[name])
+
+
+def test_without_averaging_the_average_is_the_model() -> None:
+    _, state = run()
+    assert_same_bits(state.average, state.model)
 
 
 def test_frozen_parameters_stay_and_the_others_move() -> None:

@@ -40,4 +40,4 @@ rule train:
         fields="[" + ", ".join(map(str, FIELDS)) + "]",
     shell:
         "wsi-scale train --output {params.folder:q} --config {input.config:q}"
-        " --set training.kept_out={input.kept_out:q} --set training.fields={params.fields:q} 2> {log:q}"
+        " --set execution.workers={threads} --set training.kept_out={input.kept_out:q} --set training.fields={params.fields:q} 2> {log:q}"

@@ -179,6 +179,8 @@ class TrainingConfig(Section):
     """Of AdamW, at its top."""
     weight_decay: float = Field(default=2e-2, ge=0)
     """Of AdamW."""
+    averaging: float = Field(default=0.995, ge=0, lt=1)
+    """Share that the running average of the weights keeps at each step; the average is validated and exported."""
     patience: PositiveInt = 45
     """Epochs without a better validation before training stops."""
     validation_share: float = Field(default=0.12, gt=0, lt=0.5)

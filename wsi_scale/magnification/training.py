@@ -73,7 +73,7 @@ class ChainRegressor(nn.Module):
         for index, module in enumerate(self.features):
             images = module(images)
             if index in self.ends:
-                pooled.append(torch.log(images.mean(dim=(2, 3)) + FLOOR))
+                pooled.append(torch.log(images.float().mean(dim=(2, 3)) + FLOOR))
             if index == self.ends[-1]:
                 break
         output: torch.Tensor = self.head(torch.cat(pooled, dim=1))

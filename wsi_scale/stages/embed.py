@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from wsi_scale.artifacts.checkpoint import read_checkpoint
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.regressor import write_regressor
 from wsi_scale.config.models import Config, TrainingConfig
+from wsi_scale.execution.compute import default_workers, resolve
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.magnification.training import ChainRegressor
@@ -34,7 +36,10 @@ def embed(config: Config, folder: Path) -> Path:
             advance.append(stack.enter_context(progress("train", steps, unit="batches")))
             advance[0](epoch * settings.steps)
 
-        train_embedded(settings, folder, on_start=on_start, on_step=lambda _: advance[0](1))
+        compute = resolve(config.execution)
+        # One training, on the cores that blocks would share.
+        compute = replace(compute, threads=compute.threads * default_workers(config.execution, compute))
+        train_embedded(settings, folder, compute, on_start=on_start, on_step=lambda _: advance[0](1))
     return export(settings, read_checkpoint(folder / CHECKPOINT, LoopState), folder)
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsi_scale.config.models import TrainingConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.prefetch import prefetch
 from wsi_scale.magnification.augment import Recipe
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
@@ -89,6 +90,7 @@ def split_validation(fields: list[SourceField], share: float, seed: int) -> tupl
 def train_embedded(
     config: TrainingConfig,
     folder: Path,
+    compute: Compute,
     *,
     on_start: Callable[[int, int], None] = lambda *_: None,
     on_step: Callable[[float], None] = lambda _: None,
@@ -99,6 +101,8 @@ def train_embedded(
     ----------
     folder
         Where the checkpoint is kept.
+    compute
+        Device, threads, and the dtype that convolutions are computed in; weights stay float32.
     on_start
         Called with the first epoch and the number of steps in all.
     on_step
@@ -107,8 +111,10 @@ def train_embedded(
     kept_out = read_kept_out(config.kept_out)
     fields = [f for f in read_fields(config.fields, stain=config.stain) if f.group not in kept_out]
     training, validation = split_validation(fields, config.validation_share, config.seed)
+    torch.set_num_threads(compute.threads)
     torch.manual_seed(config.seed)
-    model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS).to(memory_format=torch.channels_last)
+    model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS)
+    model = model.to(compute.device).to(memory_format=torch.channels_last)
     checkpoint = folder / CHECKPOINT
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     on_start(state.epoch if state else 0, config.epochs * config.steps)
@@ -116,8 +122,8 @@ def train_embedded(
     train(
         model,
         lambda epoch: prefetch(_batches(training, config, epoch, config.steps), depth=4),
-        lambda network, batch: scale_loss(network(batch[0]), batch[1]),
-        lambda network: _median_error(network, fixed),
+        lambda network, batch: scale_loss(_logits(network, batch[0], compute), batch[1].to(compute.device)),
+        lambda network: _median_error(network, fixed, compute),
         LoopSettings(
             config.epochs,
             config.steps,
@@ -125,6 +131,7 @@ def train_embedded(
             config.weight_decay,
             patience=config.patience,
             seed=config.seed,
+            averaging=config.averaging,
         ),
         state=state,
         on_epoch=lambda current: write_checkpoint(checkpoint, current),
@@ -145,6 +152,12 @@ def _batches(fields: list[SourceField], config: TrainingConfig, epoch: int, step
         yield normalise(torch.from_numpy(tiles)), torch.from_numpy(truth)
 
 
-def _median_error(model: nn.Module, batches: list[Batch]) -> float:
-    errors = [(mean_log2_mpp(model(tiles)) - truth).abs() for tiles, truth in batches]
-    return float(torch.cat(errors).nanmedian())
+def _logits(model: nn.Module, tiles: torch.Tensor, compute: Compute) -> torch.Tensor:
+    with torch.autocast(compute.device, torch.bfloat16, enabled=compute.dtype == "bfloat16"):
+        logits: torch.Tensor = model(tiles.to(compute.device, memory_format=torch.channels_last))
+    return logits.float()
+
+
+def _median_error(model: nn.Module, batches: list[Batch], compute: Compute) -> float:
+    said = [(mean_log2_mpp(_logits(model, tiles, compute)).cpu(), truth) for tiles, truth in batches]
+    return float(torch.cat([(mean - truth).abs() for mean, truth in said]).nanmedian())
