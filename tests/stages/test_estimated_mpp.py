@@ -98,6 +98,9 @@ def test_an_absurd_header_is_not_usable_and_the_estimate_stands_in(tmp_path: Pat
     # What the header said is still told.
     assert info.warnings[0].startswith("mpp 352 µm/px (metadata) lies outside")
     assert tile(this, configured(*ESTIMATE)).status == "ok"
+    row = audit_slide(this.folder)
+    assert row is not None
+    assert (row.flag, row.claimed_mpp, row.mpp_source) == ("implausible", pytest.approx(352), "metadata")
 
 
 @pytest.mark.parametrize("given", [None, 0.3])

@@ -7,7 +7,7 @@ from wsi_scale.artifacts.audit import AuditRow, write_audit
 from wsi_scale.artifacts.prediction import Prediction, read_prediction
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.magnification.verdict import judge
-from wsi_scale.slides.metadata import SlideInfo
+from wsi_scale.slides.metadata import SlideInfo, inspect_slide
 from wsi_scale.stages.job import SlideJob
 
 
@@ -21,6 +21,10 @@ def audit(jobs: Sequence[SlideJob], results: Path) -> list[AuditRow]:
 def audit_slide(folder: Path) -> AuditRow | None:
     """Hold one slide's claim against its estimate; None for a slide that cannot be read."""
     info = SlideInfo.from_dict(read_slide_info(folder))
+    if info.mpp_source == "estimated":
+        # An estimate stands where the header's own claim, if it had one, was of no use; the claim is what is judged.
+        own = inspect_slide(Path(info.path), info.slide_id)
+        info = own if own.status == "ok" else info
     return verdict_on(info, read_prediction(folder)) if info.status == "ok" else None
 
 
