@@ -32,16 +32,18 @@ def draw_features(draws: Sequence[Draw], extract: Extract, digest: str) -> dict[
 
 def tile_features(
     sources: Sequence[tuple[int, Source]], extract: Extract, name: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Features and log2 mpp of the single tiles of numbered sources, from the cache where they are there."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
+    """Features, log2 mpp and cases of the single tiles of numbered sources, from the cache where they are there."""
     path = RESULTS / "features" / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         drawn = [single_tiles(source, number) for number, source in sources]
         features = np.concatenate([extract(tiles) for tiles, _ in drawn if len(tiles)])
-        np.savez(path, features=features.astype(np.float32), truth=np.concatenate([truth for _, truth in drawn]))
+        truth = np.concatenate([truth for _, truth in drawn])
+        cases = np.repeat([source.case for _, source in sources], [len(tiles) for tiles, _ in drawn])
+        np.savez(path, features=features.astype(np.float32), truth=truth, cases=cases)
     stored = np.load(path)
-    return stored["features"].astype(np.float64), stored["truth"]
+    return stored["features"].astype(np.float64), stored["truth"], stored["cases"]
 
 
 def _save(path: Path, views: Iterable[tuple[int, NDArray[np.float64]]]) -> None:

@@ -17,6 +17,7 @@ from wsi_scale.config.models import ExecutionConfig, TrainingConfig
 from wsi_scale.execution.compute import resolve
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
@@ -35,7 +36,7 @@ def measure(root: Path, slide_median_octaves: float) -> tuple[dict[str, Any], di
     network = place(find_network("vgg19").tapped(LAYERS), compute)
 
     def extract(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return log_features(pooled_responses(network, images, compute))
+        return log_features(pooled_responses(network, level_density(images), compute))
 
     sources = tissue(root)
     heads = train_heads(sources, extract, network.digest)
@@ -75,7 +76,7 @@ def training_tiles(
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         settings = TrainingConfig()
-        span = Span(settings.mpp_range, settings.wider_mpp_range, settings.wider_share)
+        span = Span.of_training(settings)
         fields = [SourceField(source.pixels(), source.mpp, source.case) for source in sources]
         rng = np.random.default_rng(55)
         parts = []
@@ -102,16 +103,9 @@ def _answers(
 
 
 def _tiles(sources: Sequence[Source], heads: dict[str, Regressor], extract: Extract, digest: str) -> dict[str, float]:
-    features, truth = tile_features(list(enumerate(sources)), extract, f"{digest[:16]}/tiles")
-    cases = np.repeat([source.case for source in sources], _counts(sources))
+    features, truth, cases = tile_features(list(enumerate(sources)), extract, f"{digest[:16]}/tiles")
     said = np.full(len(truth), np.nan)
     for split in FOLDS:
         mine = np.isin(cases, sorted(kept_out(split)))
         said[mine] = heads[split].look(features[mine]).log2_mpp
     return tile_figures(said, truth)
-
-
-def _counts(sources: Sequence[Source]) -> list[int]:
-    from benchmarks.magnification.draws import single_tiles
-
-    return [len(single_tiles(source, number)[1]) for number, source in enumerate(sources)]

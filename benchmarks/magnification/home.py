@@ -95,7 +95,9 @@ def single_tile_figures(sources: list[Source]) -> dict[str, float]:
         estimator = load_split(split)
         unseen = kept_out(split)
         chosen = [(number, source) for number, source in enumerate(sources) if source.case in unseen]
-        features, target = tile_features(chosen, estimator.features, f"{estimator.network.digest[:16]}/tiles-{split}")
+        features, target, _ = tile_features(
+            chosen, estimator.features, f"{estimator.network.digest[:16]}/tiles-{split}"
+        )
         said.append(estimator.regressor.look(features).log2_mpp)
         truth.append(target)
     return tile_figures(np.concatenate(said), np.concatenate(truth))

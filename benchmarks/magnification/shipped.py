@@ -41,7 +41,7 @@ def home_figures(root: Path, estimator: Estimator) -> dict[str, Any]:
     answers = [a for a in answers_of(estimator, slide_draws(sources)) if a.views >= LEAST_VIEWS]
     answers = [answer for answer in answers if np.isfinite(answer.log2_mpp)]
     name = f"{estimator.network.digest[:16]}/kept-out-tiles"
-    features, truth = tile_features(list(enumerate(sources)), estimator.features, name)
+    features, truth, _ = tile_features(list(enumerate(sources)), estimator.features, name)
     scores = estimator.regressor.scores.tolist()
     return {
         "cases": len({answer.case for answer in answers}),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from tests.planted import SPREAD, write_planted
 from tests.runs import MPP, configured, draw, job, stamps
@@ -128,12 +128,12 @@ def test_a_regressor_without_an_interval_is_refused_in_one_line(tmp_path: Path) 
 def test_halves_that_look_different_are_called_mixed_by_their_side(
     predicted: Predicted, tmp_path: Path, upright: bool
 ) -> None:
-    """The planted regressor takes what is lighter for coarser; the second half of the slide is darkened."""
-    image = draw(3.0, 180, 1400).astype(float)
-    image[:, 700:] *= 0.55
-    picture = Image.fromarray(image.astype(np.uint8))
+    """The planted regressor takes what is lighter for coarser; all that is dark grew in the second half."""
+    image = draw(3.0, 180, 1400)
+    image[:, 700:] = np.asarray(Image.fromarray(image[:, 700:]).filter(ImageFilter.MinFilter(21)))
+    picture = Image.fromarray(image)
     (picture.transpose(Image.Transpose.TRANSPOSE) if upright else picture).save(tmp_path / "two.png")
-    regressor = write_planted(tmp_path, 0.12, octaves_per_light=2.0)
+    regressor = write_planted(tmp_path, 0.0034, octaves_per_light=6.0)
 
     mixed = predicted(tmp_path / "two.png", None, regressor).mixed
 

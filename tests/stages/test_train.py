@@ -12,20 +12,20 @@ from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.models import Config, ExecutionConfig, TrainingConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import resolve
+from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.file import embedded_path, read_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.preprocessing import normalise
 from wsi_scale.stages.embed import NETWORK, REGRESSOR, embed
+from wsi_scale.stages.fields import read_fields, read_kept_out, split_validation
+from wsi_scale.stages.lessons import ask_teacher
 from wsi_scale.stages.regressors import load_estimator
 from wsi_scale.stages.train import (
     CHECKPOINT,
     PHOTOGRAPHS,
     photographs,
-    read_fields,
-    read_kept_out,
-    split_validation,
     train_embedded,
 )
 from wsi_scale.synthesis.scene import Scene, render_scene
@@ -81,6 +81,32 @@ def test_an_interrupted_training_ends_in_the_same_network(fields: Path, tmp_path
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
 
 
+def test_a_teacher_is_asked_once_and_the_same_lessons_give_the_same_network(fields: Path, tmp_path: Path) -> None:
+    taught = settings(fields, 2).model_copy(
+        update={"teacher": "embedded", "teacher_layers": ("C2_2",), "teacher_tiles": 50, "lessons": tmp_path / "l.npz"}
+    )
+    losses: list[float] = []
+    whole = train_embedded(taught, tmp_path / "whole", COMPUTE, on_step=losses.append).state_dict()
+    asked = (tmp_path / "l.npz").stat().st_mtime_ns
+    again = train_embedded(taught, tmp_path / "again", COMPUTE).state_dict()
+
+    assert (tmp_path / "l.npz").stat().st_mtime_ns == asked
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert whole["lesson.weight"].shape[0] == 64
+
+
+def test_lessons_leave_out_cases_and_what_they_say(fields: Path, tmp_path: Path) -> None:
+    config = settings(fields, 1).model_copy(
+        update={"teacher": "embedded", "teacher_layers": ("C2_2",), "teacher_tiles": 50}
+    )
+    lessons = ask_teacher(read_fields(config.fields, stain=None), config, COMPUTE, tmp_path / "lessons.npz")
+    rest = lessons.without(frozenset({"case-0", "case-1"}))
+    assert {"case-0", "case-1"} <= set(lessons.cases)
+    assert set(rest.cases) == set(lessons.cases) - {"case-0", "case-1"}
+    np.testing.assert_allclose(rest.features.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(rest.features.std(axis=0), 1, atol=1e-2)
+
+
 @pytest.fixture(scope="module")
 def trained(fields: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a training of two epochs leaves."""
@@ -104,7 +130,7 @@ def test_what_was_exported_says_what_was_trained(trained: Path) -> None:
     model.load_state_dict(read_checkpoint(trained / CHECKPOINT, LoopState).best_model)
     tiles = np.stack([render_scene(Scene(3.0, seed=seed, size_px=128, mpp=0.5)) for seed in range(3)])
     with torch.no_grad():
-        expected = torch.softmax(model.eval()(normalise(torch.from_numpy(tiles))), dim=1).numpy()
+        expected = torch.softmax(model.eval()(normalise(torch.from_numpy(level_density(tiles)))), dim=1).numpy()
 
     estimator = load_estimator(Config(), trained / REGRESSOR, str(trained / NETWORK))
 

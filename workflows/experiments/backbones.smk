@@ -37,7 +37,8 @@ rule train:
         runtime=60,
     params:
         folder=lambda wildcards: FOLDER / wildcards.split,
+        lessons=FOLDER / "lessons.npz",
         fields="[" + ", ".join(map(str, FIELDS)) + "]",
     shell:
         "wsi-scale train --output {params.folder:q} --config {input.config:q}"
-        " --set execution.workers={threads} --set training.kept_out={input.kept_out:q} --set training.fields={params.fields:q} 2> {log:q}"
+        " --set training.lessons={params.lessons:q} --set execution.workers={threads} --set training.kept_out={input.kept_out:q} --set training.fields={params.fields:q} 2> {log:q}"

@@ -161,6 +161,14 @@ class TrainingConfig(Section):
     """Table of cases that are never trained on (column case)."""
     stain: str | None = None
     """Only fields of this stain; null for all."""
+    teacher: str | None = None
+    """A pretrained network whose pooled responses are learnt beside the mpp; null for none."""
+    teacher_layers: tuple[str, ...] = ("C2_2", "C3_4", "C4_2")
+    """Its layers."""
+    teacher_tiles: PositiveInt = 6000
+    """Tiles that the teacher is asked about, once."""
+    lessons: Path | None = None
+    """File of those tiles and the teacher's responses, made where it is not there; by default beside the checkpoint."""
     mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.18, 4.5)
     """µm per pixel that training tiles are drawn from, log-uniformly."""
     wider_mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.125, 10.0)
@@ -169,21 +177,21 @@ class TrainingConfig(Section):
     """Share of those tiles."""
     tile_px: tuple[PositiveInt, ...] = (96, 112, 128, 128, 160, 224)
     """Tile sides, one drawn for each batch; one that stands twice is drawn twice as often."""
-    batch: PositiveInt = 64
-    """Tiles of 128 px in a batch; of other sizes as many as have about as many pixels."""
-    epochs: PositiveInt = 45
+    batch: PositiveInt = 12
+    """Tiles of 128 px in a batch; of other sizes as many as have about as many pixels. Of a teacher's as many more."""
+    epochs: PositiveInt = 20
     """Epochs, each followed by a validation."""
-    steps: PositiveInt = 60
+    steps: PositiveInt = 240
     """Batches in an epoch."""
-    learning_rate: PositiveFloat = 3e-3
+    learning_rate: PositiveFloat = 2e-3
     """Of AdamW, at its top."""
     weight_decay: float = Field(default=2e-2, ge=0)
     """Of AdamW."""
-    averaging: float = Field(default=0.995, ge=0, lt=1)
+    averaging: float = Field(default=0.998, ge=0, lt=1)
     """Share that the running average of the weights keeps at each step; the average is validated and exported."""
-    patience: PositiveInt = 45
+    patience: PositiveInt = 20
     """Epochs without a better validation before training stops."""
-    validation_share: float = Field(default=0.12, gt=0, lt=0.5)
+    validation_share: float = Field(default=0.08, gt=0, lt=0.5)
     """Share of the training cases that early stopping looks at."""
     seed: int = Field(default=0, ge=0)
     """Seed of everything random."""

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from wsi_scale.magnification.density import DENSITY
+
 Tile = NDArray[np.uint8]
 
 KERNELS = (
@@ -16,10 +18,6 @@ KERNELS = (
     Image.Resampling.BICUBIC,
     Image.Resampling.LANCZOS,
 )
-
-
-#: Optical density of each grey level.
-_DENSITY = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,8 @@ class Recipe:
         Range of the JPEG quality, at the intermediate grid or at the target.
     stain
         Standard deviation of the mixing of optical densities.
+    density_octaves
+        Largest log2 of the factor on all densities: strong and weak stains, scanners' tone curves.
     grey
         Share of tiles turned grey.
     noise
@@ -46,8 +46,9 @@ class Recipe:
     grid_octaves: tuple[float, float] = (-0.6, 0.5)
     blur_px: float = 2.0
     jpeg_quality: tuple[int, int] = (30, 98)
-    stain: float = 0.14
-    grey: float = 0.15
+    stain: float = 0.2
+    density_octaves: float = 0.9
+    grey: float = 0.3
     noise: float = 7.0
 
 
@@ -117,8 +118,10 @@ def _turn(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 def _restain(tile: Tile, rng: np.random.Generator, recipe: Recipe) -> NDArray[np.float32]:
     """Mix optical densities by a random matrix near the identity, then grey, white balance and gamma."""
-    mixing = (np.eye(3) + rng.normal(0, recipe.stain, (3, 3))) * 2 ** rng.uniform(-0.5, 0.5)
-    density = np.maximum(_DENSITY[tile] @ mixing.astype(np.float32), 0)
+    mixing = (np.eye(3) + rng.normal(0, recipe.stain, (3, 3))) * 2 ** rng.uniform(
+        -recipe.density_octaves, recipe.density_octaves
+    )
+    density = np.maximum(DENSITY[tile] @ mixing.astype(np.float32), 0)
     if rng.random() < recipe.grey:
         density = np.repeat(density.mean(axis=2, keepdims=True), 3, axis=2)
     balance = np.log(rng.uniform(0.85, 1.05, 3)).astype(np.float32)

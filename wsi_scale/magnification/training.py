@@ -27,7 +27,11 @@ class HeadModule(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map log features (n, feature) to logits (n, bin + 1)."""
-        logits: torch.Tensor = self.out(self.dropout(torch.relu(self.hidden(self.norm(features)))))
+        return self.judge(self.norm(features))
+
+    def judge(self, standard: torch.Tensor) -> torch.Tensor:
+        """Map standardised features (n, feature) to logits (n, bin + 1)."""
+        logits: torch.Tensor = self.out(self.dropout(torch.relu(self.hidden(standard))))
         return logits
 
     def export(self) -> Head:
@@ -56,9 +60,11 @@ class ChainRegressor(nn.Module):
     ----------
     plan, layers
         The chain, and the layers whose pooled activations the head reads.
+    lessons
+        Features of a teacher that it also learns to foretell; 0 without one.
     """
 
-    def __init__(self, plan: Plan, layers: Sequence[str]) -> None:
+    def __init__(self, plan: Plan, layers: Sequence[str], lessons: int = 0) -> None:
         super().__init__()
         self.features = build_chain(plan, batch_norm=True)
         taps = {tap.name: place for place, tap in enumerate(chain_taps(plan))}
@@ -66,9 +72,22 @@ class ChainRegressor(nn.Module):
         widths = [tap.channels for tap in chain_taps(plan)]
         self.ends = tuple(ends[taps[name]] for name in layers)
         self.head = HeadModule(sum(widths[taps[name]] for name in layers))
+        self.lesson = nn.Linear(self.head.hidden.in_features, lessons) if lessons else None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map normalised images (n, 3, h, w) to logits (n, bin + 1)."""
+        logits: torch.Tensor = self.head(self.pooled(images))
+        return logits
+
+    def study(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map normalised images (n, 3, h, w) to logits (n, bin + 1) and the teacher's features (n, lesson)."""
+        if self.lesson is None:
+            raise TypeError("a regressor without lessons has nothing to study")
+        standard = self.head.norm(self.pooled(images))
+        return self.head.judge(standard), self.lesson(standard)
+
+    def pooled(self, images: torch.Tensor) -> torch.Tensor:
+        """Map normalised images (n, 3, h, w) to log-pooled activations (n, feature)."""
         pooled = []
         for index, module in enumerate(self.features):
             images = module(images)
@@ -76,8 +95,7 @@ class ChainRegressor(nn.Module):
                 pooled.append(torch.log(images.float().mean(dim=(2, 3)) + FLOOR))
             if index == self.ends[-1]:
                 break
-        output: torch.Tensor = self.head(torch.cat(pooled, dim=1))
-        return output
+        return torch.cat(pooled, dim=1)
 
 
 def mean_log2_mpp(logits: torch.Tensor) -> torch.Tensor:

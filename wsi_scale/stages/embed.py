@@ -16,8 +16,9 @@ from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, fold_batch_norm
 from wsi_scale.networks.file import NetworkFile, read_network_file, write_network_file
 from wsi_scale.networks.network import assemble
+from wsi_scale.stages.fields import read_kept_out
 from wsi_scale.stages.regressors import stored_form
-from wsi_scale.stages.train import CHECKPOINT, read_kept_out, train_embedded
+from wsi_scale.stages.train import CHECKPOINT, train_embedded
 from wsi_scale.transfer.loop import LoopState
 
 #: Taps of the covariant search (chosen on calibration scenes of other seeds), and what `extract` averages.
@@ -46,7 +47,8 @@ def embed(config: Config, folder: Path) -> Path:
 def export(settings: TrainingConfig, state: LoopState, folder: Path) -> Path:
     """Fold batch norm into the convolutions and write the network file and the regressor of its head."""
     model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS)
-    model.load_state_dict(state.best_model)
+    learnt = {name: value for name, value in state.best_model.items() if not name.startswith("lesson.")}
+    model.load_state_dict(learnt)
     folded = fold_batch_norm(model.eval().features)
     weights = {f"features.{name}": value for name, value in folded.state_dict().items()}
     provenance = {
@@ -54,6 +56,7 @@ def export(settings: TrainingConfig, state: LoopState, folder: Path) -> Path:
         "task": "continuous log2 mpp from tissue",
         "data": [table.parent.name for table in settings.fields],
         "stain": settings.stain,
+        "teacher": settings.teacher,
         "kept_out": sorted(read_kept_out(settings.kept_out)),
         "seed": settings.seed,
         "steps": state.epoch * settings.steps,

@@ -1,7 +1,7 @@
 """Stage `prune`: a network → a smaller one that reads µm per pixel no worse."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.probes import probe
 from wsi_scale.magnification.regressor import Regressor
@@ -22,10 +23,10 @@ from wsi_scale.networks.cut import write_cut
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import NetworkSource, find_network
 from wsi_scale.networks.network import Network
+from wsi_scale.stages.fields import read_fields, read_kept_out
 from wsi_scale.stages.fit import Examples, out_of_fold_answers
 from wsi_scale.stages.heads import fit_head
 from wsi_scale.stages.regressors import stored_form
-from wsi_scale.stages.train import read_fields, read_kept_out
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
 
 #: Tiles that layers are probed on, their side, and how many go through the network at once.
@@ -144,13 +145,13 @@ def _layers_at_hand(source: NetworkSource) -> list[str]:
 def _probe_tiles(
     fields: Sequence[SourceField], training: TrainingConfig, network: Network, compute: Compute
 ) -> ProbeTiles:
-    span = Span(training.mpp_range, training.wider_mpp_range, 0.0)
+    span = replace(Span.of_training(training), wider_share=0.0)
     rng = np.random.default_rng((training.seed, 66))
     responses, truth, cases = [], [], []
     with progress("probe", TILES) as advance:
         for _ in range(TILES // BATCH):
             tiles, log2_mpp, groups = draw_batch(fields, span, TILE_PX, BATCH, rng, Recipe())
-            responses.append(pooled_responses(network, tiles, compute))
+            responses.append(pooled_responses(network, level_density(tiles), compute))
             truth.append(log2_mpp)
             cases += groups
             advance(BATCH)

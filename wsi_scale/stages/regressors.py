@@ -13,6 +13,7 @@ from wsi_scale.artifacts.regressor import RegressorFile, read_regressor, shipped
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.head import Head
 from wsi_scale.magnification.regressor import Regressor
@@ -38,10 +39,10 @@ class Estimator:
     compute: Compute
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Log features of tiles: (tile, row, col, rgb) → (tile, feature)."""
+        """Log features of tiles, brought to one density: (tile, row, col, rgb) → (tile, feature)."""
         from wsi_scale.networks.forward import pooled_responses
 
-        return log_features(pooled_responses(self.network, images, self.compute))
+        return log_features(pooled_responses(self.network, level_density(images), self.compute))
 
 
 def chosen_regressor(config: Config, regressor: Path | None = None) -> Path:

@@ -1,6 +1,5 @@
 """Stage `train`: fields of known mpp → the embedded network's weights."""
 
-import csv
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.resources import files
@@ -14,21 +13,27 @@ from torch import nn
 
 from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsi_scale.config.models import TrainingConfig
-from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.prefetch import prefetch
 from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
 from wsi_scale.magnification.strangers import draw_stranger
 from wsi_scale.magnification.training import ChainRegressor, mean_log2_mpp, scale_loss
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.preprocessing import normalise
+from wsi_scale.stages.fields import read_fields, read_kept_out, split_validation
+from wsi_scale.stages.lessons import Lessons, ask_teacher
 from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, train
 
 #: Name of the checkpoint in a training's folder.
 CHECKPOINT = "checkpoint.safetensors"
+#: Name of the teacher's file there, and the weight of what it says in the loss.
+LESSONS, TEACHING = "lessons.npz", 4.0
 #: Side of the tiles that the configured batch counts, pixels.
 BATCH_PX = 128
+#: Share of tiles brought to one density, as the regressor sees them; search and extraction see them as they are.
+LEVELLED = 0.75
 #: Share of tiles that show no tissue, and the photographs among them: scikit-image's own.
 STRANGERS = 0.1
 PHOTOGRAPHS = (
@@ -36,40 +41,7 @@ PHOTOGRAPHS = (
     "logo.png", "moon.png", "motorcycle_left.png", "motorcycle_right.png", "phantom.png", "rocket.jpg",
 )  # fmt: skip
 #: Batches of the fixed validation set.
-VALIDATION_STEPS = 12
-
-
-def read_fields(tables: tuple[Path, ...], *, stain: str | None) -> list[SourceField]:
-    """Read the images that tables name, with their mpp and case.
-
-    Raises
-    ------
-    ConfigError
-        A table is missing or holds no field of that stain.
-    """
-    fields = []
-    for table in tables:
-        try:
-            rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
-        except OSError as error:
-            raise ConfigError(f"training.fields: cannot read {table} ({error.strerror})") from error
-        for row in rows:
-            if stain is None or row["stain"] == stain:
-                image = np.asarray(Image.open(table.parent / row["file"]).convert("RGB"))
-                fields.append(SourceField(image, float(row["mpp"]), row["case"]))
-    if not fields:
-        raise ConfigError(
-            f"training.fields: no field of stain {stain!r} in {', '.join(map(str, tables)) or 'no table'}"
-        )
-    return fields
-
-
-def read_kept_out(table: Path | None) -> frozenset[str]:
-    """Read the cases that are never trained on."""
-    if table is None:
-        return frozenset()
-    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t")
-    return frozenset(row["case"] for row in rows)
+VALIDATION_STEPS = 32
 
 
 @lru_cache(maxsize=1)
@@ -77,14 +49,6 @@ def photographs() -> tuple[NDArray[np.uint8], ...]:
     """Photographs that scikit-image brings along, (row, col, rgb); none of those is an image of tissue."""
     folder = files("skimage") / "data"
     return tuple(np.asarray(Image.open(str(folder / name)).convert("RGB")) for name in PHOTOGRAPHS)
-
-
-def split_validation(fields: list[SourceField], share: float, seed: int) -> tuple[list[SourceField], list[SourceField]]:
-    """Split fields by case into training and validation."""
-    cases = sorted({field.group for field in fields})
-    count = max(1, round(share * len(cases)))
-    chosen = set(np.random.default_rng(seed).permutation(cases)[:count])
-    return [f for f in fields if f.group not in chosen], [f for f in fields if f.group in chosen]
 
 
 def train_embedded(
@@ -109,20 +73,26 @@ def train_embedded(
         Called with each step's loss.
     """
     kept_out = read_kept_out(config.kept_out)
-    fields = [f for f in read_fields(config.fields, stain=config.stain) if f.group not in kept_out]
-    training, validation = split_validation(fields, config.validation_share, config.seed)
+    everything = read_fields(config.fields, stain=config.stain)
+    training, validation = split_validation(
+        [field for field in everything if field.group not in kept_out], config.validation_share, config.seed
+    )
+    lessons = None
+    if config.teacher:
+        asked = ask_teacher(everything, config, compute, config.lessons or folder / LESSONS)
+        lessons = asked.without(kept_out | {field.group for field in validation})
     torch.set_num_threads(compute.threads)
     torch.manual_seed(config.seed)
-    model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS)
+    model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, lessons.features.shape[1] if lessons else 0)
     model = model.to(compute.device).to(memory_format=torch.channels_last)
     checkpoint = folder / CHECKPOINT
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     on_start(state.epoch if state else 0, config.epochs * config.steps)
-    fixed = list(_batches(validation, config, epoch=-1, steps=VALIDATION_STEPS))
+    fixed = list(_batches(validation, None, config, epoch=-1, steps=VALIDATION_STEPS))
     train(
         model,
-        lambda epoch: prefetch(_batches(training, config, epoch, config.steps), depth=4),
-        lambda network, batch: scale_loss(_logits(network, batch[0], compute), batch[1].to(compute.device)),
+        lambda epoch: prefetch(_batches(training, lessons, config, epoch, config.steps), depth=4),
+        lambda network, batch: _loss(network, batch, compute),
         lambda network: _median_error(network, fixed, compute),
         LoopSettings(
             config.epochs,
@@ -140,8 +110,10 @@ def train_embedded(
     return model
 
 
-def _batches(fields: list[SourceField], config: TrainingConfig, epoch: int, steps: int) -> Iterator[Batch]:
-    span = Span(config.mpp_range, config.wider_mpp_range, config.wider_share)
+def _batches(
+    fields: list[SourceField], lessons: Lessons | None, config: TrainingConfig, epoch: int, steps: int
+) -> Iterator[Batch]:
+    span = Span.of_training(config)
     for step in range(steps):
         rng = np.random.default_rng((config.seed, epoch + 1, step))
         tile_px = int(rng.choice(config.tile_px))
@@ -149,13 +121,41 @@ def _batches(fields: list[SourceField], config: TrainingConfig, epoch: int, step
         tiles, truth, _ = draw_batch(fields, span, tile_px, count, rng, Recipe())
         for index in np.flatnonzero(rng.random(count) < STRANGERS):
             tiles[index], truth[index] = draw_stranger(tiles[index], photographs(), rng), np.nan
-        yield normalise(torch.from_numpy(tiles)), torch.from_numpy(truth)
+        levelled = rng.random(count) < LEVELLED
+        tiles[levelled] = level_density(tiles[levelled])
+        drawn = normalise(torch.from_numpy(tiles)), torch.from_numpy(truth)
+        yield drawn if lessons is None else (*drawn, *_lesson(lessons, config.batch, rng))
+
+
+def _lesson(lessons: Lessons, count: int, rng: np.random.Generator) -> Batch:
+    rows = rng.integers(len(lessons.tiles), size=count)
+    # Turned and mirrored: the teacher's mean responses hardly change.
+    tiles = np.rot90(lessons.tiles[rows], k=int(rng.integers(4)), axes=(1, 2))
+    tiles = np.ascontiguousarray(tiles[:, ::-1] if rng.random() < 0.5 else tiles)
+    truth, features = lessons.log2_mpp[rows], lessons.features[rows]
+    return normalise(torch.from_numpy(tiles)), torch.from_numpy(truth), torch.from_numpy(features)
+
+
+def _loss(model: nn.Module, batch: Batch, compute: Compute) -> torch.Tensor:
+    tiles, truth, *lesson = batch
+    loss = scale_loss(_logits(model, tiles, compute), truth.to(compute.device))
+    if lesson and isinstance(model, ChainRegressor):
+        seen, log2_mpp, features = (part.to(compute.device) for part in lesson)
+        with _precision(compute):
+            logits, foretold = model.study(seen.to(memory_format=torch.channels_last))
+        loss = loss + scale_loss(logits.float(), log2_mpp)
+        loss = loss + TEACHING * nn.functional.mse_loss(foretold.float(), features)
+    return loss
 
 
 def _logits(model: nn.Module, tiles: torch.Tensor, compute: Compute) -> torch.Tensor:
-    with torch.autocast(compute.device, torch.bfloat16, enabled=compute.dtype == "bfloat16"):
+    with _precision(compute):
         logits: torch.Tensor = model(tiles.to(compute.device, memory_format=torch.channels_last))
     return logits.float()
+
+
+def _precision(compute: Compute) -> torch.autocast:
+    return torch.autocast(compute.device, torch.bfloat16, enabled=compute.dtype == "bfloat16")
 
 
 def _median_error(model: nn.Module, batches: list[Batch], compute: Compute) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+Batch = tuple[torch.Tensor, ...]
 Loss = Callable[[nn.Module, Batch], torch.Tensor]
 
 

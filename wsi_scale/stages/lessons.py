@@ -1,0 +1,89 @@
+"""Lessons: what a pretrained teacher says of training tiles, asked once and kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.config.models import TrainingConfig
+from wsi_scale.execution.compute import Compute
+from wsi_scale.execution.progress import progress
+from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.density import level_density
+from wsi_scale.magnification.features import log_features
+from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
+from wsi_scale.networks.forward import place, pooled_responses
+from wsi_scale.networks.load import find_network
+
+#: Side of the tiles, and how many the teacher is asked about at a time.
+TILE_PX, STEP = 128, 50
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Tiles of known mpp with what a teacher says of them.
+
+    Attributes
+    ----------
+    tiles
+        (tile, row, col, rgb), levelled.
+    log2_mpp
+        (tile,).
+    cases
+        (tile,) what a split keeps together.
+    features
+        (tile, feature) log-pooled responses of the teacher, standardised over the tiles.
+    """
+
+    tiles: NDArray[np.uint8]
+    log2_mpp: NDArray[np.float32]
+    cases: NDArray[np.str_]
+    features: NDArray[np.float32]
+
+    def without(self, cases: frozenset[str]) -> "Lessons":
+        """Leave out the tiles of some cases, and what they added to the standardisation."""
+        kept = ~np.isin(self.cases, sorted(cases))
+        features = self.features[kept]
+        standard = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-6)
+        return Lessons(self.tiles[kept], self.log2_mpp[kept], self.cases[kept], standard)
+
+
+def ask_teacher(fields: Sequence[SourceField], config: TrainingConfig, compute: Compute, path: Path) -> Lessons:
+    """Draw tiles of all cases and ask the teacher about them, or read what it said before.
+
+    Cases that a training must not see are left out of its lessons (:meth:`Lessons.without`), not of the file: one
+    file serves trainings that are blind to different cases.
+
+    Parameters
+    ----------
+    path
+        The file (.npz).
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_file(path) as part, part.open("wb") as stream:
+            tiles, log2_mpp, cases, features = _asked(fields, config, compute)
+            np.savez(stream, tiles=tiles, log2_mpp=log2_mpp, cases=cases, features=features)
+    stored = np.load(path)
+    return Lessons(stored["tiles"], stored["log2_mpp"], stored["cases"], stored["features"].astype(np.float32))
+
+
+def _asked(
+    fields: Sequence[SourceField], config: TrainingConfig, compute: Compute
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.str_], NDArray[np.float32]]:
+    teacher = place(find_network(str(config.teacher)).tapped(config.teacher_layers), compute)
+    span = Span.of_training(config)
+    rng = np.random.default_rng((config.seed, 77))
+    tiles, truth, cases, features = [], [], [], []
+    with progress("teacher", config.teacher_tiles) as advance:
+        for _ in range(-(-config.teacher_tiles // STEP)):
+            drawn, log2_mpp, groups = draw_batch(fields, span, TILE_PX, STEP, rng, Recipe())
+            tiles.append(level_density(drawn))
+            features.append(log_features(pooled_responses(teacher, tiles[-1], compute)).astype(np.float32))
+            truth.append(log2_mpp)
+            cases += groups
+            advance(STEP)
+    return np.concatenate(tiles), np.concatenate(truth), np.array(cases), np.concatenate(features)
