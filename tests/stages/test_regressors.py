@@ -10,6 +10,7 @@ from tests.planted import reading_head, write_planted
 from tests.runs import configured
 from wsi_scale.artifacts.regressor import read_regressor, write_regressor
 from wsi_scale.errors import ArtifactError, UserError
+from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.stages.regressors import load_estimator, regressor_of, stored_form
 
@@ -51,13 +52,13 @@ def test_one_of_another_network_is_refused_in_one_line() -> None:
     assert "\n" not in str(error.value)
 
 
-def test_it_brings_its_network_along(tmp_path: Path) -> None:
+def test_it_brings_its_network_along_and_sees_tiles_of_one_density(tmp_path: Path) -> None:
     estimator = load_estimator(CPU, write_planted(tmp_path, 0.5, octaves_per_light=1.0))
 
     features = estimator.features(TILES)
 
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    light = np.maximum(((TILES / 255 - mean) / std).mean(axis=3) + 3, 0).mean(axis=(1, 2))
+    light = np.maximum(((level_density(TILES) / 255 - mean) / std).mean(axis=3) + 3, 0).mean(axis=(1, 2))
     np.testing.assert_allclose(features[:, 0], np.log(light + 1e-3), atol=1e-3)
     np.testing.assert_allclose(estimator.regressor.look(features).log2_mpp, -1 + features[:, 0], atol=1e-2)
 
