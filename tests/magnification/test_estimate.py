@@ -80,3 +80,15 @@ def test_no_views_are_an_abstention() -> None:
 
 def test_a_slide_beyond_the_range_is_an_abstention() -> None:
     assert "outside the 0.2–4.0" in estimate_views(REGRESSOR, views(6.0, 1), 0.9).reason
+
+
+def test_whether_there_is_an_answer_does_not_hang_on_the_coverage_asked_for() -> None:
+    wide = replace(REGRESSOR, scores=np.append(np.full(95, 0.8), np.full(5, 30.0)), score_folds=np.zeros(100, int))
+    usual, sure = (estimate_views(wide, views(0.5, 1, 2), coverage) for coverage in (0.9, 0.99))
+    assert (usual.reason, sure.reason) == ("", "")
+    assert sure.half_width_octaves > 1 > usual.half_width_octaves
+
+
+def test_what_could_be_anything_gets_no_estimate() -> None:
+    vague = replace(REGRESSOR, scores=np.full(19, 30.0))
+    assert estimate_views(vague, views(0.5, 1, 2), 0.9).reason.startswith("looks like anything from")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from wsi_scale.magnification.head import Look
 from wsi_scale.magnification.pooling import (
     ANSWERED_MPP,
+    COARSE_MARGIN,
     LEAST_SPREAD_OCTAVES,
     LEAST_TISSUE,
     MAX_DISAGREEMENT_OCTAVES,
@@ -16,6 +17,7 @@ from wsi_scale.magnification.pooling import (
     pool_views,
     weighted_median,
     why_abstain,
+    why_uncertain,
 )
 
 DOWNSAMPLES = np.repeat([1, 2, 4, 8], 6)
@@ -234,3 +236,19 @@ def test_what_does_not_look_like_tissue_is_no_basis() -> None:
     reason = why_abstain(pooled_at(-1.0, tissue=LEAST_TISSUE - 0.1))
     assert reason == "does not look like brightfield tissue (probability 40%)"
     assert why_abstain(pooled_at(-1.0, tissue=LEAST_TISSUE + 0.01)) == ""
+
+
+def test_an_interval_too_wide_to_tell_20x_from_40x_is_no_answer() -> None:
+    assert why_uncertain(pooled_at(0.0), 0.99) == ""
+    assert (
+        why_uncertain(pooled_at(0.0), 1.5)
+        == "looks like anything from 0.35 to 2.8 µm/px: unlike the tissue learnt from"
+    )
+
+
+def test_the_nearer_to_the_coarse_end_the_surer_an_estimate_must_be() -> None:
+    mpp = 3.5
+    room = np.log2(ANSWERED_MPP[1] / mpp) / COARSE_MARGIN
+    assert why_uncertain(pooled_at(np.log2(mpp)), room - 0.01) == ""
+    assert why_uncertain(pooled_at(np.log2(mpp)), room + 0.01).startswith("looks like 3.5 µm/px, too near the 4.0")
+    assert why_uncertain(pooled_at(np.log2(ANSWERED_MPP[0])), 0.99) == ""

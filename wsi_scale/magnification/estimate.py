@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from wsi_scale.magnification.head import Look
 from wsi_scale.magnification.mixed import why_mixed
-from wsi_scale.magnification.pooling import LEAST_TISSUE, Pooled, pool_views, why_abstain
+from wsi_scale.magnification.pooling import LEAST_TISSUE, Pooled, pool_views, why_abstain, why_uncertain
 from wsi_scale.magnification.regressor import Regressor
+
+#: Coverage of the interval that decides whether an estimate is to be given, whatever interval is asked for.
+JUDGED_COVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ def estimate_views(regressor: Regressor, views: Iterable[Views], coverage: float
     downsamples = np.repeat([part.downsample for part in parts], [len(part.features) for part in parts])
     centres = np.concatenate([np.zeros((0, 2)), *(part.centres for part in parts)])
     pooled = pool_views(look, downsamples)
-    half = regressor.half_width(pooled.difficulty_octaves, coverage, group)
+    half, judged = (
+        regressor.half_width(pooled.difficulty_octaves, share, group) for share in (coverage, JUDGED_COVERAGE)
+    )
+    reason = why_abstain(pooled) or why_uncertain(pooled, judged)
     mixed = why_mixed(look, downsamples, centres) if pooled.tissue >= LEAST_TISSUE else ""
-    return Estimate(pooled, half, why_abstain(pooled), mixed)
+    return Estimate(pooled, half, reason, mixed)

@@ -15,6 +15,11 @@ ANSWERED_MPP = (0.2, 4.0)
 MAX_DISAGREEMENT_OCTAVES = 0.8
 #: Mean probability of tissue over the views below which there is no estimate.
 LEAST_TISSUE = 0.5
+#: Half width of the 90 % interval (octaves) from which on 20x and 40x cannot be told apart: no answer at all.
+MAX_HALF_WIDTH_OCTAVES = 1.0
+#: Share of that half width that has to lie within the answered range at its coarse end: beyond it, views that
+#: would tell are missing, and estimates are pulled inwards.
+COARSE_MARGIN = 1 / 3
 #: Spread below which a view's confidence in itself is not believed any further, octaves.
 LEAST_SPREAD_OCTAVES = 0.1
 
@@ -121,4 +126,21 @@ def why_abstain(pooled: Pooled) -> str:
         return f"looks like {mpp:.2g} µm/px, outside the {ANSWERED_MPP[0]}–{ANSWERED_MPP[1]} that can be told"
     if pooled.disagreement_octaves > MAX_DISAGREEMENT_OCTAVES:
         return f"downsampled views disagree by {pooled.disagreement_octaves:.1f} octaves: unlike the tissue learnt from"
+    return ""
+
+
+def why_uncertain(pooled: Pooled, half_width_octaves: float) -> str:
+    """Why an estimate says too little to be given, in one line; "" where it is to be given.
+
+    Parameters
+    ----------
+    half_width_octaves
+        Of the interval that holds the truth in nine of ten slides.
+    """
+    mpp = 2**pooled.log2_mpp
+    if half_width_octaves > MAX_HALF_WIDTH_OCTAVES:
+        low, high = (2 ** (pooled.log2_mpp + sign * half_width_octaves) for sign in (-1, 1))
+        return f"looks like anything from {low:.2g} to {high:.2g} µm/px: unlike the tissue learnt from"
+    if pooled.log2_mpp + COARSE_MARGIN * half_width_octaves > np.log2(ANSWERED_MPP[1]):
+        return f"looks like {mpp:.2g} µm/px, too near the {ANSWERED_MPP[1]} up to which can be told"
     return ""
