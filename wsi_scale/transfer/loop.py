@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,9 +41,30 @@ class LoopSettings:
     averaging: float = 0.0
 
 
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters with a learning rate of their own.
+
+    Attributes
+    ----------
+    parameters
+        What is trained.
+    factor
+        Of the learning rate.
+    weight_decay
+        None for the loop's.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    factor: float = 1.0
+    weight_decay: float | None = None
+
+
 @dataclass
 class LoopState:
     """All that training needs to go on: plain tensors and numbers, saved without pickle's help.
+
+    What is frozen never changes and is not part of it.
 
     Attributes
     ----------
@@ -82,6 +103,7 @@ def train(
     validate: Callable[[nn.Module], float],
     settings: LoopSettings,
     *,
+    groups: Sequence[ParameterGroup] | None = None,
     state: LoopState | None = None,
     on_epoch: Callable[[LoopState], None] = lambda _: None,
     on_step: Callable[[float], None] = lambda _: None,
@@ -99,21 +121,19 @@ def train(
         Model and batch → scalar.
     validate
         Model in eval mode → score, smaller is better.
+    groups
+        What is trained at which rate; by default all that requires gradients at the loop's.
     state
         Where an earlier call was interrupted (as handed to ``on_epoch``).
     on_epoch, on_step
         Called with the state after each epoch, and with the loss after each step.
     """
     state = copy.deepcopy(state) if state else LoopState()
-    optimizer = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-    )
+    optimizer = _optimizer(model, groups, settings)
     average = copy.deepcopy(model)
     if state.epoch:
-        model.load_state_dict(state.model)
-        average.load_state_dict(state.average)
+        model.load_state_dict(state.model, strict=False)
+        average.load_state_dict(state.average, strict=False)
         optimizer.load_state_dict(state.optimizer)
     while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
         torch.manual_seed(settings.seed * 100_003 + state.epoch)
@@ -123,9 +143,24 @@ def train(
             score = validate(average)
         _remember(state, model, average, optimizer, mean_loss, score)
         on_epoch(state)
-    model.load_state_dict(state.best_model)
+    model.load_state_dict(state.best_model, strict=False)
     model.eval()
     return state
+
+
+def _optimizer(
+    model: nn.Module, groups: Sequence[ParameterGroup] | None, settings: LoopSettings
+) -> torch.optim.Optimizer:
+    chosen = groups or [ParameterGroup([p for p in model.parameters() if p.requires_grad])]
+    described = [
+        {
+            "params": list(group.parameters),
+            "factor": group.factor,
+            "weight_decay": settings.weight_decay if group.weight_decay is None else group.weight_decay,
+        }
+        for group in chosen
+    ]
+    return torch.optim.AdamW(described, lr=settings.learning_rate)
 
 
 def _one_epoch(
@@ -143,7 +178,7 @@ def _one_epoch(
     for step, batch in enumerate(batches, start=epoch * settings.steps):
         share = rate_at(step, settings.epochs * settings.steps)
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * share
+            group["lr"] = settings.learning_rate * share * group["factor"]
         value = loss(model, batch)
         optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
@@ -157,7 +192,7 @@ def _one_epoch(
 
 @torch.no_grad()
 def _average(average: nn.Module, model: nn.Module, kept: float) -> None:
-    for mean, value in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+    for (_, mean), (_, value) in zip(_moving(average), _moving(model), strict=True):
         if mean.dtype.is_floating_point and kept:
             mean.lerp_(value, 1 - kept)
         else:
@@ -181,4 +216,10 @@ def _remember(
 
 
 def _snapshot(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+    return {name: value.detach().clone() for name, value in _moving(model)}
+
+
+def _moving(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """List what training may change, under the names of the model's state."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return ((name, value) for name, value in model.state_dict().items() if name not in frozen)
