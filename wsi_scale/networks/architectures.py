@@ -41,6 +41,8 @@ class Architecture:
         Smallest input side.
     base
         Name of the known network that it is a cut of, where it is no chain.
+    own_shapes
+        Whether convolutions are as narrow, or split, as the weights say; otherwise other shapes are other networks.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Architecture:
     torchvision_weights: str | None = None
     min_px: int = 16
     base: str | None = None
+    own_shapes: bool = False
 
 
 class _Chain(nn.Module):

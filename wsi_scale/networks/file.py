@@ -50,7 +50,8 @@ class NetworkFile:
     def architecture(self) -> Architecture:
         """The architecture that the file describes; what lies behind the feature layer of a cut is not there."""
         if self.plan is not None:
-            return chain_architecture(self.name, self.plan, self.search_layers, self.feature_layer)
+            chain = chain_architecture(self.name, self.plan, self.search_layers, self.feature_layer)
+            return replace(chain, own_shapes=True)
         whole = architecture(self.base or self.name)
         order = list(whole.nodes)
         kept = order[: order.index(self.feature_layer) + 1]
@@ -63,6 +64,7 @@ class NetworkFile:
             feature_layer=self.feature_layer,
             torchvision_weights=None,
             base=whole.name,
+            own_shapes=True,
         )
 
 
@@ -77,7 +79,8 @@ def write_network_file(path: Path, header: NetworkFile, state: Mapping[str, torc
     Parameters
     ----------
     state
-        Under torchvision's names (``features.<index>.weight`` and ``.bias`` of a chain).
+        Under torchvision's names (``features.<index>.weight`` and ``.bias`` of a chain). A split convolution's are
+        ``<name>.0.weight``, ``<name>.1.weight`` and ``<name>.1.bias``; names of no layer (a head) are carried along.
     """
     content = {
         "format": _FORMAT,

@@ -11,6 +11,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from wsi_scale.errors import ConfigError, WeightsError
 from wsi_scale.networks.architectures import Architecture
 from wsi_scale.networks.chain import build_chain, chain_taps
+from wsi_scale.networks.shapes import fit_shapes
 
 #: Side of the image whose shapes tell a layer's stride.
 _PROBE_PX = 256
@@ -141,7 +142,12 @@ def assemble(
     chosen = sorted(dict.fromkeys(layers), key=order.index)
     with torch.device("meta"):
         trunk = _cut(architecture, chosen)
-        described = _describe(trunk, chosen)
+        if architecture.own_shapes:
+            fit_shapes(trunk, state)
+        try:
+            described = _describe(trunk, chosen)
+        except RuntimeError as error:
+            raise WeightsError(f"{source}: its layers do not fit together ({error}); make it again") from error
     _load(trunk, state, source, chosen[-1])
     return Network(architecture.name, trunk.requires_grad_(False), described, architecture.min_px).eval()
 
