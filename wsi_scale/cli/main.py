@@ -7,7 +7,7 @@ import typer
 from wsi_scale import __version__
 from wsi_scale.cli import cohort, slide, tools
 from wsi_scale.cli.magnification import magnification
-from wsi_scale.cli.prune import prune
+from wsi_scale.cli.prune import finetune, prune
 
 app = typer.Typer(
     name="wsi-scale",
@@ -52,6 +52,7 @@ app.command(hidden=True)(cohort.finish)
 app.command(rich_help_panel="Networks")(tools.calibrate)
 app.command(rich_help_panel="Networks")(tools.train)
 app.add_typer(prune, name="prune", rich_help_panel="Networks")
+app.command(rich_help_panel="Networks")(finetune)
 app.add_typer(tools.weights, name="weights", rich_help_panel="Networks")
 app.command(rich_help_panel="Setting up")(tools.demo)
 app.command(rich_help_panel="Setting up")(tools.doctor)

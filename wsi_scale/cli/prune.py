@@ -1,20 +1,34 @@
-"""Commands that make networks smaller."""
+"""Commands that make networks smaller, and the one that tunes them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
 
+if TYPE_CHECKING:
+    from wsi_scale.transfer.judge import Scores
+
 prune = typer.Typer(no_args_is_help=True, help="Make a pretrained network smaller; the result is a network file.")
+
+Network = Annotated[str, typer.Argument(help="A network by name, or a network file.")]
+Written = Annotated[Path, typer.Option("--output", "-o", help="The network file to write.", show_default=False)]
+Weights = Annotated[Path | None, typer.Option(help="Weights of a named network.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="Labelled images: a folder with a folder for each class, or a table (.tsv, .csv) with the columns file "
+        "and label, or file, case, stain and mpp; by default transfer.data."
+    ),
+]
 
 
 @prune.command()
 def layers(
-    network: Annotated[str, typer.Argument(help="A network by name, or a network file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The network file to write.", show_default=False)],
-    weights: Annotated[Path | None, typer.Option(help="Weights of a named network.")] = None,
+    network: Network,
+    output: Written,
+    weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     device: Device = None,
@@ -30,11 +44,120 @@ def layers(
         found = prune_layers(load(config, assignments, device), network, weights, output)
     for name, r2 in found.r2.items():
         typer.echo(f"{name:12} R² {r2:6.3f}{'  ← cut here' if name == found.layer else ''}")
-    rows = (
-        ("parameters", found.parameters, ",.0f"),
-        ("multiply-adds of a 224-px tile", found.multiply_adds, ",.0f"),
-        ("tiles per second", found.tiles_per_second, ".2f"),
-    )
-    for name, (before, after), form in rows:
-        typer.echo(f"{name}: {before:{form}} → {after:{form}} ({after / before:.2f}×)")
+    _show_change("parameters", found.parameters)
+    _show_change("multiply-adds of a 224-px tile", found.multiply_adds)
+    _show_change("tiles per second", found.tiles_per_second, ",.2f")
     typer.echo(f"network: {found.network}\nregressor: {found.regressor}")
+
+
+@prune.command()
+def channels(
+    network: Network,
+    output: Written,
+    data: Data = None,
+    left: Annotated[
+        float | None, typer.Option(help="Share of the convolutions' parameters to leave; by default transfer.left.")
+    ] = None,
+    weights: Weights = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+) -> None:
+    """Remove the channels that a task needs least, without changing a weight (channel scaling, Wong et al. 2021).
+
+    For VGG16, VGG19, SqueezeNet, the embedded network and what pruning made of them. The file it writes serves as
+    network=FILE for search and extract, and as a network to prune further; calibrate it before a covariant search.
+    """
+    _compress("channels", network, output, data, left, weights, config, assignments, device)
+
+
+@prune.command()
+def basis(
+    network: Network,
+    output: Written,
+    data: Data = None,
+    left: Annotated[
+        float | None, typer.Option(help="Share of the convolutions' parameters to leave; by default transfer.left.")
+    ] = None,
+    weights: Weights = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+) -> None:
+    """Split convolutions into orthonormal filters and keep those that a task needs (basis scaling, Wong et al. 2024).
+
+    For any network; layers keep their channels. After `prune channels`, or before it, it prunes twice.
+    """
+    _compress("basis", network, output, data, left, weights, config, assignments, device)
+
+
+def finetune(
+    network: Network,
+    output: Written,
+    depth: Annotated[int, typer.Option(min=0, help="Blocks to tune, from the top; 0 trains a new head alone.")],
+    data: Data = None,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Keep and tune the lowest blocks instead, and cut the others away.")
+    ] = False,
+    weights: Weights = None,
+    config: ConfigFile = None,
+    assignments: Assignments = None,
+    device: Device = None,
+) -> None:
+    """Tune the top blocks of a network, and a head, on labelled images; what lies below stays as it is.
+
+    Images pass the frozen part once, so they are not varied from epoch to epoch. Goes on where it was interrupted.
+    """
+    with one_line_errors():
+        from wsi_scale.stages.finetune import finetune_network
+
+        settings = load(config, [*(assignments or ()), *_named(data, None)], device)
+        found = finetune_network(settings, network, weights, output, depth=depth, truncate=truncate)
+    typer.echo(f"tuned {found.depth} of {found.blocks} blocks; kept epoch {found.epochs[1]} of {found.epochs[0]}")
+    _show_scores("test", found.scores, found.classes)
+    typer.echo(f"network: {found.network}")
+
+
+def _compress(
+    method: Literal["channels", "basis"],
+    network: str,
+    output: Path,
+    data: Path | None,
+    left: float | None,
+    weights: Path | None,
+    config: Path | None,
+    assignments: list[str] | None,
+    device: str | None,
+) -> None:
+    with one_line_errors():
+        from wsi_scale.stages.compress import compress
+
+        settings = load(config, [*(assignments or ()), *_named(data, left)], device)
+        found = compress(settings, method, network, weights, output)
+    _show_change("parameters of the convolutions", (found.before.parameters, found.after.parameters), digits=3)
+    _show_change("parameters with the head", (found.before.parameters_total, found.after.parameters_total), digits=3)
+    _show_change("multiply-adds of an image", (found.before.multiply_adds, found.after.multiply_adds), digits=3)
+    _show_change("images per second", found.tiles_per_second, ",.1f")
+    for name, measured in (("whole", found.before), ("pruned", found.after)):
+        _show_scores(name, measured.scores, found.classes)
+    typer.echo(f"network: {found.network}")
+
+
+def _named(data: Path | None, left: float | None) -> list[str]:
+    given = {"transfer.data": data, "transfer.left": left}
+    return [f"{key}={value}" for key, value in given.items() if value is not None]
+
+
+def _show_change(name: str, values: tuple[float, float], form: str = ",.0f", digits: int = 2) -> None:
+    before, after = values
+    typer.echo(f"{name}: {before:{form}} → {after:{form}} ({after / before:.{digits}f}×)")
+
+
+def _show_scores(name: str, scores: "Scores", classes: tuple[str, ...]) -> None:
+    if not classes:
+        typer.echo(f"{name}: median error {scores.metric:.3f} octaves")
+        return
+    typer.echo(
+        f"{name}: AUC {scores.metric:.3f}, balanced accuracy {scores.balanced_accuracy:.3f}, "
+        f"calibration error {scores.calibration_error:.3f}"
+    )

@@ -197,6 +197,50 @@ class TrainingConfig(Section):
     """Seed of everything random."""
 
 
+class TransferConfig(Section):
+    """Making a network smaller for a task, and tuning it: `prune channels`, `prune basis`, `finetune`."""
+
+    data: Path | None = None
+    """Folder with a folder of images for each class, or a table (.tsv, .csv) of file and label, or of fields of known
+    mpp (file, case, stain, mpp)."""
+    kept_out: Path | None = None
+    """Table of cases (column case) whose fields play no part."""
+    stain: str | None = "H&E"
+    """Only fields of this stain; null for all."""
+    tiles: PositiveInt = Field(default=600, ge=30)
+    """Tiles drawn from fields to train on; as many to test, a third to validate."""
+    mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.25, 2.0)
+    """µm per pixel of those tiles, log-uniformly."""
+    side_px: PositiveInt = Field(default=96, ge=32, le=1024)
+    """Side of the images as the network sees them, pixels; labelled images are squared to it."""
+    left: float = Field(default=0.05, gt=0, lt=1)
+    """Share of the convolutions' parameters that pruning leaves."""
+    rounds: PositiveInt = 3
+    """Rounds of pruning; each removes the same share of what is left."""
+    epochs: PositiveInt = 4
+    """Epochs of a round."""
+    batch: PositiveInt = 16
+    """Images in a batch."""
+    learning_rate: PositiveFloat = 2e-2
+    """Of the scales that pruning trains."""
+    penalty: float = Field(default=0.5, ge=0)
+    """Weight of the mean scale in the loss of `prune channels`."""
+    penalty_by: Literal["channels", "operations"] = "channels"
+    """Whether the penalty counts channels alike, or by the multiply-adds that they cause."""
+    tuning_epochs: PositiveInt = 20
+    """Epochs of `finetune`, at most."""
+    tuning_rate: PositiveFloat = 1e-4
+    """Learning rate of the topmost block that `finetune` trains; the head's is ten times that."""
+    block_decay: float = Field(default=0.5, gt=0, le=1)
+    """Learning rate of each block as a share of the one above."""
+    batch_norm: Literal["frozen", "tuned"] = "frozen"
+    """Statistics of batch norms in tuned blocks: kept, or learnt from the batches; in frozen blocks always kept."""
+    patience: PositiveInt = 5
+    """Epochs without a better validation before `finetune` stops."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of splits, drawn tiles and training."""
+
+
 class DemoConfig(Section):
     """The demo's own slides."""
 
@@ -225,6 +269,7 @@ class Config(Section):
     magnification: MagnificationConfig = MagnificationConfig()
     execution: ExecutionConfig = ExecutionConfig()
     training: TrainingConfig = TrainingConfig()
+    transfer: TransferConfig = TransferConfig()
     demo: DemoConfig = DemoConfig()
 
     @field_validator("slides", mode="before")

@@ -1,1 +1,1 @@
-"""Making networks smaller and tuning them; so far the one training loop."""
+"""Making networks smaller and tuning them: the one training loop, channels, bases, depth, and how to judge them."""

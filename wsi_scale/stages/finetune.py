@@ -1,0 +1,144 @@
+"""Stage `finetune`: a network and labelled images → the same network, its top blocks tuned, with a head."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsi_scale.artifacts.fingerprint import fingerprint
+from wsi_scale.config.models import Config, TransferConfig
+from wsi_scale.errors import ConfigError
+from wsi_scale.execution.compute import resolve
+from wsi_scale.execution.progress import progress
+from wsi_scale.networks.architectures import Architecture
+from wsi_scale.networks.cut import header_up_to
+from wsi_scale.networks.file import write_network_file
+from wsi_scale.networks.load import find_network
+from wsi_scale.stages.compress import device_of, task_of
+from wsi_scale.stages.labelled import read_examples
+from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
+from wsi_scale.transfer.judge import Scores, judge_outputs
+from wsi_scale.transfer.learner import Learner, outputs_of
+from wsi_scale.transfer.loop import LoopState
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """A tuned network.
+
+    Attributes
+    ----------
+    network
+        The file.
+    classes
+        Of the task; () for log2 mpp.
+    depth, blocks
+        Blocks that were tuned, of how many.
+    epochs
+        Epochs trained, and the one that was kept.
+    scores
+        On the test images.
+    """
+
+    network: Path
+    classes: tuple[str, ...]
+    depth: int
+    blocks: int
+    epochs: tuple[int, int]
+    scores: Scores
+
+
+def finetune_network(
+    config: Config, network: str, weights: Path | None, output: Path, *, depth: int, truncate: bool = False
+) -> Finetuned:
+    """Tune the top ``depth`` blocks and a new head on ``transfer.data``, and write a network file.
+
+    Parameters
+    ----------
+    depth
+        0 trains the head alone. With ``truncate`` the lowest ``depth`` blocks are kept and tuned, and the rest is
+        cut away (Peng et al. 2023).
+
+    Raises
+    ------
+    ConfigError
+        The network has no such depth, or there are no labelled images.
+    """
+    settings = config.transfer
+    source = find_network(network, weights)
+    known = source.architecture
+    ends = ends_of(known, depth, truncate=truncate)
+    tapped = source.tapped(ends)
+    examples, split = read_examples(settings)
+    device = device_of(resolve(config.execution))
+    task = task_of(examples, split, settings, device)
+    parts = at_depth(tapped, ends, depth)
+    print_ = fingerprint("finetune", network=tapped.digest, depth=depth, settings=settings.model_dump(mode="json"))
+    checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
+    state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
+    with progress("finetune", settings.tuning_epochs, unit="epochs") as advance:
+
+        def on_epoch(now: LoopState) -> None:
+            nonlocal state
+            state = now
+            write_checkpoint(checkpoint, now)
+            advance(1)
+
+        learner, inputs = finetune(parts, task, tuning_of(settings), device, state=state, on_epoch=on_epoch)
+    outputs = outputs_of(learner, inputs, split.test, device).numpy()
+    scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
+    epochs = (state.epoch, state.best_epoch + 1) if state else (0, 0)
+    provenance = {
+        "made_by": "wsi-scale finetune",
+        "parent": tapped.name,
+        "parent_digest": tapped.digest,
+        "task": {"data": str(settings.data), "classes": list(examples.classes), "rows": len(split.training)},
+        "settings": settings.model_dump(mode="json", exclude={"data"}),
+        "depth": depth,
+        "truncated": truncate,
+        "epochs": epochs,
+        "scores": vars(scores),
+        "history": [] if state is None else [[round(value, 5) for value in row] for row in state.history],
+    }
+    header = header_up_to(known, ends[-1], f"{known.name}_tuned{depth}", provenance)
+    write_network_file(output, header, state_of(parts, learner))
+    checkpoint.unlink(missing_ok=True)
+    return Finetuned(output, examples.classes, depth, len(ends), epochs, scores)
+
+
+def ends_of(known: Architecture, depth: int, *, truncate: bool) -> tuple[str, ...]:
+    """Last layers of the blocks that a network consists of when it is tuned.
+
+    Raises
+    ------
+    ConfigError
+        The network has fewer blocks.
+    """
+    ends = known.published_layers
+    least = 1 if truncate else 0
+    if not least <= depth <= len(ends):
+        raise ConfigError(f"--depth {depth}: {known.name} has {len(ends)} blocks; give {least} to {len(ends)}")
+    return ends[:depth] if truncate else ends
+
+
+def tuning_of(settings: TransferConfig) -> Tuning:
+    """How a configuration tunes."""
+    return Tuning(
+        settings.tuning_epochs,
+        settings.batch,
+        settings.patience,
+        settings.seed,
+        settings.tuning_rate,
+        settings.block_decay,
+        settings.batch_norm,
+    )
+
+
+def state_of(parts: Depth, learner: Learner) -> dict[str, torch.Tensor]:
+    """Weights of the whole network and its head, under torchvision's names."""
+    state: dict[str, torch.Tensor] = {}
+    for part in (parts.lower, parts.upper):
+        if part is not None:
+            state |= part.state_dict()
+    return state | {f"head.{key}": value for key, value in learner.head.state_dict().items()}

@@ -1,0 +1,186 @@
+"""How deep to tune: the top blocks of a network and its head learn, what lies below is frozen, or cut away.
+
+Kandel & Castelli (2020) tune block by block from the top; Peng et al. (2023) keep and tune the lowest blocks and cut
+the others away.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import fx, nn
+
+from wsi_scale.networks.graph import block_modules, single_output, split_after
+from wsi_scale.networks.network import Network
+from wsi_scale.transfer.learner import Device, Inputs, Learner, compute_once, standard_head, tune
+from wsi_scale.transfer.loop import LoopSettings, LoopState, ParameterGroup
+from wsi_scale.transfer.rounds import HEAD, Task
+
+#: Learning rate of the head over the topmost block's.
+HEAD_FACTOR = 10.0
+#: Maps of a frozen part that are computed once, bytes at most; more are computed at each step.
+CACHE_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How the top of a network is tuned.
+
+    Attributes
+    ----------
+    epochs, batch, patience, seed
+        Of the training.
+    rate, block_decay
+        Learning rate of the topmost block, and each block's as a share of the one above.
+    batch_norm
+        Whether batch norms of tuned blocks keep their statistics; those of frozen blocks always do.
+    """
+
+    epochs: int = 20
+    batch: int = 16
+    patience: int = 5
+    seed: int = 0
+    rate: float = 1e-4
+    block_decay: float = 0.5
+    batch_norm: Literal["frozen", "tuned"] = "frozen"
+
+
+@dataclass(frozen=True)
+class Depth:
+    """A network as it is tuned to some depth.
+
+    Attributes
+    ----------
+    lower
+        Images → maps, frozen; None where everything learns.
+    upper
+        Those maps (or images) → the last map; None where only the head learns.
+    blocks
+        Modules of the upper part, block by block, shallow to deep.
+    """
+
+    lower: fx.GraphModule | None
+    upper: fx.GraphModule | None
+    blocks: Sequence[Sequence[str]]
+
+
+def at_depth(network: Network, ends: Sequence[str], depth: int) -> Depth:
+    """Divide a network into what is frozen and the top ``depth`` blocks.
+
+    Parameters
+    ----------
+    network
+        Tapped at ``ends``, the last layer of each block; the last of them is its deepest tap.
+    depth
+        0 for the head alone, up to the number of blocks.
+    """
+    blocks = block_modules(network, ends)
+    if depth == 0:
+        return Depth(single_output(network), None, ())
+    if depth == len(ends):
+        return Depth(None, single_output(network), blocks)
+    lower, upper = split_after(network, ends[-depth - 1])
+    return Depth(lower, upper, blocks[-depth:])
+
+
+def finetune(
+    parts: Depth,
+    task: Task,
+    tuning: Tuning,
+    device: Device,
+    *,
+    cache: bool = True,
+    state: LoopState | None = None,
+    on_epoch: Callable[[LoopState], None] = lambda _: None,
+) -> tuple[Learner, Inputs]:
+    """Tune the upper part and a head; nothing of the lower part changes.
+
+    Parameters
+    ----------
+    cache
+        Whether what the frozen part makes of the images is computed once (where memory allows), instead of at each
+        step. That excludes images that differ from epoch to epoch; the result is the same.
+    state
+        Where an earlier call was interrupted.
+
+    Returns
+    -------
+    learner, inputs
+        In evaluation mode, on the device; and what it takes for a row.
+    """
+    frozen = _frozen(parts, device)
+    inputs = _inputs(frozen, task, device, cache=cache)
+    upper = nn.Identity() if parts.upper is None else parts.upper.requires_grad_(True)
+    learner = Learner(
+        upper, standard_head(torch.zeros(1, 1), task.target[:1], 1), learn_statistics=tuning.batch_norm == "tuned"
+    ).to(device.name)
+    learner.eval()
+    features = compute_once(learner.pooled, inputs, task.split.training, device)
+    learner.head = standard_head(features, task.target[task.split.training], task.outputs).to(device.name)
+    only_head = parts.upper is None
+    tune(
+        learner,
+        inputs,
+        task.target,
+        task.split,
+        LoopSettings(
+            tuning.epochs,
+            1,
+            HEAD.learning_rate if only_head else tuning.rate,
+            HEAD.weight_decay,
+            tuning.patience,
+            tuning.seed,
+        ),
+        device,
+        batch=tuning.batch,
+        groups=_groups(learner, parts, tuning),
+        state=state,
+        on_epoch=on_epoch,
+    )
+    return learner, inputs
+
+
+def _frozen(parts: Depth, device: Device) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    if parts.lower is None:
+        return None
+    lower = parts.lower.requires_grad_(False).eval().to(device.name)
+    if parts.upper is not None:
+        return lower
+    # Only spatial means go into a head: those are kept, as maps of one pixel.
+    return lambda images: lower(images).float().mean(dim=(2, 3), keepdim=True)
+
+
+def _inputs(
+    frozen: Callable[[torch.Tensor], torch.Tensor] | None, task: Task, device: Device, *, cache: bool
+) -> Inputs:
+    if frozen is None:
+        return task.inputs
+
+    @torch.no_grad()
+    def at_each_step(rows: NDArray[np.int64]) -> torch.Tensor:
+        with device.precision():
+            return frozen(task.inputs(rows)).float()
+
+    rows = np.concatenate([task.split.training, task.split.validation, task.split.test])
+    size = math.prod(at_each_step(rows[:1]).shape) * 4 * len(rows)
+    if not cache or size > CACHE_BYTES:
+        return at_each_step
+    maps = compute_once(frozen, task.inputs, rows, device)
+    place = np.full(len(task.target), -1)
+    place[rows] = np.arange(len(rows))
+    return lambda chosen: maps[place[chosen]].to(device.name)
+
+
+def _groups(learner: Learner, parts: Depth, tuning: Tuning) -> list[ParameterGroup]:
+    if parts.upper is None:
+        return [ParameterGroup(list(learner.head.parameters()))]
+    groups = [ParameterGroup(list(learner.head.parameters()), HEAD_FACTOR)]
+    for above, block in enumerate(reversed(parts.blocks)):
+        parameters = [p for name in block for p in parts.upper.get_submodule(name).parameters()]
+        if parameters:
+            groups.append(ParameterGroup(parameters, tuning.block_decay**above))
+    return groups
