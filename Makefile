@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format lint types imports tests workflow lock truth bench magnification backbones wheel wheel-test clean
+.PHONY: help install demo test format lint types imports tests workflow lock truth bench magnification backbones \
+	small-networks small-networks-full fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +62,18 @@ magnification: install ## Every figure of µm per pixel from pixels, from kept n
 backbones: install ## Train the six embedded networks, 45 minutes each; resumable (needs WSI_SCALE_DATA)
 	$(BIN)/python -c "from benchmarks.data import data_root; data_root()"
 	$(BIN)/snakemake --snakefile workflows/experiments/backbones.smk --cores all
+
+small-networks: install ## Small networks from frozen VGG19, within an hour (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.transfer small
+
+small-networks-full: install ## The same with five seeds and all images; resumable, best on a GPU
+	$(BIN)/python -m benchmarks.transfer small --full
+
+fine-tuning: install ## How deep to tune, smoke version (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.transfer tuning
+
+fine-tuning-full: install ## The same for three architectures, three tasks, three seeds; resumable, best on a GPU
+	$(BIN)/python -m benchmarks.transfer tuning --full
 
 wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -1,0 +1,204 @@
+"""Small networks from frozen VGG19: one job a task, seed and variant, each kept as soon as it is there."""
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+
+from benchmarks.data import RESULTS, data_root
+from benchmarks.transfer.tasks import FULL, QUICK, load_task, settings_of
+from wsi_scale.artifacts.documents import read_json, write_json
+from wsi_scale.config.models import ExecutionConfig
+from wsi_scale.execution.compute import resolve
+from wsi_scale.networks.graph import single_output
+from wsi_scale.networks.load import find_network
+from wsi_scale.stages.compress import MethodName, device_of, method_of, parameters_of, plan_of, task_of, write_small
+from wsi_scale.transfer.cost import cost_of, tiles_per_second
+from wsi_scale.transfer.depth import Depth, Tuning, finetune
+from wsi_scale.transfer.judge import judge_outputs, metric_name, paired_difference
+from wsi_scale.transfer.learner import Device, Examples, Learner, LinearHead, Split, outputs_of
+from wsi_scale.transfer.rounds import Task, fitted_head, prune
+
+TASKS = ("xray", "pcam", "mpp")
+VARIANTS = ("frozen", "channel", "basis", "channel+basis", "basis+channel", "magnitude", "scratch")
+#: Share of the convolutions' parameters that one pruning leaves, and that both together leave.
+LEFT, LEFT_TWICE = 0.05, 0.015
+NETWORK, LAYER = "vgg19", "C5_4"
+#: Learning rate and epochs of the network that is trained from scratch.
+SCRATCH_RATE, SCRATCH_EPOCHS = 1e-3, 40
+#: Variant → how, from which network, and down to which share of that.
+STEPS: dict[str, tuple[MethodName, str, float]] = {
+    "channel": ("channels", "frozen", LEFT),
+    "basis": ("basis", "frozen", LEFT),
+    "magnitude": ("magnitude", "frozen", LEFT),
+    "channel+basis": ("basis", "channel", LEFT_TWICE / LEFT),
+    "basis+channel": ("channels", "basis", LEFT_TWICE / LEFT),
+}
+
+
+def seeds_of(*, full: bool) -> range:
+    """Seeds of training."""
+    return range(5 if full else 3)
+
+
+def job_path(task: str, seed: int, variant: str, *, full: bool) -> Path:
+    """Where a job leaves its figures; its network lies beside it."""
+    return RESULTS / ("small_networks_full" if full else "small_networks") / f"{task}-{seed}-{variant}.json"
+
+
+def run_job(task: str, seed: int, variant: str, *, full: bool) -> dict[str, Any]:
+    """Make one network for one task, and keep what it says of the test images; a job that is there is read."""
+    path = job_path(task, seed, variant, full=full)
+    if path.exists():
+        return dict(read_json(path))
+    start = time.perf_counter()
+    size = FULL if full else QUICK
+    left = STEPS[variant][2] if variant in STEPS else LEFT
+    root = data_root()
+    settings = settings_of(root, task, size, seed, left=left)
+    examples, split = load_task(root, task, size)
+    device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
+    work = task_of(examples, split, settings, device)
+    if variant == "scratch":
+        trunk, head = _from_scratch(path.with_name(f"{task}-{seed}-channel.safetensors"), work, seed, device)
+    else:
+        trunk = _parent(task, seed, variant, full=full)
+        if variant in STEPS:
+            most = parameters_of(trunk)
+            way = method_of(STEPS[variant][0], trunk, NETWORK, settings)
+            trunk = prune(trunk, way, work, plan_of(settings), device, most=most)
+        head = fitted_head(trunk, work, seed, device)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if variant != "frozen":
+        source = find_network(NETWORK)
+        write_small(path.with_suffix(".safetensors"), source, trunk, head, f"vgg19-{variant}", {"made_by": __name__})
+    result = _judged(trunk, head, work, examples, split, device)
+    write_json(path, result | {"seconds": round(time.perf_counter() - start, 1)})
+    return dict(read_json(path))
+
+
+def _parent(task: str, seed: int, variant: str, *, full: bool) -> fx.GraphModule:
+    """Load the network that a variant starts from."""
+    before = STEPS[variant][1] if variant in STEPS else "frozen"
+    if before == "frozen":
+        return single_output(find_network(NETWORK).tapped([LAYER]))
+    run_job(task, seed, before, full=full)
+    path = job_path(task, seed, before, full=full).with_suffix(".safetensors")
+    return single_output(find_network(str(path)).tapped([LAYER]))
+
+
+def _from_scratch(model: Path, task: Task, seed: int, device: Device) -> tuple[fx.GraphModule, LinearHead]:
+    """Train a network of the same shape from random weights."""
+    torch.manual_seed(seed)
+    trunk = single_output(find_network(str(model)).tapped([LAYER]))
+    for module in trunk.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    names = [name for name, module in trunk.named_modules() if isinstance(module, nn.Conv2d)]
+    tuning = Tuning(epochs=SCRATCH_EPOCHS, seed=seed, rate=SCRATCH_RATE, patience=SCRATCH_EPOCHS, block_decay=1.0)
+    learner, _ = finetune(Depth(None, trunk, [names]), task, tuning, device)
+    return trunk.cpu(), learner.head.cpu()
+
+
+def _judged(
+    trunk: nn.Module, head: LinearHead, task: Task, examples: Examples, split: Split, device: Device
+) -> dict[str, Any]:
+    learner = Learner(trunk, head).to(device.name).eval()
+    outputs = outputs_of(learner, task.inputs, split.test, device).numpy()
+    scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
+    trunk.cpu()
+    convolutions = parameters_of(trunk)
+    return {
+        "metric_name": metric_name(examples.classes),
+        **asdict(scores),
+        "parameters": convolutions,
+        "parameters_total": convolutions + sum(p.numel() for p in head.linear.parameters()),
+        "multiply_adds": cost_of(trunk, task.side_px).multiply_adds,
+        "training": len(split.training),
+        "outputs": np.round(outputs, 5).tolist(),
+    }
+
+
+def summarise(*, full: bool) -> dict[str, dict[str, dict[str, Any]]]:
+    """Put the jobs of all seeds together: differences to the frozen network on the same images, and measured speed."""
+    root, size = data_root(), FULL if full else QUICK
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for task in TASKS:
+        examples, split = load_task(root, task, size)
+        found = {v: [run_job(task, seed, v, full=full) for seed in seeds_of(full=full)] for v in VARIANTS}
+        outputs = {v: [np.array(job["outputs"]) for job in jobs] for v, jobs in found.items()}
+        rates = _rates(task, full=full)
+        table[task] = {}
+        for variant, jobs in found.items():
+            difference, low, high = paired_difference(
+                outputs[variant], outputs["frozen"], examples.target[split.test], examples.groups[split.test],
+                examples.classes,
+            )  # fmt: skip
+            metrics = np.array([job["metric"] for job in jobs])
+            table[task][variant] = {
+                "metric_name": jobs[0]["metric_name"],
+                "metric": round(float(metrics.mean()), 4),
+                "spread": round(float(metrics.std(ddof=1)), 4),
+                "difference": round(difference, 4),
+                "difference_low": round(low, 4),
+                "difference_high": round(high, 4),
+                "balanced_accuracy": _mean(jobs, "balanced_accuracy"),
+                "calibration_error": _mean(jobs, "calibration_error"),
+                "parameters": round(float(np.mean([job["parameters"] for job in jobs]))),
+                "parameters_total": round(float(np.mean([job["parameters_total"] for job in jobs]))),
+                "multiply_adds": round(float(np.mean([job["multiply_adds"] for job in jobs]))),
+                "tiles_per_second": round(rates[variant], 2),
+                "test_images": len(split.test),
+                "seeds": len(jobs),
+            }
+    return table
+
+
+def _mean(jobs: list[dict[str, Any]], key: str) -> float | None:
+    values = [job[key] for job in jobs]
+    return None if values[0] is None else round(float(np.mean(values)), 4)
+
+
+def _rates(task: str, *, full: bool) -> dict[str, float]:
+    """Images a second of each variant's first network, all measured in turn."""
+    side_px = settings_of(data_root(), task, QUICK, 0).side_px
+    networks = [
+        single_output(find_network(NETWORK).tapped([LAYER]))
+        if variant == "frozen"
+        else single_output(
+            find_network(str(job_path(task, 0, variant, full=full).with_suffix(".safetensors"))).tapped([LAYER])
+        )
+        for variant in VARIANTS
+    ]
+    return dict(zip(VARIANTS, tiles_per_second(list(networks), side_px, batch=16), strict=True))
+
+
+def main(*, full: bool) -> None:
+    """Run what is not there yet, print and write."""
+    for task in TASKS:
+        for seed in seeds_of(full=full):
+            for variant in VARIANTS:
+                job = run_job(task, seed, variant, full=full)
+                print(
+                    f"{task:5} seed {seed} {variant:14} {job['metric_name']} {job['metric']:.3f}  "
+                    f"{job['parameters']:>12,} parameters  {job['seconds']:7.1f} s",
+                    flush=True,
+                )
+    table = summarise(full=full)
+    target = RESULTS / ("small_networks_full.json" if full else "small_networks.json")
+    write_json(target, table)
+    print(f"written {target}", file=sys.stderr)
+    for task, variants in table.items():
+        for variant, row in variants.items():
+            print(
+                f"{task:5} {variant:14} {row['metric']:.3f} ± {row['spread']:.3f}  {row['difference']:+.3f} "
+                f"({row['difference_low']:+.3f} to {row['difference_high']:+.3f})  {row['parameters']:>12,}  "
+                f"{row['tiles_per_second']:8.1f}/s"
+            )

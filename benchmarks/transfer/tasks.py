@@ -1,0 +1,86 @@
+"""The three tasks: pneumonia on X-rays, tumour on patches of PatchCamelyon, µm per pixel on tissue."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.config.models import TransferConfig
+from wsi_scale.stages.labelled import read_examples
+from wsi_scale.transfer.learner import Examples, Split
+
+#: Name → table below the data folder, and side of the images.
+TABLES = {"xray": ("xray/xray.tsv", 64), "pcam": ("patches/pcam.tsv", 64), "mpp": ("tissue/crops.tsv", 96)}
+#: X-rays of the training and the validation part, by patient; the others test. Their table names one part only.
+XRAY_PARTS = (300, 100)
+#: Cases that the embedded network has seen never train or test it.
+KEPT_OUT = Path("configs/kept_out.tsv")
+#: Split of what no table splits, the same for all seeds of training.
+SPLIT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of a task is used.
+
+    Attributes
+    ----------
+    training, validation
+        Images at most.
+    tiles
+        Tiles drawn of tissue to train on, and to test.
+    epochs, rounds
+        Of pruning.
+    tuning_epochs
+        Of tuning, at most.
+    """
+
+    training: int = 200
+    validation: int = 100
+    tiles: int = 200
+    epochs: int = 3
+    rounds: int = 3
+    tuning_epochs: int = 8
+
+
+QUICK = Size()
+FULL = Size(training=10_000, validation=10_000, tiles=1500, epochs=8, rounds=4, tuning_epochs=20)
+
+
+def settings_of(root: Path, task: str, size: Size, seed: int, *, left: float = 0.05) -> TransferConfig:
+    """Configure a task as `wsi-scale prune` takes it."""
+    table, side_px = TABLES[task]
+    return TransferConfig(
+        data=root / table,
+        side_px=side_px,
+        tiles=size.tiles,
+        left=left,
+        epochs=size.epochs,
+        rounds=size.rounds,
+        tuning_epochs=size.tuning_epochs,
+        seed=seed,
+    )
+
+
+def load_task(root: Path, task: str, size: Size) -> tuple[Examples, Split]:
+    """Read a task's images and who trains, validates and tests; all test images there are."""
+    settings = settings_of(root, task, size, SPLIT_SEED)
+    examples, split = read_examples(settings)
+    if task == "xray":
+        order = np.random.default_rng(SPLIT_SEED).permutation(len(examples.target))
+        parts = np.split(order, np.cumsum(XRAY_PARTS))
+        split = Split(*(np.sort(part) for part in parts))
+    training = few(split.training, examples, size.training)
+    return examples, replace(split, training=training, validation=few(split.validation, examples, size.validation))
+
+
+def few(rows: NDArray[np.int64], examples: Examples, most: int) -> NDArray[np.int64]:
+    """At most so many rows, classes in equal shares as far as they go."""
+    if len(rows) <= most:
+        return rows
+    mixed = np.random.default_rng(SPLIT_SEED).permutation(rows)
+    if not examples.classes:
+        return np.sort(mixed[:most])
+    share = most // len(examples.classes)
+    return np.sort(np.concatenate([mixed[examples.target[mixed] == c][:share] for c in range(len(examples.classes))]))

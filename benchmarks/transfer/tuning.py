@@ -1,0 +1,100 @@
+"""How deep to tune: one job a dataset, architecture, depth and seed, each kept as soon as it is there."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.data import RESULTS, data_root
+from benchmarks.transfer.tasks import FULL, QUICK, load_task, settings_of
+from wsi_scale.artifacts.documents import read_json, write_json
+from wsi_scale.config.models import ExecutionConfig
+from wsi_scale.errors import WeightsError
+from wsi_scale.execution.compute import resolve
+from wsi_scale.networks.load import find_network
+from wsi_scale.stages.compress import device_of, task_of
+from wsi_scale.stages.finetune import ends_of, tuning_of
+from wsi_scale.transfer.depth import at_depth, finetune
+from wsi_scale.transfer.judge import judge_outputs, metric_name
+from wsi_scale.transfer.learner import outputs_of
+
+#: What the smoke version tunes, and the larger run; truncated to the lowest blocks is an extra line of that.
+SMOKE = (("pcam",), ("vgg19", "embedded"), range(1))
+LARGE = (("xray", "pcam", "mpp"), ("vgg19", "squeezenet1_1", "embedded"), range(3))
+#: Architectures whose weights may not be at hand: listed as not evaluated then.
+OTHERS = ("vgg16", "resnet50", "inception_v3")
+
+
+def job_path(dataset: str, architecture: str, depth: int, seed: int, *, full: bool, truncated: bool = False) -> Path:
+    """Where a job leaves its figures."""
+    folder = RESULTS / ("fine_tuning_full" if full else "fine_tuning")
+    return folder / f"{dataset}-{architecture}-{'first' if truncated else 'top'}{depth}-{seed}.json"
+
+
+def run_job(
+    dataset: str, architecture: str, depth: int, seed: int, *, full: bool, truncated: bool = False
+) -> dict[str, Any]:
+    """Tune one network to one depth; a job that is there is read."""
+    path = job_path(dataset, architecture, depth, seed, full=full, truncated=truncated)
+    if path.exists():
+        return dict(read_json(path))
+    size = FULL if full else QUICK
+    root = data_root()
+    settings = settings_of(root, dataset, size, seed)
+    examples, split = load_task(root, dataset, size)
+    device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
+    work = task_of(examples, split, settings, device)
+    source = find_network(architecture)
+    ends = ends_of(source.architecture, depth, truncate=truncated)
+    start = time.perf_counter()
+    learner, inputs = finetune(at_depth(source.tapped(ends), ends, depth), work, tuning_of(settings), device)
+    seconds = time.perf_counter() - start
+    outputs = outputs_of(learner, inputs, split.test, device).numpy()
+    scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    result = {"metric_name": metric_name(examples.classes), **vars(scores), "seconds": round(seconds, 1)}
+    write_json(path, result | {"outputs": np.round(outputs, 5).tolist()})
+    return dict(read_json(path))
+
+
+def main(*, full: bool) -> None:
+    """Run what is not there yet, print and write."""
+    datasets, architectures, seeds = LARGE if full else SMOKE
+    table: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    for dataset in datasets:
+        table[dataset] = {}
+        for architecture in architectures:
+            blocks = len(find_network(architecture).architecture.published_layers)
+            lines = [(depth, False) for depth in range(blocks + 1)]
+            lines += [(depth, True) for depth in range(1, blocks)] if full else []
+            table[dataset][architecture] = {}
+            for depth, truncated in lines:
+                jobs = [run_job(dataset, architecture, depth, seed, full=full, truncated=truncated) for seed in seeds]
+                name = f"truncated {depth}" if truncated else str(depth)
+                table[dataset][architecture][name] = row = _row(jobs)
+                print(
+                    f"{dataset} {architecture:14} {name:12} {row['metric_name']} {row['metric']:.3f} "
+                    f"± {row['spread']:.3f}  {row['seconds']:6.1f} s",
+                    flush=True,
+                )
+    for name in OTHERS:
+        try:
+            find_network(name).tapped(find_network(name).architecture.published_layers)
+        except WeightsError:
+            print(f"{name}: not evaluated (no weights at hand)")
+    target = RESULTS / ("fine_tuning_full.json" if full else "fine_tuning.json")
+    write_json(target, table)
+    print(f"written {target}", file=sys.stderr)
+
+
+def _row(jobs: list[dict[str, Any]]) -> dict[str, Any]:
+    metrics = np.array([job["metric"] for job in jobs])
+    return {
+        "metric_name": jobs[0]["metric_name"],
+        "metric": round(float(metrics.mean()), 4),
+        "spread": round(float(metrics.std(ddof=1)), 4) if len(metrics) > 1 else 0.0,
+        "seconds": round(float(np.mean([job["seconds"] for job in jobs])), 1),
+    }
