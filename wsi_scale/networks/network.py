@@ -143,7 +143,7 @@ def assemble(
     with torch.device("meta"):
         trunk = _cut(architecture, chosen)
         if architecture.own_shapes:
-            fit_shapes(trunk, state)
+            fit_shapes(trunk, state, narrower=architecture.plan is None)
         try:
             described = _describe(trunk, chosen)
         except RuntimeError as error:

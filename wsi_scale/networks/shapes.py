@@ -7,16 +7,19 @@ import torch
 from torch import nn
 
 
-def fit_shapes(module: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+def fit_shapes(module: nn.Module, state: Mapping[str, torch.Tensor], *, narrower: bool = True) -> None:
     """Replace convolutions and batch norms whose weights have other shapes; in place, on the module's device.
 
     A convolution ``name`` of which ``state`` holds ``name.0.weight`` and ``name.1.weight`` becomes two: one with
-    its kernel and stride, without bias, and a 1 × 1 convolution that maps its channels to the old ones. Kernel
-    sizes are the architecture's; what does not fit them is left for the loading of weights to refuse.
+    its kernel and stride, without bias, and a 1 × 1 convolution that maps its channels to the old ones. Kernel sizes
+    are the architecture's, and so are widths unless ``narrower``; what does not fit them is left for the loading of
+    weights to refuse.
     """
     for name, child in list(module.named_modules()):
         if isinstance(child, nn.Conv2d):
             if (weight := state.get(f"{name}.weight")) is not None:
+                if not narrower:
+                    continue
                 module.set_submodule(name, _conv_like(child, weight, bias=child.bias is not None))
             elif f"{name}.0.weight" in state and f"{name}.1.weight" in state:
                 basis = _conv_like(child, state[f"{name}.0.weight"], bias=False)

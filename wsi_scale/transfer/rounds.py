@@ -101,6 +101,10 @@ class PruneState:
 class Method(Protocol):
     """A way to make a trunk smaller."""
 
+    @property
+    def least_score(self) -> float:
+        """What scores less is removed in any case."""
+
     def attach(self, trunk: fx.GraphModule) -> fx.GraphModule:
         """Return a copy, frozen but for what stands for importance."""
 
@@ -135,11 +139,14 @@ class ChannelScaling:
         Of the mean scale in the loss.
     costs
         Convolution → what each of its channels counts in that mean.
+    least_score
+        Scale below which a channel goes in any case.
     """
 
     flow: Flow
     weight: float
     costs: Mapping[str, float]
+    least_score: float = channels.DEAD
 
     def attach(self, trunk: fx.GraphModule) -> fx.GraphModule:
         """Return a copy with a scale of 1 behind every ReLU."""
@@ -186,6 +193,8 @@ class Magnitude(ChannelScaling):
 @dataclass(frozen=True)
 class BasisScaling:
     """Wong et al. 2024: factors of orthonormal filters, first-order Taylor importance."""
+
+    least_score: float = 0.0
 
     def attach(self, trunk: fx.GraphModule) -> fx.GraphModule:
         """Return a copy of split convolutions."""
@@ -258,6 +267,7 @@ def prune(
             method.scores(learner, _losses(learner, task, plan.batch, device)),
             lambda chosen, inside=inside: method.parameters(inside, chosen),  # type: ignore[misc]
             int(most * plan.share_after(number + 1)),
+            method.least_score,
         )
         learnt = {name: value.detach().cpu().clone() for name, value in _learnt(learner).items()}
         state.finished.append({"model": learnt, "kept": {name: mask.cpu() for name, mask in kept.items()}})
