@@ -17,11 +17,21 @@ from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.execution.compute import resolve
 from wsi_scale.networks.graph import single_output
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import MethodName, device_of, method_of, parameters_of, plan_of, task_of, write_small
-from wsi_scale.transfer.cost import cost_of, tiles_per_second
+from wsi_scale.stages.compress import (
+    MethodName,
+    device_of,
+    measure,
+    method_of,
+    outputs_on_test,
+    parameters_of,
+    plan_of,
+    task_of,
+    write_small,
+)
+from wsi_scale.transfer.cost import tiles_per_second
 from wsi_scale.transfer.depth import Depth, Tuning, finetune
-from wsi_scale.transfer.judge import judge_outputs, metric_name, paired_difference
-from wsi_scale.transfer.learner import Device, Examples, Learner, LinearHead, Split, outputs_of
+from wsi_scale.transfer.judge import metric_name, paired_difference
+from wsi_scale.transfer.learner import Device, LinearHead
 from wsi_scale.transfer.rounds import Task, fitted_head, prune
 
 TASKS = ("xray", "pcam", "mpp")
@@ -77,8 +87,11 @@ def run_job(task: str, seed: int, variant: str, *, full: bool) -> dict[str, Any]
     if variant != "frozen":
         source = find_network(NETWORK)
         write_small(path.with_suffix(".safetensors"), source, trunk, head, f"vgg19-{variant}", {"made_by": __name__})
-    result = _judged(trunk, head, work, examples, split, device)
-    write_json(path, result | {"seconds": round(time.perf_counter() - start, 1)})
+    outputs = outputs_on_test(trunk, head, work, device)
+    measured = asdict(measure(trunk, head, work, examples, outputs))
+    result = measured | measured["scores"] | {"outputs": np.round(outputs, 5).tolist()}
+    seconds = round(time.perf_counter() - start, 1)
+    write_json(path, result | {"metric_name": metric_name(examples.classes), "seconds": seconds})
     return dict(read_json(path))
 
 
@@ -105,25 +118,6 @@ def _from_scratch(model: Path, task: Task, seed: int, device: Device) -> tuple[f
     tuning = Tuning(epochs=SCRATCH_EPOCHS, seed=seed, rate=SCRATCH_RATE, patience=SCRATCH_EPOCHS, block_decay=1.0)
     learner, _ = finetune(Depth(None, trunk, [names]), task, tuning, device)
     return trunk.cpu(), learner.head.cpu()
-
-
-def _judged(
-    trunk: nn.Module, head: LinearHead, task: Task, examples: Examples, split: Split, device: Device
-) -> dict[str, Any]:
-    learner = Learner(trunk, head).to(device.name).eval()
-    outputs = outputs_of(learner, task.inputs, split.test, device).numpy()
-    scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
-    trunk.cpu()
-    convolutions = parameters_of(trunk)
-    return {
-        "metric_name": metric_name(examples.classes),
-        **asdict(scores),
-        "parameters": convolutions,
-        "parameters_total": convolutions + sum(p.numel() for p in head.linear.parameters()),
-        "multiply_adds": cost_of(trunk, task.side_px).multiply_adds,
-        "training": len(split.training),
-        "outputs": np.round(outputs, 5).tolist(),
-    }
 
 
 def summarise(*, full: bool) -> dict[str, dict[str, dict[str, Any]]]:

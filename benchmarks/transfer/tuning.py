@@ -19,7 +19,7 @@ from wsi_scale.stages.compress import device_of, task_of
 from wsi_scale.stages.finetune import ends_of, tuning_of
 from wsi_scale.transfer.depth import at_depth, finetune
 from wsi_scale.transfer.judge import judge_outputs, metric_name
-from wsi_scale.transfer.learner import outputs_of
+from wsi_scale.transfer.learner import compute_once
 
 #: What the smoke version tunes, and the larger run; truncated to the lowest blocks is an extra line of that.
 SMOKE = (("pcam",), ("vgg19", "embedded"), range(1))
@@ -52,7 +52,7 @@ def run_job(
     start = time.perf_counter()
     learner, inputs = finetune(at_depth(source.tapped(ends), ends, depth), work, tuning_of(settings), device)
     seconds = time.perf_counter() - start
-    outputs = outputs_of(learner, inputs, split.test, device).numpy()
+    outputs = compute_once(learner, inputs, split.test, device).numpy()
     scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
     path.parent.mkdir(parents=True, exist_ok=True)
     result = {"metric_name": metric_name(examples.classes), **vars(scores), "seconds": round(seconds, 1)}

@@ -11,7 +11,7 @@ from torch import nn
 from tests.transfer.tasks import network_source, stripes_task
 from wsi_scale.networks.network import Network
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
-from wsi_scale.transfer.learner import Device, Learner, LinearHead, compute_once, outputs_of, standard_head, tune
+from wsi_scale.transfer.learner import Device, Learner, LinearHead, compute_once, standard_head, tune
 from wsi_scale.transfer.loop import LoopSettings, LoopState
 from wsi_scale.transfer.rounds import HEAD
 
@@ -119,6 +119,6 @@ def test_lower_blocks_learn_more_slowly() -> None:
 
 def test_tuning_all_learns_the_stripes() -> None:
     _, learner = tuned(4, replace(TUNING, epochs=4))
-    said = outputs_of(learner, TASK.inputs, TASK.split.test, Device()).argmax(dim=1)
+    said = compute_once(learner, TASK.inputs, TASK.split.test, Device()).argmax(dim=1)
     assert float((said == TASK.target[TASK.split.test]).float().mean()) > 0.9
     assert isinstance(learner.head, LinearHead)

@@ -12,7 +12,7 @@ from tests.transfer.tasks import network_source, stripes_task
 from wsi_scale.networks.graph import channel_flow, single_output
 from wsi_scale.transfer.basis import merge_pairs
 from wsi_scale.transfer.judge import judge_outputs
-from wsi_scale.transfer.learner import Device, Learner, outputs_of
+from wsi_scale.transfer.learner import Device, Learner, compute_once
 from wsi_scale.transfer.rounds import (
     BasisScaling,
     ChannelScaling,
@@ -114,6 +114,6 @@ def test_batch_norm_keeps_its_statistics() -> None:
 
 def test_a_head_learns_what_the_stripes_are(trunk: fx.GraphModule) -> None:
     learner = Learner(trunk, fitted_head(trunk, TASK, 0, Device())).eval()
-    outputs = outputs_of(learner, TASK.inputs, TASK.split.test, Device()).numpy()
+    outputs = compute_once(learner, TASK.inputs, TASK.split.test, Device()).numpy()
     assert judge_outputs(outputs, TASK.target[TASK.split.test].numpy(), ("coarse", "fine")).metric > 0.9
     assert np.isfinite(outputs).all()

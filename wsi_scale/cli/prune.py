@@ -23,6 +23,10 @@ Data = Annotated[
     ),
 ]
 
+Left = Annotated[
+    float | None, typer.Option(help="Share of the convolutions' parameters to leave; by default transfer.left.")
+]
+
 
 @prune.command()
 def layers(
@@ -55,9 +59,7 @@ def channels(
     network: Network,
     output: Written,
     data: Data = None,
-    left: Annotated[
-        float | None, typer.Option(help="Share of the convolutions' parameters to leave; by default transfer.left.")
-    ] = None,
+    left: Left = None,
     weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -76,9 +78,7 @@ def basis(
     network: Network,
     output: Written,
     data: Data = None,
-    left: Annotated[
-        float | None, typer.Option(help="Share of the convolutions' parameters to leave; by default transfer.left.")
-    ] = None,
+    left: Left = None,
     weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,

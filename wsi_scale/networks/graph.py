@@ -42,11 +42,6 @@ def split_after(network: Network, layer: str) -> tuple[fx.GraphModule, fx.GraphM
     return _cleaned(lower), _cleaned(upper)
 
 
-def modules_in_order(trunk: fx.GraphModule) -> list[str]:
-    """Names of the modules that a graph calls, in the order of the calls; each once."""
-    return list(dict.fromkeys(str(node.target) for node in trunk.graph.nodes if node.op == "call_module"))
-
-
 @dataclass(frozen=True)
 class Site:
     """A convolution and its neighbours.

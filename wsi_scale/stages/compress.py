@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import fx, nn
 
 from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
@@ -24,7 +26,7 @@ from wsi_scale.transfer.basis import merge_pairs
 from wsi_scale.transfer.channels import operation_costs
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
 from wsi_scale.transfer.judge import Scores, judge_outputs
-from wsi_scale.transfer.learner import Device, Examples, Learner, LinearHead, Split, outputs_of
+from wsi_scale.transfer.learner import Device, Examples, Learner, LinearHead, Split, compute_once
 from wsi_scale.transfer.rounds import (
     BasisScaling,
     ChannelScaling,
@@ -118,7 +120,10 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
             trunk, way, task, plan_of(settings), device, most=parameters_of(trunk), state=state, on_epoch=on_epoch
         )
     heads = [fitted_head(part, task, settings.seed, device) for part in (trunk, small)]
-    measured = [measure(part, head, task, examples, device) for part, head in zip((trunk, small), heads, strict=True)]
+    measured = [
+        measure(part, head, task, examples, outputs_on_test(part, head, task, device))
+        for part, head in zip((trunk, small), heads, strict=True)
+    ]
     provenance = {
         "made_by": f"wsi-scale prune {method}",
         "parent": whole.name,
@@ -170,10 +175,16 @@ def parameters_of(trunk: nn.Module) -> int:
     return sum(p.numel() for m in trunk.modules() if isinstance(m, nn.Conv2d) for p in m.parameters(recurse=False))
 
 
-def measure(trunk: nn.Module, head: LinearHead, task: Task, examples: Examples, device: Device) -> Measured:
-    """Measure a frozen trunk with its head on the test rows."""
+def outputs_on_test(trunk: nn.Module, head: LinearHead, task: Task, device: Device) -> NDArray[np.floating]:
+    """Pass the test rows through a frozen trunk and its head: (n, output)."""
     learner = Learner(trunk, head).to(device.name).eval()
-    outputs = outputs_of(learner, task.inputs, task.split.test, device).numpy()
+    return compute_once(learner, task.inputs, task.split.test, device).numpy()
+
+
+def measure(
+    trunk: nn.Module, head: LinearHead, task: Task, examples: Examples, outputs: NDArray[np.floating]
+) -> Measured:
+    """Count what a frozen trunk costs, and judge what it and its head give for the test rows, (n, output)."""
     scores = judge_outputs(outputs, examples.target[task.split.test], examples.classes)
     convolutions = parameters_of(trunk)
     cost = cost_of(trunk, task.side_px)

@@ -19,7 +19,7 @@ from wsi_scale.stages.compress import device_of, task_of
 from wsi_scale.stages.labelled import read_examples
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import Scores, judge_outputs
-from wsi_scale.transfer.learner import Learner, outputs_of
+from wsi_scale.transfer.learner import Learner, compute_once
 from wsi_scale.transfer.loop import LoopState
 
 
@@ -86,7 +86,7 @@ def finetune_network(
             advance(1)
 
         learner, inputs = finetune(parts, task, tuning_of(settings), device, state=state, on_epoch=on_epoch)
-    outputs = outputs_of(learner, inputs, split.test, device).numpy()
+    outputs = compute_once(learner, inputs, split.test, device).numpy()
     scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
     epochs = (state.epoch, state.best_epoch + 1) if state else (0, 0)
     provenance = {

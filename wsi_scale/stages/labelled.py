@@ -28,6 +28,7 @@ PARTS = {
     "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
+_PART_OF = {name: part for part, names in PARTS.items() for name in names}
 #: Shares of groups where nothing says how to split.
 TEST_SHARE, VALIDATION_SHARE = 0.3, 0.2
 #: Decoded images that are kept in memory, bytes at most.
@@ -145,10 +146,9 @@ def _assign(named: NDArray[np.str_], groups: NDArray[np.str_], share: float, par
 
 
 def _items_of_folder(folder: Path) -> list[Item]:
-    parts = {name: part for part, names in PARTS.items() for name in names}
     found = sorted(path for path in folder.iterdir() if path.is_dir())
-    split = [path for path in found if path.name.lower() in parts]
-    roots = [(path, parts[path.name.lower()]) for path in split] or [(folder, "")]
+    split = [path for path in found if path.name.lower() in _PART_OF]
+    roots = [(path, _PART_OF[path.name.lower()]) for path in split] or [(folder, "")]
     items = []
     for root, part in roots:
         for label in sorted(path for path in root.iterdir() if path.is_dir()):
@@ -171,14 +171,13 @@ def _rows(table: Path) -> list[dict[str, str]]:
 
 
 def _items_of_table(table: Path, rows: Sequence[Mapping[str, str]]) -> list[Item]:
-    parts = {name: part for part, names in PARTS.items() for name in names}
     column = next((name for name in GROUP_COLUMNS if name in rows[0]), "file")
     archive = table.with_suffix(".zip")
     items = []
     for row in rows:
         path = table.parent / row["file"]
         packed = not path.is_file() and archive.is_file()
-        part = parts.get(row.get("split", "").lower(), "")
+        part = _PART_OF.get(row.get("split", "").lower(), "")
         items.append(
             Item(Path(row["file"]) if packed else path, archive if packed else None, row["label"], row[column], part)
         )

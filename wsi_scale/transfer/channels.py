@@ -102,7 +102,7 @@ def remove_channels(trunk: fx.GraphModule, flow: Flow, kept: Kept) -> fx.GraphMo
     narrow = copy.deepcopy(trunk)
     for site in flow.sites:
         old = convolution(trunk, site.conv)
-        out = kept.get(site.conv, torch.ones(old.out_channels, dtype=torch.bool))
+        out = _kept_outputs(trunk, site.conv, kept)
         read = kept_inputs(trunk, site.sources, kept)
         weight = old.weight.detach()[out]
         weight = weight if read is None else weight[:, read]
@@ -122,8 +122,11 @@ def kept_inputs(trunk: fx.GraphModule, sources: Sequence[str], kept: Kept) -> to
     """Which channels of what ``sources`` give together stay, (channel,) bool; None where that is the image."""
     if not sources:
         return None
-    every = {s: torch.ones(convolution(trunk, s).out_channels, dtype=torch.bool) for s in sources if s not in kept}
-    return torch.cat([kept[s] if s in kept else every[s] for s in sources])
+    return torch.cat([_kept_outputs(trunk, source, kept) for source in sources])
+
+
+def _kept_outputs(trunk: fx.GraphModule, conv: str, kept: Kept) -> torch.Tensor:
+    return kept.get(conv, torch.ones(convolution(trunk, conv).out_channels, dtype=torch.bool))
 
 
 def narrow_head(head: LinearHead, read: torch.Tensor) -> LinearHead:

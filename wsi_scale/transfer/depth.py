@@ -16,7 +16,16 @@ from torch import fx, nn
 
 from wsi_scale.networks.graph import block_modules, single_output, split_after
 from wsi_scale.networks.network import Network
-from wsi_scale.transfer.learner import Device, Inputs, Learner, compute_once, standard_head, tune
+from wsi_scale.transfer.learner import (
+    Device,
+    Inputs,
+    Learner,
+    LinearHead,
+    compute_once,
+    computed_once,
+    standard_head,
+    tune,
+)
 from wsi_scale.transfer.loop import LoopSettings, LoopState, ParameterGroup
 from wsi_scale.transfer.rounds import HEAD, Task
 
@@ -115,9 +124,7 @@ def finetune(
     frozen = _frozen(parts, device)
     inputs = _inputs(frozen, task, device, cache=cache)
     upper = nn.Identity() if parts.upper is None else parts.upper.requires_grad_(True)
-    learner = Learner(
-        upper, standard_head(torch.zeros(1, 1), task.target[:1], 1), learn_statistics=tuning.batch_norm == "tuned"
-    ).to(device.name)
+    learner = Learner(upper, LinearHead(1, 1), learn_statistics=tuning.batch_norm == "tuned").to(device.name)
     learner.eval()
     features = compute_once(learner.pooled, inputs, task.split.training, device)
     learner.head = standard_head(features, task.target[task.split.training], task.outputs).to(device.name)
@@ -169,10 +176,8 @@ def _inputs(
     size = math.prod(at_each_step(rows[:1]).shape) * 4 * len(rows)
     if not cache or size > CACHE_BYTES:
         return at_each_step
-    maps = compute_once(frozen, task.inputs, rows, device)
-    place = np.full(len(task.target), -1)
-    place[rows] = np.arange(len(rows))
-    return lambda chosen: maps[place[chosen]].to(device.name)
+    maps = computed_once(frozen, task.inputs, rows, device)
+    return lambda chosen: maps(chosen).to(device.name)
 
 
 def _groups(learner: Learner, parts: Depth, tuning: Tuning) -> list[ParameterGroup]:

@@ -143,19 +143,21 @@ def passes(rows: NDArray[np.int64], batch: int = PASS_BATCH) -> Iterator[NDArray
 
 @torch.no_grad()
 def compute_once(
-    module: Callable[[torch.Tensor], torch.Tensor],
-    inputs: Inputs,
-    rows: NDArray[np.int64],
-    device: Device,
-    advance: Callable[[int], None] = lambda _: None,
+    module: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs, rows: NDArray[np.int64], device: Device
 ) -> torch.Tensor:
     """Pass rows through a frozen module once: (n, …), float32, on the CPU."""
-    parts = []
-    for chosen in passes(rows):
-        with device.precision():
-            parts.append(module(inputs(chosen)).float().cpu())
-        advance(len(chosen))
-    return torch.cat(parts)
+    with device.precision():
+        return torch.cat([module(inputs(chosen)).float().cpu() for chosen in passes(rows)])
+
+
+def computed_once(
+    module: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs, rows: NDArray[np.int64], device: Device
+) -> Inputs:
+    """Pass rows through a frozen module once, and hand out what it made of each from then on (on the CPU)."""
+    values = compute_once(module, inputs, rows, device)
+    place = np.full(int(rows.max()) + 1, -1)
+    place[rows] = np.arange(len(rows))
+    return lambda chosen: values[place[chosen]]
 
 
 def standard_head(features: torch.Tensor, target: torch.Tensor, outputs: int) -> LinearHead:
@@ -209,7 +211,7 @@ def tune(
         return value if penalty is None else value + penalty(model)
 
     def validate(model: nn.Module) -> float:
-        return float(task_loss(outputs_of(model, inputs, split.validation, device), target[split.validation]))
+        return float(task_loss(compute_once(model, inputs, split.validation, device), target[split.validation]))
 
     torch.manual_seed(settings.seed)
     steps = -(-len(split.training) // batch)
@@ -224,10 +226,3 @@ def tune(
         on_epoch=on_epoch,
         on_step=on_step,
     )
-
-
-@torch.no_grad()
-def outputs_of(model: nn.Module, inputs: Inputs, rows: NDArray[np.int64], device: Device) -> torch.Tensor:
-    """Pass some rows through a model in evaluation mode: (n, output), float32, on the CPU."""
-    with device.precision():
-        return torch.cat([model(inputs(chosen)).float().cpu() for chosen in passes(rows)])

@@ -1,7 +1,7 @@
 """Pruning in rounds: train what stands for importance, remove what scores least, and again on the smaller network."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -18,7 +18,7 @@ from wsi_scale.transfer.learner import (
     Learner,
     LinearHead,
     Split,
-    compute_once,
+    computed_once,
     passes,
     standard_head,
     task_loss,
@@ -342,30 +342,15 @@ def fitted_head(trunk: nn.Module, task: Task, seed: int, device: Device) -> Line
     """Train a head on a frozen trunk, whose features are computed once: the same way for every network compared."""
     rows = np.concatenate([task.split.training, task.split.validation])
     frozen = Learner(trunk, LinearHead(1, 1)).to(device.name).eval()
-    features = compute_once(frozen.pooled, task.inputs, rows, device)
-    place = np.full(len(task.target), -1)
-    place[rows] = np.arange(len(rows))
-    return head_on(features, place, task, seed)
-
-
-def head_on(features: torch.Tensor, place: NDArray[np.int64], task: Task, seed: int) -> LinearHead:
-    """Train a head on features.
-
-    Parameters
-    ----------
-    features
-        (n, feature).
-    place
-        (row,) where a row's features are.
-    """
-    head = standard_head(features[place[task.split.training]], task.target[task.split.training], task.outputs)
-    learner = Learner(nn.Identity(), head)
+    features = computed_once(frozen.pooled, task.inputs, rows, device)
+    training = task.split.training
+    learner = Learner(nn.Identity(), standard_head(features(training), task.target[training], task.outputs))
     tune(
         learner,
-        lambda rows: features[place[rows]][:, :, None, None],
+        lambda chosen: features(chosen)[:, :, None, None],
         task.target,
         task.split,
-        LoopSettings(HEAD.epochs, 1, HEAD.learning_rate, HEAD.weight_decay, HEAD.patience, seed),
+        replace(HEAD, seed=seed),
         Device(),
         batch=HEAD_BATCH,
     )
