@@ -61,7 +61,7 @@ def measure(network: str, method: str, folder: Path) -> Outcome:
     scenes = truth_scenes(TILES[method], SEED)
     # Laid in random order, so that no neighbour tells a tile's radius.
     scenes = [scenes[i] for i in np.random.default_rng(SEED).permutation(len(scenes))]
-    slide = folder / f"{network}-{method}.tiff"
+    slide = folder / f"{Path(network).stem}-{method}.tiff"
     write_pyramid(slide, mosaic([render_scene(scene) for scene in scenes], COLS), 0.25)
     job = SlideJob(SheetRow(slide.stem, slide, None, None), folder / slide.stem)
     config = parse_config(
