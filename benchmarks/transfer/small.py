@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from benchmarks.data import RESULTS, data_root
+from benchmarks.transfer.figures import IMAGES, draw_small
 from benchmarks.transfer.tasks import FULL, QUICK, load_task, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig
@@ -175,7 +176,7 @@ def _rates(task: str, *, full: bool) -> dict[str, float]:
 
 
 def main(*, full: bool) -> None:
-    """Run what is not there yet, print and write."""
+    """Run what is not there yet, print, write and draw."""
     for task in TASKS:
         for seed in seeds_of(full=full):
             for variant in VARIANTS:
@@ -186,9 +187,10 @@ def main(*, full: bool) -> None:
                     flush=True,
                 )
     table = summarise(full=full)
-    target = RESULTS / ("small_networks_full.json" if full else "small_networks.json")
-    write_json(target, table)
-    print(f"written {target}", file=sys.stderr)
+    name = "small_networks_full" if full else "small_networks"
+    write_json(RESULTS / f"{name}.json", table)
+    draw_small(table, IMAGES / f"{name.replace('_', '-')}.png")
+    print(f"written {RESULTS / name}.json", file=sys.stderr)
     for task, variants in table.items():
         for variant, row in variants.items():
             print(

@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.data import RESULTS
+from benchmarks.splits import scanners_of_cases
+from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.config.models import TransferConfig
+from wsi_scale.stages.fields import read_kept_out
 from wsi_scale.stages.labelled import read_examples
 from wsi_scale.transfer.learner import Examples, Split
 
@@ -14,8 +18,8 @@ from wsi_scale.transfer.learner import Examples, Split
 TABLES = {"xray": ("xray/xray.tsv", 64), "pcam": ("patches/pcam.tsv", 64), "mpp": ("tissue/crops.tsv", 96)}
 #: X-rays of the training and the validation part, by patient; the others test. Their table names one part only.
 XRAY_PARTS = (300, 100)
-#: Cases that the embedded network has seen never train or test it.
-KEPT_OUT = Path("configs/kept_out.tsv")
+#: Cases that the embedded network has not seen: where it is compared, all networks train and test on these alone.
+UNSEEN = Path("configs/kept_out.tsv")
 #: Split of what no table splits, the same for all seeds of training.
 SPLIT_SEED = 0
 
@@ -30,8 +34,8 @@ class Size:
         Images at most.
     tiles
         Tiles drawn of tissue to train on, and to test.
-    epochs, rounds
-        Of pruning.
+    epochs, rounds, batch
+        Of pruning: as many epochs as three rounds of four would take.
     tuning_epochs
         Of tuning, at most.
     """
@@ -39,33 +43,38 @@ class Size:
     training: int = 200
     validation: int = 100
     tiles: int = 200
-    epochs: int = 3
-    rounds: int = 3
+    epochs: int = 1
+    rounds: int = 12
+    batch: int = 4
     tuning_epochs: int = 8
 
 
 QUICK = Size()
-FULL = Size(training=10_000, validation=10_000, tiles=1500, epochs=8, rounds=4, tuning_epochs=20)
+FULL = Size(training=10_000, validation=10_000, tiles=1500, epochs=2, batch=16, tuning_epochs=20)
 
 
-def settings_of(root: Path, task: str, size: Size, seed: int, *, left: float = 0.05) -> TransferConfig:
-    """Configure a task as `wsi-scale prune` takes it."""
+def settings_of(
+    root: Path, task: str, size: Size, seed: int, *, left: float = 0.05, unseen: bool = False
+) -> TransferConfig:
+    """Configure a task as `wsi-scale prune` takes it; ``unseen`` keeps to cases new to the embedded network."""
     table, side_px = TABLES[task]
     return TransferConfig(
         data=root / table,
+        kept_out=_seen_cases(root) if unseen and task == "mpp" else None,
         side_px=side_px,
         tiles=size.tiles,
         left=left,
         epochs=size.epochs,
         rounds=size.rounds,
+        batch=size.batch,
         tuning_epochs=size.tuning_epochs,
         seed=seed,
     )
 
 
-def load_task(root: Path, task: str, size: Size) -> tuple[Examples, Split]:
+def load_task(root: Path, task: str, size: Size, *, unseen: bool = False) -> tuple[Examples, Split]:
     """Read a task's images and who trains, validates and tests; all test images there are."""
-    settings = settings_of(root, task, size, SPLIT_SEED)
+    settings = settings_of(root, task, size, SPLIT_SEED, unseen=unseen)
     examples, split = read_examples(settings)
     if task == "xray":
         order = np.random.default_rng(SPLIT_SEED).permutation(len(examples.target))
@@ -84,3 +93,12 @@ def few(rows: NDArray[np.int64], examples: Examples, most: int) -> NDArray[np.in
         return np.sort(mixed[:most])
     share = most // len(examples.classes)
     return np.sort(np.concatenate([mixed[examples.target[mixed] == c][:share] for c in range(len(examples.classes))]))
+
+
+def _seen_cases(root: Path) -> Path:
+    """Table of the cases that trained the embedded network."""
+    seen = sorted(set(scanners_of_cases(root)) - read_kept_out(UNSEEN))
+    target = RESULTS / "seen_by_embedded.tsv"
+    with replacing_file(target) as part:
+        part.write_text("\n".join(["case", *seen]) + "\n", encoding="utf-8")
+    return target

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +11,26 @@ import numpy as np
 import torch
 
 from benchmarks.data import RESULTS, data_root
+from benchmarks.transfer.figures import IMAGES, draw_tuning
 from benchmarks.transfer.tasks import FULL, QUICK, load_task, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
-from wsi_scale.config.models import ExecutionConfig
+from wsi_scale.config.models import ExecutionConfig, TransferConfig
 from wsi_scale.errors import WeightsError
 from wsi_scale.execution.compute import resolve
 from wsi_scale.networks.load import find_network
 from wsi_scale.stages.compress import device_of, task_of
 from wsi_scale.stages.finetune import ends_of, tuning_of
-from wsi_scale.transfer.depth import at_depth, finetune
-from wsi_scale.transfer.judge import judge_outputs, metric_name
-from wsi_scale.transfer.learner import compute_once
+from wsi_scale.transfer.depth import Tuning, at_depth, finetune
+from wsi_scale.transfer.judge import judge_outputs, metric_name, paired_difference
+from wsi_scale.transfer.learner import Examples, Split, compute_once
 
 #: What the smoke version tunes, and the larger run; truncated to the lowest blocks is an extra line of that.
 SMOKE = (("pcam",), ("vgg19", "embedded"), range(1))
 LARGE = (("xray", "pcam", "mpp"), ("vgg19", "squeezenet1_1", "embedded"), range(3))
+#: Images in a batch.
+BATCH = 16
+#: Epochs over which a cached and an uncached training are compared.
+CACHED_EPOCHS = 20
 #: Architectures whose weights may not be at hand: listed as not evaluated then.
 OTHERS = ("vgg16", "resnet50", "inception_v3")
 
@@ -43,14 +50,14 @@ def run_job(
         return dict(read_json(path))
     size = FULL if full else QUICK
     root = data_root()
-    settings = settings_of(root, dataset, size, seed)
-    examples, split = load_task(root, dataset, size)
+    settings = settings_of(root, dataset, size, seed, unseen=True)
+    examples, split = load_task(root, dataset, size, unseen=True)
     device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
     work = task_of(examples, split, settings, device)
     source = find_network(architecture)
     ends = ends_of(source.architecture, depth, truncate=truncated)
     start = time.perf_counter()
-    learner, inputs = finetune(at_depth(source.tapped(ends), ends, depth), work, tuning_of(settings), device)
+    learner, inputs = finetune(at_depth(source.tapped(ends), ends, depth), work, _tuning(settings), device)
     seconds = time.perf_counter() - start
     outputs = compute_once(learner, inputs, split.test, device).numpy()
     scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
@@ -60,11 +67,39 @@ def run_job(
     return dict(read_json(path))
 
 
+def compare_caching() -> dict[str, float]:
+    """Train the head alone of VGG19 over 20 epochs, its features computed once and at each step; both in one run."""
+    settings = settings_of(data_root(), "pcam", QUICK, 0)
+    examples, split = load_task(data_root(), "pcam", QUICK)
+    device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
+    work = task_of(examples, split, settings, device)
+    source = find_network("vgg19")
+    ends = ends_of(source.architecture, 0, truncate=False)
+    tuning = replace(_tuning(settings), epochs=CACHED_EPOCHS, patience=CACHED_EPOCHS)
+    seconds, outputs = [], []
+    for cache in (True, False):
+        start = time.perf_counter()
+        learner, inputs = finetune(at_depth(source.tapped(ends), ends, 0), work, tuning, device, cache=cache)
+        seconds.append(time.perf_counter() - start)
+        outputs.append(compute_once(learner, inputs, split.test, device))
+    return {
+        "seconds_cached": round(seconds[0], 1),
+        "seconds_uncached": round(seconds[1], 1),
+        "speedup": round(seconds[1] / seconds[0], 1),
+        "largest_difference": float((outputs[0] - outputs[1]).abs().max()),
+    }
+
+
+def _tuning(settings: TransferConfig) -> Tuning:
+    return replace(tuning_of(settings), batch=BATCH)
+
+
 def main(*, full: bool) -> None:
-    """Run what is not there yet, print and write."""
+    """Run what is not there yet, print, write and draw."""
     datasets, architectures, seeds = LARGE if full else SMOKE
     table: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for dataset in datasets:
+        examples, split = load_task(data_root(), dataset, FULL if full else QUICK, unseen=True)
         table[dataset] = {}
         for architecture in architectures:
             blocks = len(find_network(architecture).architecture.published_layers)
@@ -72,12 +107,16 @@ def main(*, full: bool) -> None:
             lines += [(depth, True) for depth in range(1, blocks)] if full else []
             table[dataset][architecture] = {}
             for depth, truncated in lines:
-                jobs = [run_job(dataset, architecture, depth, seed, full=full, truncated=truncated) for seed in seeds]
+                jobs, heads = (
+                    [run_job(dataset, architecture, d, seed, full=full, truncated=t) for seed in seeds]
+                    for d, t in ((depth, truncated), (0, False))
+                )
                 name = f"truncated {depth}" if truncated else str(depth)
-                table[dataset][architecture][name] = row = _row(jobs)
+                table[dataset][architecture][name] = row = _row(jobs, heads, examples, split)
                 print(
                     f"{dataset} {architecture:14} {name:12} {row['metric_name']} {row['metric']:.3f} "
-                    f"± {row['spread']:.3f}  {row['seconds']:6.1f} s",
+                    f"± {row['spread']:.3f}  {row['difference']:+.3f} ({row['difference_low']:+.3f} to "
+                    f"{row['difference_high']:+.3f})  {row['seconds']:6.1f} s",
                     flush=True,
                 )
     for name in OTHERS:
@@ -85,16 +124,37 @@ def main(*, full: bool) -> None:
             find_network(name).tapped(find_network(name).architecture.published_layers)
         except WeightsError:
             print(f"{name}: not evaluated (no weights at hand)")
-    target = RESULTS / ("fine_tuning_full.json" if full else "fine_tuning.json")
-    write_json(target, table)
-    print(f"written {target}", file=sys.stderr)
+    name = "fine_tuning_full" if full else "fine_tuning"
+    write_json(RESULTS / f"{name}.json", table)
+    draw_tuning(table, IMAGES / f"{name.replace('_', '-')}.png")
+    print(f"written {RESULTS / name}.json", file=sys.stderr)
+    if not full:
+        cached = compare_caching()
+        write_json(RESULTS / "fine_tuning_cached.json", cached)
+        print(
+            f"head alone, {CACHED_EPOCHS} epochs: {cached['seconds_cached']} s with features computed once, "
+            f"{cached['seconds_uncached']} s without ({cached['speedup']} times), outputs within "
+            f"{cached['largest_difference']:.1e}"
+        )
 
 
-def _row(jobs: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(
+    jobs: Sequence[dict[str, Any]], heads: Sequence[dict[str, Any]], examples: Examples, split: Split
+) -> dict[str, Any]:
+    """Put the seeds of one depth together: the difference is to the head alone, on the same images."""
     metrics = np.array([job["metric"] for job in jobs])
+    ours, theirs = ([np.array(job["outputs"]) for job in some] for some in (jobs, heads))
+    difference, low, high = paired_difference(
+        ours, theirs, examples.target[split.test], examples.groups[split.test], examples.classes
+    )
     return {
         "metric_name": jobs[0]["metric_name"],
         "metric": round(float(metrics.mean()), 4),
         "spread": round(float(metrics.std(ddof=1)), 4) if len(metrics) > 1 else 0.0,
+        "difference": round(difference, 4),
+        "difference_low": round(low, 4),
+        "difference_high": round(high, 4),
         "seconds": round(float(np.mean([job["seconds"] for job in jobs])), 1),
+        "test_images": len(split.test),
+        "seeds": len(jobs),
     }

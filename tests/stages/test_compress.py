@@ -18,29 +18,15 @@ from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.compress import compress
 
 
-@pytest.fixture(scope="module")
-def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for each of two widths of stripes."""
-    folder = tmp_path_factory.mktemp("stripes")
-    rng = np.random.default_rng(0)
-    for index in range(40):
-        label = ("coarse", "fine")[index % 2]
-        (folder / label).mkdir(exist_ok=True)
-        wave = np.sin(np.arange(48)[:, None] * (0.4 + 0.5 * (index % 2)) + rng.uniform(0, 6)) + np.zeros((48, 48))
-        grey = (128 + 60 * wave + rng.normal(0, 40, wave.shape)).clip(0, 255).astype(np.uint8)
-        Image.fromarray(grey).save(folder / label / f"{index}.png")
-    return folder
-
-
 def config(data: Path, **changes: object) -> Config:
     small = {"data": data, "side_px": 48, "left": 0.3, "rounds": 2, "epochs": 1, "batch": 8}
     return Config(transfer=TransferConfig.model_validate(small | changes))
 
 
 @pytest.mark.parametrize("method", ["channels", "basis"])
-def test_what_is_written_is_what_was_measured(method: str, stripes: Path, tmp_path: Path) -> None:
+def test_what_is_written_is_what_was_measured(method: str, stripe_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "small.safetensors"
-    found = compress(config(stripes), method, "embedded", None, path)  # type: ignore[arg-type]
+    found = compress(config(stripe_folder), method, "embedded", None, path)  # type: ignore[arg-type]
     assert found.after.parameters <= 0.3 * found.before.parameters
     assert found.after.multiply_adds < found.before.multiply_adds
     assert found.classes == ("coarse", "fine")
@@ -56,19 +42,19 @@ def test_what_is_written_is_what_was_measured(method: str, stripes: Path, tmp_pa
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
-def test_a_pruned_network_can_be_pruned_calibrated_and_searched_with(stripes: Path, tmp_path: Path) -> None:
+def test_a_pruned_network_can_be_pruned_calibrated_and_searched_with(stripe_folder: Path, tmp_path: Path) -> None:
     narrow, twice = tmp_path / "narrow.safetensors", tmp_path / "twice.safetensors"
-    compress(config(stripes, left=0.5), "channels", "embedded", None, narrow)
-    found = compress(config(stripes, left=0.5), "basis", str(narrow), None, twice)
+    compress(config(stripe_folder, left=0.5), "channels", "embedded", None, narrow)
+    found = compress(config(stripe_folder, left=0.5), "basis", str(narrow), None, twice)
     assert found.before.parameters > found.after.parameters
     settings = Config(network=str(twice), calibration=CalibrationConfig(scenes=16))
     calibrate(settings, tmp_path / "calibration.json")
     assert (tmp_path / "calibration.json").is_file()
 
 
-def test_an_interrupted_run_goes_on(stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on(stripe_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, path = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
-    compress(config(stripes), "channels", "embedded", None, whole)
+    compress(config(stripe_folder), "channels", "embedded", None, whole)
     calls = []
 
     def killed(target: Path, state: object) -> None:
@@ -81,20 +67,20 @@ def test_an_interrupted_run_goes_on(stripes: Path, tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as patched:
         patched.setattr(compress_module, "write_checkpoint", killed)
         with pytest.raises(KeyboardInterrupt):
-            compress(config(stripes), "channels", "embedded", None, path)
+            compress(config(stripe_folder), "channels", "embedded", None, path)
     assert not path.exists()
     assert list(tmp_path.glob("*.checkpoint"))
-    compress(config(stripes), "channels", "embedded", None, path)
+    compress(config(stripe_folder), "channels", "embedded", None, path)
     with safe_open(whole, "pt") as one, safe_open(path, "pt") as other:
         assert all(torch.equal(one.get_tensor(name), other.get_tensor(name)) for name in one.keys())  # noqa: SIM118
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
-def test_fire_modules_shrink_too(stripes: Path, tmp_path: Path) -> None:
+def test_fire_modules_shrink_too(stripe_folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(3)
     torch.save(architecture("squeezenet1_1").build().state_dict(), tmp_path / "squeezenet1_1.pth")
     path = tmp_path / "small.safetensors"
-    found = compress(config(stripes), "channels", "squeezenet1_1", tmp_path / "squeezenet1_1.pth", path)
+    found = compress(config(stripe_folder), "channels", "squeezenet1_1", tmp_path / "squeezenet1_1.pth", path)
     assert found.after.parameters <= 0.3 * found.before.parameters
     source = find_network(str(path))
     assert source.architecture.base == "squeezenet1_1"

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
@@ -13,20 +11,6 @@ from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.stages import finetune as finetune_module
 from wsi_scale.stages.finetune import finetune_network
-
-
-@pytest.fixture(scope="module")
-def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for each of two widths of stripes."""
-    folder = tmp_path_factory.mktemp("stripes")
-    rng = np.random.default_rng(0)
-    for index in range(40):
-        label = ("coarse", "fine")[index % 2]
-        (folder / label).mkdir(exist_ok=True)
-        wave = np.sin(np.arange(48)[:, None] * (0.4 + 0.5 * (index % 2)) + rng.uniform(0, 6)) + np.zeros((48, 48))
-        grey = (128 + 60 * wave + rng.normal(0, 40, wave.shape)).clip(0, 255).astype(np.uint8)
-        Image.fromarray(grey).save(folder / label / f"{index}.png")
-    return folder
 
 
 def config(data: Path, **changes: object) -> Config:
@@ -38,9 +22,9 @@ def weights_up_to(path: str, layer: str) -> dict[str, torch.Tensor]:
     return find_network(path).tapped([layer]).trunk.state_dict()
 
 
-def test_the_file_holds_the_tuned_blocks_the_frozen_ones_and_the_record(stripes: Path, tmp_path: Path) -> None:
+def test_the_file_holds_the_tuned_blocks_the_frozen_ones_and_the_record(stripe_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "tuned.safetensors"
-    found = finetune_network(config(stripes), "embedded", None, path, depth=1)
+    found = finetune_network(config(stripe_folder), "embedded", None, path, depth=1)
     assert (found.depth, found.blocks) == (1, 4)
     before, after = (weights_up_to(network, "C4_2") for network in ("embedded", str(path)))
     frozen = set(weights_up_to("embedded", "C3_2"))
@@ -54,16 +38,16 @@ def test_the_file_holds_the_tuned_blocks_the_frozen_ones_and_the_record(stripes:
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
-def test_depth_0_changes_no_weight(stripes: Path, tmp_path: Path) -> None:
+def test_depth_0_changes_no_weight(stripe_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "head.safetensors"
-    finetune_network(config(stripes), "embedded", None, path, depth=0)
+    finetune_network(config(stripe_folder), "embedded", None, path, depth=0)
     before, after = (find_network(network).tapped(["C4_2"]).digest for network in ("embedded", str(path)))
     assert before == after
 
 
-def test_truncation_cuts_what_would_be_left_above(stripes: Path, tmp_path: Path) -> None:
+def test_truncation_cuts_what_would_be_left_above(stripe_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.safetensors"
-    found = finetune_network(config(stripes), "embedded", None, path, depth=2, truncate=True)
+    found = finetune_network(config(stripe_folder), "embedded", None, path, depth=2, truncate=True)
     known = find_network(str(path)).architecture
     assert list(known.nodes)[-1] == known.feature_layer == "C2_2"
     assert found.blocks == 2
@@ -72,14 +56,14 @@ def test_truncation_cuts_what_would_be_left_above(stripes: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("depth", "truncate"), [(5, False), (0, True)])
-def test_a_depth_that_there_is_not_is_refused(depth: int, truncate: bool, stripes: Path, tmp_path: Path) -> None:
+def test_a_depth_that_there_is_not_is_refused(depth: int, truncate: bool, stripe_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"--depth {depth}: embedded has 4 blocks; give {int(truncate)} to 4"):
-        finetune_network(config(stripes), "embedded", None, tmp_path / "x", depth=depth, truncate=truncate)
+        finetune_network(config(stripe_folder), "embedded", None, tmp_path / "x", depth=depth, truncate=truncate)
 
 
-def test_an_interrupted_run_goes_on(stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on(stripe_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, path = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
-    finetune_network(config(stripes), "embedded", None, whole, depth=2)
+    finetune_network(config(stripe_folder), "embedded", None, whole, depth=2)
 
     def killed(target: Path, state: object) -> None:
         write(target, state)
@@ -89,8 +73,8 @@ def test_an_interrupted_run_goes_on(stripes: Path, tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as patched:
         patched.setattr(finetune_module, "write_checkpoint", killed)
         with pytest.raises(KeyboardInterrupt):
-            finetune_network(config(stripes), "embedded", None, path, depth=2)
-    finetune_network(config(stripes), "embedded", None, path, depth=2)
+            finetune_network(config(stripe_folder), "embedded", None, path, depth=2)
+    finetune_network(config(stripe_folder), "embedded", None, path, depth=2)
     (_, one), (_, other) = read_network_file(whole), read_network_file(path)
     assert one.keys() == other.keys()
     assert all(torch.equal(value, other[name]) for name, value in one.items())

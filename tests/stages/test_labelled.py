@@ -9,7 +9,7 @@ from PIL import Image
 
 from wsi_scale.config.models import TransferConfig
 from wsi_scale.errors import ConfigError
-from wsi_scale.stages.labelled import read_examples, split_rows
+from wsi_scale.stages.labelled import examples_identity, read_examples, split_rows
 
 
 def save(path: Path, value: int, size: tuple[int, int] = (40, 60)) -> None:
@@ -139,3 +139,14 @@ def test_the_real_sets_are_read(data_root: Path) -> None:
     rays, split = read_examples(config(data_root / "xray" / "xray.tsv"))
     assert len(rays.target) == len(set(rays.groups)) == 780
     assert len(split.test) == 234
+
+
+def test_other_pixels_or_another_split_are_another_task(tmp_path: Path) -> None:
+    for index in range(10):
+        save(tmp_path / ("a" if index < 5 else "b") / f"{index}.png", 20 * index)
+    first = examples_identity(*read_examples(config(tmp_path)))
+    assert examples_identity(*read_examples(config(tmp_path))) == first
+    assert examples_identity(*read_examples(config(tmp_path, seed=1))) != first
+    for index in range(10):
+        save(tmp_path / ("a" if index < 5 else "b") / f"{index}.png", 20 * index + 1)
+    assert examples_identity(*read_examples(config(tmp_path))) != first

@@ -15,6 +15,7 @@ from wsi_scale.transfer.channels import (
     fold_scales,
     kept_inputs,
     mask_channels,
+    narrow_head,
     operation_costs,
     parameters_kept,
     penalty_of,
@@ -22,6 +23,7 @@ from wsi_scale.transfer.channels import (
     scale_of,
     scales_of,
 )
+from wsi_scale.transfer.learner import LinearHead
 
 PRUNABLE = ("embedded", "vgg16", "vgg19", "squeezenet1_1")
 
@@ -80,6 +82,17 @@ def test_scales_fold_into_the_convolution_before_them(name: str) -> None:
     assert close(folded(images), scaled(images))
     assert not any(isinstance(module, ScaledReLU) for module in folded.modules())
     assert sorted(folded.state_dict()) == sorted(trunk.state_dict())
+
+
+@torch.no_grad()
+def test_a_narrowed_head_says_what_the_whole_one_says_of_zeros() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.rand(40, 20, generator=generator)
+    head = LinearHead(20, 3)
+    head.standardise_by(features)
+    torch.nn.init.normal_(head.linear.weight, generator=generator)
+    read = torch.arange(20) % 3 > 0
+    assert close(narrow_head(head, read)(features[:, read]), head(features * read))
 
 
 @torch.no_grad()

@@ -215,13 +215,13 @@ class TransferConfig(Section):
     """Side of the images as the network sees them, pixels; labelled images are squared to it."""
     left: float = Field(default=0.05, gt=0, lt=1)
     """Share of the convolutions' parameters that pruning leaves."""
-    rounds: PositiveInt = 3
-    """Rounds of pruning; each removes the same share of what is left."""
-    epochs: PositiveInt = 4
+    rounds: PositiveInt = 12
+    """Rounds of pruning; each removes the same share of what is left. Many small rounds do better than a few large."""
+    epochs: PositiveInt = 1
     """Epochs of a round."""
-    batch: PositiveInt = 16
-    """Images in a batch."""
-    learning_rate: PositiveFloat = 2e-2
+    batch: PositiveInt = 8
+    """Images in a batch; smaller for a few hundred images."""
+    learning_rate: PositiveFloat = 5e-3
     """Of the scales that pruning trains."""
     penalty: float = Field(default=0.5, ge=0)
     """Weight of the mean scale in the loss of `prune channels`."""

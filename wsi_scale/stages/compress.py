@@ -20,8 +20,7 @@ from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.graph import channel_flow, single_output
 from wsi_scale.networks.load import NetworkSource, find_network
-from wsi_scale.networks.network import Network
-from wsi_scale.stages.labelled import read_examples
+from wsi_scale.stages.labelled import examples_identity, read_examples
 from wsi_scale.transfer.basis import merge_pairs
 from wsi_scale.transfer.channels import operation_costs
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
@@ -108,9 +107,17 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     examples, split = read_examples(settings)
     device = device_of(resolve(config.execution))
     task = task_of(examples, split, settings, device)
-    checkpoint = output.with_suffix(f".{_print(config, method, whole)[:12]}.checkpoint")
-    state = read_checkpoint(checkpoint, PruneState) if checkpoint.exists() else None
+    print_ = fingerprint(
+        "prune",
+        method=method,
+        network=whole.digest,
+        settings=settings.model_dump(mode="json"),
+        examples=examples_identity(examples, split),
+    )
+    checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
+    state = read_checkpoint(checkpoint, PruneState) if checkpoint.exists() else PruneState()
     with progress("prune", (settings.rounds + 1) * settings.epochs, unit="epochs") as advance:
+        advance(len(state.finished) * settings.epochs + int(state.loop.get("epoch", 0)))
 
         def on_epoch(now: PruneState) -> None:
             write_checkpoint(checkpoint, now)
@@ -215,8 +222,3 @@ def _narrowed(plan: tuple[Step, ...], trunk: nn.Module) -> tuple[Step, ...]:
         width = next(widths)
         steps.append(Conv(width, conv.kernel, conv.stride) if isinstance(step, Conv) else width)
     return tuple(steps)
-
-
-def _print(config: Config, method: str, network: Network) -> str:
-    settings = config.transfer.model_dump(mode="json")
-    return fingerprint("prune", method=method, network=network.digest, settings=settings)

@@ -16,7 +16,7 @@ from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.stages.compress import device_of, task_of
-from wsi_scale.stages.labelled import read_examples
+from wsi_scale.stages.labelled import examples_identity, read_examples
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import Scores, judge_outputs
 from wsi_scale.transfer.learner import Learner, compute_once
@@ -74,10 +74,17 @@ def finetune_network(
     device = device_of(resolve(config.execution))
     task = task_of(examples, split, settings, device)
     parts = at_depth(tapped, ends, depth)
-    print_ = fingerprint("finetune", network=tapped.digest, depth=depth, settings=settings.model_dump(mode="json"))
+    print_ = fingerprint(
+        "finetune",
+        network=tapped.digest,
+        depth=depth,
+        settings=settings.model_dump(mode="json"),
+        examples=examples_identity(examples, split),
+    )
     checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     with progress("finetune", settings.tuning_epochs, unit="epochs") as advance:
+        advance(0 if state is None else state.epoch)
 
         def on_epoch(now: LoopState) -> None:
             nonlocal state

@@ -1,6 +1,7 @@
 """Labelled images: a folder for each class, a table, or fields of known mpp from which tiles are drawn."""
 
 import csv
+import hashlib
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ PARTS = {
 _PART_OF = {name: part for part, names in PARTS.items() for name in names}
 #: Shares of groups where nothing says how to split.
 TEST_SHARE, VALIDATION_SHARE = 0.3, 0.2
+#: Images, about, by which a task is told from another.
+SAMPLE = 16
 #: Decoded images that are kept in memory, bytes at most.
 KEPT_BYTES = 1 << 30
 
@@ -117,6 +120,15 @@ def read_examples(config: TransferConfig) -> tuple[Examples, Split]:
     groups = np.array([item.group for item in items])
     examples = Examples(Images(items, config.side_px), target, groups, classes)
     return examples, split_rows([item.part for item in items], groups, config.seed)
+
+
+def examples_identity(examples: Examples, split: Split) -> str:
+    """Digest of labels, groups, split and a sample of the images: another task never goes on from this one's state."""
+    digest = hashlib.sha256()
+    sample = split.training[:: max(1, len(split.training) // SAMPLE)]
+    for array in (examples.target, examples.groups.astype("S"), *vars(split).values(), examples.images(sample)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
 
 
 def split_rows(parts: Sequence[str], groups: NDArray[np.str_], seed: int) -> Split:

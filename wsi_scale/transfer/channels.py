@@ -130,12 +130,13 @@ def _kept_outputs(trunk: fx.GraphModule, conv: str, kept: Kept) -> torch.Tensor:
 
 
 def narrow_head(head: LinearHead, read: torch.Tensor) -> LinearHead:
-    """Head that reads only some of the features."""
+    """Head that reads only some of the features, and gives what the whole one gives where the others are zero."""
     narrow = LinearHead(int(read.sum()), head.linear.out_features)
-    narrow.mean, narrow.deviation = head.mean[read].clone(), head.deviation[read].clone()
+    narrow.offset, narrow.mean, narrow.deviation = head.offset, head.mean[read], head.deviation[read]
     with torch.no_grad():
+        silent = head.standardised(torch.zeros_like(head.mean))[~read]
         narrow.linear.weight.copy_(head.linear.weight[:, read])
-        narrow.linear.bias.copy_(head.linear.bias)
+        narrow.linear.bias.copy_(head.linear.bias + head.linear.weight[:, ~read] @ silent)
     return narrow
 
 

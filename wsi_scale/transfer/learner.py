@@ -13,8 +13,10 @@ from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, ParameterGro
 
 #: Images that go through a network at once where nothing is learnt.
 PASS_BATCH = 50
-#: Least standard deviation of a feature: what hardly varies is not blown up.
-LEAST_DEVIATION = 1e-4
+#: What is added to a feature before its logarithm is taken, over the median feature's mean.
+OFFSET = 0.01
+#: Least standard deviation of a logarithm: what hardly varies is not blown up.
+LEAST_DEVIATION = 0.1
 
 #: Rows → what a trunk takes.
 Inputs = Callable[[NDArray[np.int64]], torch.Tensor]
@@ -57,13 +59,19 @@ class Split:
 
 
 class LinearHead(nn.Module):
-    """Pooled features (n, feature) → outputs (n, output); features are standardised by constants."""
+    """Pooled features (n, feature) ≥ 0 → outputs (n, output): linear in standardised logarithms of the features.
 
+    Logarithms, because responses spread over orders of magnitude, and a channel that training images hardly excite
+    would be blown up by its own tiny deviation.
+    """
+
+    offset: torch.Tensor
     mean: torch.Tensor
     deviation: torch.Tensor
 
     def __init__(self, features: int, outputs: int) -> None:
         super().__init__()
+        self.register_buffer("offset", torch.ones(()))
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("deviation", torch.ones(features))
         self.linear = nn.Linear(features, outputs)
@@ -72,13 +80,20 @@ class LinearHead(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map features to outputs."""
-        outputs: torch.Tensor = self.linear((features - self.mean) / self.deviation)
+        outputs: torch.Tensor = self.linear(self.standardised(features))
         return outputs
+
+    def standardised(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features to what the linear part reads, of the same shape."""
+        return (torch.log(features.clamp(min=0) + self.offset) - self.mean) / self.deviation
 
     def standardise_by(self, features: torch.Tensor) -> None:
         """Take the constants from features (n, feature)."""
-        self.mean = features.mean(dim=0)
-        self.deviation = features.std(dim=0, unbiased=False).clamp(min=LEAST_DEVIATION)
+        typical = features.clamp(min=0).mean(dim=0).median()
+        self.offset = (OFFSET * typical).clamp(min=torch.finfo(torch.float32).tiny)
+        logarithms = torch.log(features.clamp(min=0) + self.offset)
+        self.mean = logarithms.mean(dim=0)
+        self.deviation = logarithms.std(dim=0, unbiased=False).clamp(min=LEAST_DEVIATION)
 
 
 class Learner(nn.Module):

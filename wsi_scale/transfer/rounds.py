@@ -29,6 +29,10 @@ from wsi_scale.transfer.loop import LoopSettings, LoopState, ParameterGroup
 #: A head on features that are computed once: rate, decay, rows in a batch, epochs, patience.
 HEAD = LoopSettings(epochs=60, steps=1, learning_rate=1e-2, weight_decay=1e-2, patience=15)
 HEAD_BATCH = 32
+#: Share that the running average of scales keeps at each step: batches are small, and 16 layers' scales multiply.
+AVERAGING = 0.9
+#: Training images, at most, on which a round estimates importance.
+IMPORTANCE_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,10 @@ class Plan:
     """
 
     left: float
-    rounds: int = 3
-    epochs: int = 4
-    batch: int = 16
-    learning_rate: float = 2e-2
+    rounds: int = 12
+    epochs: int = 1
+    batch: int = 8
+    learning_rate: float = 5e-3
     seed: int = 0
 
     def share_after(self, done: int) -> float:
@@ -264,7 +268,7 @@ def prune(
         _train_scales(learner, method, task, plan, device, state, on_epoch, on_step, seed=plan.seed * 1000 + number)
         inside = cast(fx.GraphModule, learner.trunk)
         kept = keep_best(
-            method.scores(learner, _losses(learner, task, plan.batch, device)),
+            method.scores(learner, _losses(learner, task, plan, device, number)),
             lambda chosen, inside=inside: method.parameters(inside, chosen),  # type: ignore[misc]
             int(most * plan.share_after(number + 1)),
             method.least_score,
@@ -301,7 +305,7 @@ def _train_scales(
         task.inputs,
         task.target,
         task.split,
-        LoopSettings(plan.epochs, 1, plan.learning_rate, 0.0, seed=seed),
+        LoopSettings(plan.epochs, 1, plan.learning_rate, 0.0, seed=seed, averaging=AVERAGING),
         device,
         batch=plan.batch,
         penalty=None if last else _penalty(method),
@@ -320,8 +324,9 @@ def _penalty(method: Method) -> Callable[[nn.Module], torch.Tensor]:
     return penalty
 
 
-def _losses(learner: Learner, task: Task, batch: int, device: Device) -> list[Callable[[], torch.Tensor]]:
-    """One function a batch of training images that computes the loss in evaluation mode."""
+def _losses(learner: Learner, task: Task, plan: Plan, device: Device, number: int) -> list[Callable[[], torch.Tensor]]:
+    """One function a batch of some training images that computes the loss in evaluation mode."""
+    mixed = np.random.default_rng((plan.seed, number)).permutation(task.split.training)[:IMPORTANCE_ROWS]
 
     def loss(rows: NDArray[np.int64]) -> torch.Tensor:
         learner.eval()
@@ -329,7 +334,7 @@ def _losses(learner: Learner, task: Task, batch: int, device: Device) -> list[Ca
             outputs = learner(task.inputs(rows))
         return task_loss(outputs.float(), task.target[rows].to(device.name))
 
-    return [lambda rows=rows: loss(rows) for rows in passes(task.split.training, batch)]  # type: ignore[misc]
+    return [lambda rows=rows: loss(rows) for rows in passes(mixed, plan.batch)]  # type: ignore[misc]
 
 
 def _learnt(learner: Learner) -> dict[str, torch.Tensor]:
