@@ -87,7 +87,9 @@ def run_job(task: str, seed: int, variant: str, *, full: bool) -> dict[str, Any]
     path.parent.mkdir(parents=True, exist_ok=True)
     if variant != "frozen":
         source = find_network(NETWORK)
-        write_small(path.with_suffix(".safetensors"), source, trunk, head, f"vgg19-{variant}", {"made_by": __name__})
+        write_small(
+            path.with_suffix(".safetensors"), source, trunk, head, f"{NETWORK}-{variant}", {"made_by": __name__}
+        )
     outputs = outputs_on_test(trunk, head, work, device)
     measured = asdict(measure(trunk, head, work, examples, outputs))
     result = measured | measured["scores"] | {"outputs": np.round(outputs, 5).tolist()}

@@ -29,8 +29,8 @@ SMOKE = (("pcam",), ("vgg19", "embedded"), range(1))
 LARGE = (("xray", "pcam", "mpp"), ("vgg19", "squeezenet1_1", "embedded"), range(3))
 #: Images in a batch.
 BATCH = 16
-#: Epochs over which a cached and an uncached training are compared.
-CACHED_EPOCHS = 20
+#: Network whose head is trained with and without a cache, and over how many epochs.
+CACHED, CACHED_EPOCHS = "vgg19", 20
 #: Architectures whose weights may not be at hand: listed as not evaluated then.
 OTHERS = ("vgg16", "resnet50", "inception_v3")
 
@@ -68,12 +68,12 @@ def run_job(
 
 
 def compare_caching() -> dict[str, float]:
-    """Train the head alone of VGG19 over 20 epochs, its features computed once and at each step; both in one run."""
+    """Train a head alone, with features computed once and at each step; both in one run."""
     settings = settings_of(data_root(), "pcam", QUICK, 0)
     examples, split = load_task(data_root(), "pcam", QUICK)
     device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
     work = task_of(examples, split, settings, device)
-    source = find_network("vgg19")
+    source = find_network(CACHED)
     ends = ends_of(source.architecture, 0, truncate=False)
     tuning = replace(_tuning(settings), epochs=CACHED_EPOCHS, patience=CACHED_EPOCHS)
     seconds, outputs = [], []
