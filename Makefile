@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test format lint types imports tests workflow lock truth bench magnification backbones \
-	small-networks small-networks-full fine-tuning fine-tuning-full wheel wheel-test clean
+	small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ small-networks: install ## Small networks from frozen VGG19, within an hour (nee
 
 small-networks-full: install ## The same with five seeds and all images; resumable, best on a GPU
 	$(BIN)/python -m benchmarks.transfer small --full
+
+pruned-slope: install ## Planted truth with pruned networks, calibrated anew (after small-networks; needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.transfer slope
 
 fine-tuning: install ## How deep to tune, smoke version (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.transfer tuning

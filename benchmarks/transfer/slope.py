@@ -1,0 +1,57 @@
+"""Whether a pruned network is still a ruler: the planted-truth slope of networks pruned for mpp, calibrated anew."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.data import RESULTS, data_root
+from benchmarks.transfer.small import job_path
+from benchmarks.transfer.tasks import QUICK, settings_of
+from benchmarks.truth import measure
+from wsi_scale.artifacts.documents import write_json
+from wsi_scale.config.models import Config
+from wsi_scale.errors import UserError
+from wsi_scale.networks.load import find_network
+from wsi_scale.stages.compress import MethodName, compress, parameters_of
+
+#: Share of the embedded network's convolutions that is left.
+LEFT = 0.2
+METHODS: tuple[MethodName, ...] = ("channels", "basis")
+#: Small networks of VGG19 that are asked too, where `small` has made them.
+SMALL = ("channel", "basis", "channel+basis")
+
+
+def main() -> None:
+    """Prune, measure parents and children, print and write."""
+    folder = Path(tempfile.mkdtemp(prefix="slope-"))
+    table: dict[str, dict[str, Any]] = {}
+    try:
+        networks = {"embedded": "embedded"} | {f"embedded, {m}": str(_pruned(m, folder)) for m in METHODS}
+        made = {v: job_path("mpp", 0, v, full=False).with_suffix(".safetensors") for v in SMALL}
+        found = {f"vgg19, {variant}": str(path) for variant, path in made.items() if path.exists()}
+        networks |= ({"vgg19": "vgg19"} | found) if found else {}
+        for name, network in networks.items():
+            table[name] = row = _row(network, folder)
+            print(f"{name:22} {row}", flush=True)
+    finally:
+        shutil.rmtree(folder)
+    write_json(RESULTS / "pruned_slope.json", table)
+    print(f"written {RESULTS / 'pruned_slope.json'}", file=sys.stderr)
+
+
+def _pruned(method: MethodName, folder: Path) -> Path:
+    settings = settings_of(data_root(), "mpp", QUICK, 0, left=LEFT, unseen=True)
+    target = folder / f"embedded-{method}.safetensors"
+    compress(Config(transfer=settings), method, "embedded", None, target)
+    return target
+
+
+def _row(network: str, folder: Path) -> dict[str, Any]:
+    source = find_network(network)
+    parameters = parameters_of(source.tapped([source.architecture.feature_layer]).trunk)
+    try:
+        return {"parameters": parameters, **measure(network, "covariant", folder).figures()}
+    except UserError as error:
+        return {"parameters": parameters, "reason": str(error)}
