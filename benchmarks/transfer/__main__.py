@@ -2,7 +2,8 @@
 
 `small` makes small networks from frozen VGG19, `tuning` asks how deep to tune, `slope` whether pruned networks still
 tell size; `--full` is the larger run. `--job` runs one part only (TASK SEED VARIANT, or DATASET ARCHITECTURE DEPTH
-SEED), as a cluster does. Needs WSI_SCALE_DATA; goes on where it stopped.
+SEED with a depth of top0, top1, … or, truncated, first1, …), as a cluster does. Needs WSI_SCALE_DATA; goes on where it
+stopped.
 """
 
 import argparse
@@ -29,7 +30,9 @@ def main() -> None:
             small.run_job(task, int(seed), variant, full=asked.full)
         else:
             dataset, architecture, depth, seed = asked.job
-            tuning.run_job(dataset, architecture, int(depth), int(seed), full=asked.full)
+            truncated = depth.startswith("first")
+            blocks = int(depth.removeprefix("first" if truncated else "top"))
+            tuning.run_job(dataset, architecture, blocks, int(seed), full=asked.full, truncated=truncated)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from error

@@ -19,10 +19,14 @@ SMALL = BENCH / "small_networks_full"
 TUNED = BENCH / "fine_tuning_full"
 TASKS = ("xray", "pcam", "mpp")
 BLOCKS = {"vgg19": 5, "squeezenet1_1": 5, "embedded": 4}
+# Blocks tuned from the top, and the lowest blocks kept where the rest is cut away.
 DEPTHS = [
-    f"{name}-top{depth}"
+    f"{name}-{depth}"
     for name, blocks in BLOCKS.items()
-    for depth in range(blocks + 1)
+    for depth in (
+        *(f"top{count}" for count in range(blocks + 1)),
+        *(f"first{count}" for count in range(1, blocks)),
+    )
 ]
 # What a variant starts from, or takes its shape from.
 AFTER = {"channel+basis": "channel", "basis+channel": "basis", "scratch": "channel"}
@@ -33,7 +37,7 @@ wildcard_constraints:
     seed=r"\d+",
     variant=r"[a-z+]+",
     architecture="|".join(BLOCKS),
-    depth=r"\d+",
+    depth=r"(top|first)\d+",
 
 
 rule all:
@@ -81,11 +85,11 @@ rule small:
 
 rule tune:
     output:
-        TUNED / "{task}-{architecture}-top{depth}-{seed}.json",
+        TUNED / "{task}-{architecture}-{depth}-{seed}.json",
     log:
-        TUNED / "logs" / "{task}-{architecture}-top{depth}-{seed}.log",
+        TUNED / "logs" / "{task}-{architecture}-{depth}-{seed}.log",
     benchmark:
-        TUNED / "benchmarks" / "{task}-{architecture}-top{depth}-{seed}.tsv"
+        TUNED / "benchmarks" / "{task}-{architecture}-{depth}-{seed}.tsv"
     conda:
         "../envs/wsi-scale.yaml"
     threads: workflow.cores
