@@ -47,6 +47,11 @@ def test_a_pruned_network_can_be_pruned_calibrated_and_searched_with(stripe_fold
     compress(config(stripe_folder, left=0.5), "channels", "embedded", None, narrow)
     found = compress(config(stripe_folder, left=0.5), "basis", str(narrow), None, twice)
     assert found.before.parameters > found.after.parameters
+    plan = find_network(str(twice)).architecture.plan
+    assert plan is not None
+    narrowed = find_network(str(narrow)).architecture.plan
+    # Splitting a convolution changes neither how many channels it gives nor what the plan says of it.
+    assert plan == narrowed
     settings = Config(network=str(twice), calibration=CalibrationConfig(scenes=16))
     calibrate(settings, tmp_path / "calibration.json")
     assert (tmp_path / "calibration.json").is_file()

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 
 from tests.transfer.tasks import network_source
 from wsi_scale.networks.graph import single_output
@@ -83,7 +83,11 @@ def test_a_network_split_pruned_and_folded_can_be_split_again() -> None:
     folded = fold_bases(split)
     assert sum(p.numel() for p in folded.parameters()) == count
     images = torch.randn(1, 3, 64, 64)
-    assert close(merge_pairs(folded)(images), folded(images), 1e-4)
+    # A network read from a file is traced, and its pairs are two steps of the graph.
+    for pairs in (folded, fx.symbolic_trace(folded)):
+        merged = merge_pairs(pairs)
+        assert close(merged(images), folded(images), 1e-4)
+        assert len(bases_of(attach_bases(pairs))) == len(bases_of(split))
     again = attach_bases(folded)
     assert close(again(images), folded(images), 1e-4)
     assert {name: basis.rank for name, basis in bases_of(again).items()} == {

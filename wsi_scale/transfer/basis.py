@@ -8,10 +8,9 @@ that layers of all sizes share one threshold, and a layer goes back to one convo
 
 import copy
 from collections.abc import Callable, Iterable
-from typing import cast
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from wsi_scale.networks.shapes import conv_like
 from wsi_scale.transfer.budget import Kept
@@ -121,16 +120,35 @@ def attach_bases(trunk: nn.Module) -> nn.Module:
     return split
 
 
-def merge_pairs(trunk: nn.Module) -> nn.Module:
-    """Return a copy in which every pair that an earlier split left is one convolution again."""
-    merged = copy.deepcopy(trunk)
-    for name, pair in list(merged.named_modules()):
-        if isinstance(pair, nn.Sequential) and [type(part) for part in pair] == [nn.Conv2d, nn.Conv2d]:
-            first, second = cast(nn.Conv2d, pair[0]), cast(nn.Conv2d, pair[1])
-            conv = conv_like(first, first.in_channels, second.out_channels, bias=second.bias is not None)
-            weight = second.weight.detach().double()[:, :, 0, 0] @ first.weight.detach().double().flatten(1)
-            merged.set_submodule(name, _filled(conv, weight.reshape(conv.weight.shape), second.bias))
+def merge_pairs(trunk: nn.Module) -> fx.GraphModule:
+    """Return a copy, traced, in which every pair that an earlier split left is one convolution again."""
+    merged = fx.symbolic_trace(copy.deepcopy(trunk)).eval()
+    for node in list(merged.graph.nodes):
+        pair = _pair_at(merged, node)
+        if pair is None:
+            continue
+        name, first, second = pair
+        conv = conv_like(first, first.in_channels, second.out_channels, bias=second.bias is not None)
+        weight = second.weight.detach().double()[:, :, 0, 0] @ first.weight.detach().double().flatten(1)
+        merged.set_submodule(name, _filled(conv, weight.reshape(conv.weight.shape), second.bias))
+        node.target = name
+        (mapped_back,) = node.users
+        mapped_back.replace_all_uses_with(node)
+        merged.graph.erase_node(mapped_back)
+    merged.recompile()
     return merged
+
+
+def _pair_at(trunk: fx.GraphModule, node: fx.Node) -> tuple[str, nn.Conv2d, nn.Conv2d] | None:
+    """Name and halves of the split convolution whose first half a step is; None where it is something else."""
+    name, _, half = str(node.target).rpartition(".")
+    if node.op != "call_module" or half != "0" or [str(user.target) for user in node.users] != [f"{name}.1"]:
+        return None
+    first, second = (trunk.get_submodule(f"{name}.{index}") for index in (0, 1))
+    if not isinstance(first, nn.Conv2d) or not isinstance(second, nn.Conv2d):
+        return None
+    split = first.bias is None and first.groups == 1 and second.kernel_size == (1, 1)
+    return (name, first, second) if split else None
 
 
 def _convolutions(trunk: nn.Module) -> list[tuple[str, nn.Conv2d]]:
