@@ -50,7 +50,9 @@ class Size:
 
 
 QUICK = Size()
-FULL = Size(training=10_000, validation=10_000, tiles=1500, epochs=2, batch=16, tuning_epochs=20)
+FULL = Size(training=10_000, validation=10_000, tiles=1500, epochs=2, batch=16)
+#: Of the larger run of tuning: what two cores do in a few hours.
+TUNED = Size(training=400, validation=200, tiles=400, tuning_epochs=12)
 
 
 def settings_of(

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.data import RESULTS, data_root
 from benchmarks.transfer.figures import IMAGES, draw_tuning
-from benchmarks.transfer.tasks import FULL, QUICK, load_task, settings_of
+from benchmarks.transfer.tasks import QUICK, TUNED, load_task, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig, TransferConfig
 from wsi_scale.errors import WeightsError
@@ -48,7 +48,7 @@ def run_job(
     path = job_path(dataset, architecture, depth, seed, full=full, truncated=truncated)
     if path.exists():
         return dict(read_json(path))
-    size = FULL if full else QUICK
+    size = TUNED if full else QUICK
     root = data_root()
     settings = settings_of(root, dataset, size, seed, unseen=True)
     examples, split = load_task(root, dataset, size, unseen=True)
@@ -99,7 +99,7 @@ def main(*, full: bool) -> None:
     datasets, architectures, seeds = LARGE if full else SMOKE
     table: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for dataset in datasets:
-        examples, split = load_task(data_root(), dataset, FULL if full else QUICK, unseen=True)
+        examples, split = load_task(data_root(), dataset, TUNED if full else QUICK, unseen=True)
         table[dataset] = {}
         for architecture in architectures:
             blocks = len(find_network(architecture).architecture.published_layers)
