@@ -143,10 +143,10 @@ def test_the_real_sets_are_read(data_root: Path) -> None:
 
 def test_other_pixels_or_another_split_are_another_task(tmp_path: Path) -> None:
     for index in range(10):
-        save(tmp_path / ("a" if index < 5 else "b") / f"{index}.png", 20 * index)
+        save(tmp_path / ("a" if index < 5 else "b") / f"Müller {index}.png", 20 * index)
     first = examples_identity(*read_examples(config(tmp_path)))
     assert examples_identity(*read_examples(config(tmp_path))) == first
     assert examples_identity(*read_examples(config(tmp_path, seed=1))) != first
     for index in range(10):
-        save(tmp_path / ("a" if index < 5 else "b") / f"{index}.png", 20 * index + 1)
+        save(tmp_path / ("a" if index < 5 else "b") / f"Müller {index}.png", 20 * index + 1)
     assert examples_identity(*read_examples(config(tmp_path))) != first

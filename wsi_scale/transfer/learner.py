@@ -15,6 +15,8 @@ from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, ParameterGro
 PASS_BATCH = 50
 #: What is added to a feature before its logarithm is taken, over the median feature's mean.
 OFFSET = 0.01
+#: Least that is added: half precision, in which files are written, holds it.
+LEAST_OFFSET = 1e-6
 #: Least standard deviation of a logarithm: what hardly varies is not blown up.
 LEAST_DEVIATION = 0.1
 
@@ -90,7 +92,7 @@ class LinearHead(nn.Module):
     def standardise_by(self, features: torch.Tensor) -> None:
         """Take the constants from features (n, feature)."""
         typical = features.clamp(min=0).mean(dim=0).median()
-        self.offset = (OFFSET * typical).clamp(min=torch.finfo(torch.float32).tiny)
+        self.offset = (OFFSET * typical).clamp(min=LEAST_OFFSET)
         logarithms = torch.log(features.clamp(min=0) + self.offset)
         self.mean = logarithms.mean(dim=0)
         self.deviation = logarithms.std(dim=0, unbiased=False).clamp(min=LEAST_DEVIATION)
