@@ -1,6 +1,5 @@
 """Whether a pruned network is still a ruler: the planted-truth slope of networks pruned for mpp, calibrated anew."""
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -25,18 +24,16 @@ SMALL = ("channel", "basis", "channel+basis")
 
 def main() -> None:
     """Prune, measure parents and children, print and write."""
-    folder = Path(tempfile.mkdtemp(prefix="slope-"))
     table: dict[str, dict[str, Any]] = {}
-    try:
+    with tempfile.TemporaryDirectory(prefix="slope-") as name:
+        folder = Path(name)
         networks = {"embedded": "embedded"} | {f"embedded, {m}": str(_pruned(m, folder)) for m in METHODS}
         made = {v: job_path("mpp", 0, v, full=False).with_suffix(".safetensors") for v in SMALL}
         found = {f"vgg19, {variant}": str(path) for variant, path in made.items() if path.exists()}
         networks |= ({"vgg19": "vgg19"} | found) if found else {}
-        for name, network in networks.items():
-            table[name] = row = _row(network, folder)
-            print(f"{name:22} {row}", flush=True)
-    finally:
-        shutil.rmtree(folder)
+        for label, network in networks.items():
+            table[label] = row = _row(network, folder)
+            print(f"{label:22} {row}", flush=True)
     write_json(RESULTS / "pruned_slope.json", table)
     print(f"written {RESULTS / 'pruned_slope.json'}", file=sys.stderr)
 

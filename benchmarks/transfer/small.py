@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from benchmarks.data import RESULTS, data_root
 from benchmarks.transfer.figures import IMAGES, draw_small
-from benchmarks.transfer.tasks import FULL, QUICK, load_task, settings_of
+from benchmarks.transfer.tasks import FULL, QUICK, joined, load_task, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.execution.compute import resolve
@@ -31,7 +31,7 @@ from wsi_scale.stages.compress import (
 )
 from wsi_scale.transfer.cost import tiles_per_second
 from wsi_scale.transfer.depth import Depth, Tuning, finetune
-from wsi_scale.transfer.judge import metric_name, paired_difference
+from wsi_scale.transfer.judge import metric_name
 from wsi_scale.transfer.learner import Device, LinearHead
 from wsi_scale.transfer.rounds import Task, fitted_head, prune
 
@@ -101,11 +101,15 @@ def run_job(task: str, seed: int, variant: str, *, full: bool) -> dict[str, Any]
 def _parent(task: str, seed: int, variant: str, *, full: bool) -> fx.GraphModule:
     """Load the network that a variant starts from."""
     before = STEPS[variant][1] if variant in STEPS else "frozen"
-    if before == "frozen":
-        return single_output(find_network(NETWORK).tapped([LAYER]))
-    run_job(task, seed, before, full=full)
-    path = job_path(task, seed, before, full=full).with_suffix(".safetensors")
-    return single_output(find_network(str(path)).tapped([LAYER]))
+    if before != "frozen":
+        run_job(task, seed, before, full=full)
+    return _network(task, seed, before, full=full)
+
+
+def _network(task: str, seed: int, variant: str, *, full: bool) -> fx.GraphModule:
+    """Load the network that a job has left, or the one that all start from."""
+    made = str(job_path(task, seed, variant, full=full).with_suffix(".safetensors"))
+    return single_output(find_network(NETWORK if variant == "frozen" else made).tapped([LAYER]))
 
 
 def _from_scratch(model: Path, task: Task, seed: int, device: Device) -> tuple[fx.GraphModule, LinearHead]:
@@ -130,30 +134,16 @@ def summarise(*, full: bool) -> dict[str, dict[str, dict[str, Any]]]:
     for task in TASKS:
         examples, split = load_task(root, task, size)
         found = {v: [run_job(task, seed, v, full=full) for seed in seeds_of(full=full)] for v in VARIANTS}
-        outputs = {v: [np.array(job["outputs"]) for job in jobs] for v, jobs in found.items()}
         rates = _rates(task, full=full)
         table[task] = {}
         for variant, jobs in found.items():
-            difference, low, high = paired_difference(
-                outputs[variant], outputs["frozen"], examples.target[split.test], examples.groups[split.test],
-                examples.classes,
-            )  # fmt: skip
-            metrics = np.array([job["metric"] for job in jobs])
-            table[task][variant] = {
-                "metric_name": jobs[0]["metric_name"],
-                "metric": round(float(metrics.mean()), 4),
-                "spread": round(float(metrics.std(ddof=1)), 4),
-                "difference": round(difference, 4),
-                "difference_low": round(low, 4),
-                "difference_high": round(high, 4),
+            table[task][variant] = joined(jobs, found["frozen"], examples, split) | {
                 "balanced_accuracy": _mean(jobs, "balanced_accuracy"),
                 "calibration_error": _mean(jobs, "calibration_error"),
                 "parameters": round(float(np.mean([job["parameters"] for job in jobs]))),
                 "parameters_total": round(float(np.mean([job["parameters_total"] for job in jobs]))),
                 "multiply_adds": round(float(np.mean([job["multiply_adds"] for job in jobs]))),
                 "tiles_per_second": round(rates[variant], 2),
-                "test_images": len(split.test),
-                "seeds": len(jobs),
             }
     return table
 
@@ -166,14 +156,7 @@ def _mean(jobs: list[dict[str, Any]], key: str) -> float | None:
 def _rates(task: str, *, full: bool) -> dict[str, float]:
     """Images a second of each variant's first network, all measured in turn."""
     side_px = settings_of(data_root(), task, QUICK, 0).side_px
-    networks = [
-        single_output(find_network(NETWORK).tapped([LAYER]))
-        if variant == "frozen"
-        else single_output(
-            find_network(str(job_path(task, 0, variant, full=full).with_suffix(".safetensors"))).tapped([LAYER])
-        )
-        for variant in VARIANTS
-    ]
+    networks = [_network(task, 0, variant, full=full) for variant in VARIANTS]
     return dict(zip(VARIANTS, tiles_per_second(list(networks), side_px, batch=16), strict=True))
 
 

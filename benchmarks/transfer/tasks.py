@@ -1,7 +1,9 @@
 """The three tasks: pneumonia on X-rays, tumour on patches of PatchCamelyon, µm per pixel on tissue."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.config.models import TransferConfig
 from wsi_scale.stages.fields import read_kept_out
 from wsi_scale.stages.labelled import read_examples
+from wsi_scale.transfer.judge import paired_difference
 from wsi_scale.transfer.learner import Examples, Split
 
 #: Name → table below the data folder, and side of the images.
@@ -104,3 +107,24 @@ def _seen_cases(root: Path) -> Path:
     with replacing_file(target) as part:
         part.write_text("\n".join(["case", *seen]) + "\n", encoding="utf-8")
     return target
+
+
+def joined(
+    jobs: Sequence[Mapping[str, Any]], baseline: Sequence[Mapping[str, Any]], examples: Examples, split: Split
+) -> dict[str, Any]:
+    """Put the seeds of one network together: the difference is to a baseline's, on the same test images."""
+    metrics = np.array([job["metric"] for job in jobs])
+    ours, theirs = ([np.array(job["outputs"]) for job in some] for some in (jobs, baseline))
+    difference, low, high = paired_difference(
+        ours, theirs, examples.target[split.test], examples.groups[split.test], examples.classes
+    )
+    return {
+        "metric_name": jobs[0]["metric_name"],
+        "metric": round(float(metrics.mean()), 4),
+        "spread": round(float(metrics.std(ddof=1)), 4) if len(metrics) > 1 else 0.0,
+        "difference": round(difference, 4),
+        "difference_low": round(low, 4),
+        "difference_high": round(high, 4),
+        "test_images": len(split.test),
+        "seeds": len(jobs),
+    }

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 
 from benchmarks.data import RESULTS, data_root
 from benchmarks.transfer.figures import IMAGES, draw_tuning
-from benchmarks.transfer.tasks import QUICK, TUNED, load_task, settings_of
+from benchmarks.transfer.tasks import QUICK, TUNED, joined, load_task, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig, TransferConfig
 from wsi_scale.errors import WeightsError
@@ -21,8 +20,8 @@ from wsi_scale.networks.load import find_network
 from wsi_scale.stages.compress import device_of, task_of
 from wsi_scale.stages.finetune import ends_of, tuning_of
 from wsi_scale.transfer.depth import Tuning, at_depth, finetune
-from wsi_scale.transfer.judge import judge_outputs, metric_name, paired_difference
-from wsi_scale.transfer.learner import Examples, Split, compute_once
+from wsi_scale.transfer.judge import judge_outputs, metric_name
+from wsi_scale.transfer.learner import compute_once
 
 #: What the smoke version tunes, and the larger run; truncated to the lowest blocks is an extra line of that.
 SMOKE = (("pcam",), ("vgg19", "embedded"), range(1))
@@ -105,14 +104,13 @@ def main(*, full: bool) -> None:
             blocks = len(find_network(architecture).architecture.published_layers)
             lines = [(depth, False) for depth in range(blocks + 1)]
             lines += [(depth, True) for depth in range(1, blocks)] if full else []
+            heads = [run_job(dataset, architecture, 0, seed, full=full) for seed in seeds]
             table[dataset][architecture] = {}
             for depth, truncated in lines:
-                jobs, heads = (
-                    [run_job(dataset, architecture, d, seed, full=full, truncated=t) for seed in seeds]
-                    for d, t in ((depth, truncated), (0, False))
-                )
+                jobs = [run_job(dataset, architecture, depth, seed, full=full, truncated=truncated) for seed in seeds]
+                seconds = round(float(np.mean([job["seconds"] for job in jobs])), 1)
                 name = f"truncated {depth}" if truncated else str(depth)
-                table[dataset][architecture][name] = row = _row(jobs, heads, examples, split)
+                table[dataset][architecture][name] = row = joined(jobs, heads, examples, split) | {"seconds": seconds}
                 print(
                     f"{dataset} {architecture:14} {name:12} {row['metric_name']} {row['metric']:.3f} "
                     f"± {row['spread']:.3f}  {row['difference']:+.3f} ({row['difference_low']:+.3f} to "
@@ -136,25 +134,3 @@ def main(*, full: bool) -> None:
             f"{cached['seconds_uncached']} s without ({cached['speedup']} times), outputs within "
             f"{cached['largest_difference']:.1e}"
         )
-
-
-def _row(
-    jobs: Sequence[dict[str, Any]], heads: Sequence[dict[str, Any]], examples: Examples, split: Split
-) -> dict[str, Any]:
-    """Put the seeds of one depth together: the difference is to the head alone, on the same images."""
-    metrics = np.array([job["metric"] for job in jobs])
-    ours, theirs = ([np.array(job["outputs"]) for job in some] for some in (jobs, heads))
-    difference, low, high = paired_difference(
-        ours, theirs, examples.target[split.test], examples.groups[split.test], examples.classes
-    )
-    return {
-        "metric_name": jobs[0]["metric_name"],
-        "metric": round(float(metrics.mean()), 4),
-        "spread": round(float(metrics.std(ddof=1)), 4) if len(metrics) > 1 else 0.0,
-        "difference": round(difference, 4),
-        "difference_low": round(low, 4),
-        "difference_high": round(high, 4),
-        "seconds": round(float(np.mean([job["seconds"] for job in jobs])), 1),
-        "test_images": len(split.test),
-        "seeds": len(jobs),
-    }
