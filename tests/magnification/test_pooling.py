@@ -160,21 +160,47 @@ def test_where_no_view_can_be_trusted_all_have_their_say() -> None:
     assert pooled.views == 4
 
 
+def off_by(octaves: dict[int, float], downsamples: np.ndarray = DOWNSAMPLES) -> Pooled:
+    """Views of a slide at 0.25 µm/px, each sure to 0.3 octave, some downsamples off."""
+    said = -2 + np.log2(downsamples) + np.array([octaves.get(d, 0.0) for d in downsamples.tolist()])
+    return pool_views(look(said, 0.3), downsamples)
+
+
 def test_disagreement_is_the_range_of_the_medians_of_the_downsamples() -> None:
     said = views(0.25)
     said[DOWNSAMPLES == 2] += 0.3
     said[DOWNSAMPLES == 4] -= 0.2
+    said[DOWNSAMPLES == 8] -= 0.1
     said[0] += 0.9
     pooled = pool_views(look(said), DOWNSAMPLES)
-    assert pooled.by_downsample == {d: pytest.approx(v) for d, v in {1: -2.0, 2: -1.7, 4: -2.2, 8: -2.0}.items()}
-    assert pooled.disagreement_octaves == pytest.approx(0.5)
+    assert pooled.by_downsample == {d: pytest.approx(v) for d, v in {1: -2.0, 2: -1.7, 4: -2.2, 8: -2.1}.items()}
+    assert pooled.log2_mpp == pytest.approx(-2.05)
+    # All but the one at −1.7, which is farthest from the estimate.
+    assert pooled.disagreement_octaves == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("downsample", [1, 2, 4, 8])
+@pytest.mark.parametrize("octaves", [3.0, -1.2])
+def test_one_downsample_that_stands_apart_neither_moves_nor_stops_an_estimate(downsample: int, octaves: float) -> None:
+    pooled = off_by({downsample: octaves})
+    assert pooled.log2_mpp == pytest.approx(-2)
+    assert pooled.disagreement_octaves == pytest.approx(0, abs=1e-9)
+    assert why_abstain(pooled) == ""
+
+
+def test_two_that_stand_apart_do() -> None:
+    assert off_by({1: 1.2, 8: -1.2}).disagreement_octaves == pytest.approx(1.2)
+    assert "disagree by 1.2 octaves" in why_abstain(off_by({1: 1.2, 2: 1.2}))
+
+
+def test_of_two_downsamples_both_count() -> None:
+    assert off_by({2: 0.9}, np.repeat([1, 2], 6)).disagreement_octaves == pytest.approx(0.9)
+    assert off_by({2: 0.9}, np.repeat([1, 2, 4], 6)).disagreement_octaves == pytest.approx(0, abs=1e-9)
 
 
 def test_difficulty_is_what_views_say_of_themselves_and_how_they_disagree() -> None:
-    said = views(0.25)
-    assert pool_views(look(said, 0.3), DOWNSAMPLES).difficulty_octaves == pytest.approx(0.3)
-    said[DOWNSAMPLES == 2] += 0.4
-    assert pool_views(look(said, 0.3), DOWNSAMPLES).difficulty_octaves == pytest.approx(0.5)
+    assert off_by({}).difficulty_octaves == pytest.approx(0.3)
+    assert off_by({1: 0.4, 2: 0.4}).difficulty_octaves == pytest.approx(0.5)
 
 
 def test_of_views_that_differ_the_sure_ones_decide_on_the_difficulty() -> None:

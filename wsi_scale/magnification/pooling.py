@@ -13,6 +13,8 @@ TRUSTED_MPP = (0.2, 4.0)
 ANSWERED_MPP = (0.2, 4.0)
 #: Views that disagree by more than this (octaves, between downsamples) are no basis for an estimate.
 MAX_DISAGREEMENT_OCTAVES = 0.8
+#: Downsamples from which on one that stands apart from the others is left out of their disagreement.
+ENOUGH_DOWNSAMPLES = 3
 #: Mean probability of tissue over the views below which there is no estimate.
 LEAST_TISSUE = 0.5
 #: Half width of the 90 % interval (octaves) from which on 20x and 40x cannot be told apart: no answer at all.
@@ -35,7 +37,7 @@ class Pooled:
     difficulty_octaves
         What the error is expected to be in proportion to: the views' own spread and their disagreement.
     disagreement_octaves
-        Range of the downsamples' medians.
+        Range of the downsamples' medians; of three and more, without the one farthest from the estimate.
     tissue
         Mean probability that a view shows brightfield tissue.
     by_downsample
@@ -82,16 +84,28 @@ def pool_views(look: Look, downsamples: NDArray[np.number]) -> Pooled:
         int(2**octave): weighted_median(level0[used & (nearest == octave)], weights[used & (nearest == octave)])
         for octave in np.unique(nearest[used])
     }
-    disagreement = max(medians.values()) - min(medians.values())
+    estimate = weighted_median(level0[used], weights[used])
+    disagreement = _disagreement(list(medians.values()), estimate)
     own = np.sqrt(np.average(np.square(look.spread_octaves[used]), weights=weights[used] + 1e-12))
     return Pooled(
-        log2_mpp=weighted_median(level0[used], weights[used]),
+        log2_mpp=estimate,
         difficulty_octaves=float(np.hypot(own, disagreement)),
         disagreement_octaves=disagreement,
         tissue=float(look.tissue[used].mean()),
         by_downsample=medians,
         views=int(used.sum()),
     )
+
+
+def _disagreement(medians: list[float], estimate: float) -> float:
+    """Range of medians, octaves; where there are enough, the one farthest from the estimate does not count.
+
+    A median of views bears one downsample that is off; how far off it is says nothing of the estimate's error
+    (measured with a scanner left out: benchmarks/RESULTS.md).
+    """
+    ordered = sorted(medians, key=lambda median: abs(median - estimate))
+    counted = ordered[:-1] if len(ordered) >= ENOUGH_DOWNSAMPLES else ordered
+    return max(counted) - min(counted)
 
 
 def view_weights(look: Look) -> NDArray[np.float64]:
