@@ -50,8 +50,9 @@ def draw_small(table: Mapping[str, Mapping[str, Row]], path: Path) -> None:
 
 
 def draw_tuning(table: Mapping[str, Mapping[str, Mapping[str, Row]]], path: Path) -> None:
-    """Draw the metric against depth and against time of training, one column a dataset; bars are seeds' deviations.
+    """Draw the metric against depth and against time of training, one column a dataset.
 
+    A bar is the 95 % interval of the paired difference to the head alone.
     Networks that were truncated to their lowest blocks are dashed, at the number of blocks they keep.
     """
     from matplotlib.figure import Figure
@@ -64,7 +65,8 @@ def draw_tuning(table: Mapping[str, Mapping[str, Mapping[str, Row]]], path: Path
                 chosen = {k: r for k, r in rows.items() if k.startswith("truncated") == truncated}
                 if chosen:
                     style = {"color": color, "marker": "s" if truncated else "o", "ls": "--" if truncated else "-"}
-                    _draw_depths(panels[:, column].tolist(), chosen, style, name + (", truncated" if truncated else ""))
+                    label = name + (", truncated" if truncated else "")
+                    _draw_depths(panels[:, column].tolist(), chosen, rows["0"], style, label)
         metric = next(iter(next(iter(architectures.values())).values()))["metric_name"]
         for axes in panels[:, column]:
             axes.set_ylabel(METRICS[metric])
@@ -74,15 +76,18 @@ def draw_tuning(table: Mapping[str, Mapping[str, Mapping[str, Row]]], path: Path
     _finish(figure, panels.ravel().tolist(), path)
 
 
-def _draw_depths(panels: Sequence["Axes"], rows: Mapping[str, Row], style: dict[str, Any], label: str) -> None:
+def _draw_depths(
+    panels: Sequence["Axes"], rows: Mapping[str, Row], head_alone: Row, style: dict[str, Any], label: str
+) -> None:
     from matplotlib.ticker import MaxNLocator
 
     depths = [int(name.split()[-1]) for name in rows]
-    metric, spread = ([row[key] for row in rows.values()] for key in ("metric", "spread"))
-    panels[0].errorbar(depths, metric, spread, label=label, **style)
+    metric = [row["metric"] for row in rows.values()]
+    bars = list(zip(*(_interval(row, head_alone) for row in rows.values()), strict=True))
+    panels[0].errorbar(depths, metric, bars, label=label, **style)
     panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     seconds = [row["seconds"] for row in rows.values()]
-    panels[1].errorbar(seconds, metric, spread, label=label, **style | {"ls": "none"})
+    panels[1].errorbar(seconds, metric, bars, label=label, **style | {"ls": "none"})
     for depth, x, y in zip(depths, seconds, metric, strict=True):
         panels[1].annotate(str(depth), (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
 

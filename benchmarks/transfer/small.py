@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from benchmarks.data import RESULTS, data_root
 from benchmarks.transfer.figures import IMAGES, draw_small
-from benchmarks.transfer.tasks import FULL, QUICK, joined, load_task, settings_of
+from benchmarks.transfer.tasks import FULL, QUICK, joined, load_task, mean_of, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.execution.compute import resolve
@@ -26,13 +26,14 @@ from wsi_scale.stages.compress import (
     outputs_on_test,
     parameters_of,
     plan_of,
+    provenance_of,
     task_of,
     write_small,
 )
 from wsi_scale.transfer.cost import tiles_per_second
 from wsi_scale.transfer.depth import Depth, Tuning, finetune
 from wsi_scale.transfer.judge import metric_name
-from wsi_scale.transfer.learner import Device, LinearHead
+from wsi_scale.transfer.learner import Device
 from wsi_scale.transfer.rounds import Task, fitted_head, prune
 
 TASKS = ("xray", "pcam", "mpp")
@@ -76,20 +77,24 @@ def run_job(task: str, seed: int, variant: str, *, full: bool) -> dict[str, Any]
     device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
     work = task_of(examples, split, settings, device)
     if variant == "scratch":
-        trunk, head = _from_scratch(path.with_name(f"{task}-{seed}-channel.safetensors"), work, seed, device)
+        trunk = _from_scratch(path.with_name(f"{task}-{seed}-channel.safetensors"), work, seed, device)
     else:
         trunk = _parent(task, seed, variant, full=full)
         if variant in STEPS:
             most = parameters_of(trunk)
             way = method_of(STEPS[variant][0], trunk, NETWORK, settings)
             trunk = prune(trunk, way, work, plan_of(settings), device, most=most)
-        head = fitted_head(trunk, work, seed, device)
+    head = fitted_head(trunk, work, seed, device)
     path.parent.mkdir(parents=True, exist_ok=True)
     if variant != "frozen":
         source = find_network(NETWORK)
-        write_small(
-            path.with_suffix(".safetensors"), source, trunk, head, f"{NETWORK}-{variant}", {"made_by": __name__}
-        )
+        provenance = {
+            "made_by": __name__,
+            "parent_digest": source.tapped([LAYER]).digest,
+            "task": provenance_of(examples, split, settings),
+            "seed": seed,
+        }
+        write_small(path.with_suffix(".safetensors"), source, trunk, head, f"{NETWORK}-{variant}", provenance)
     outputs = outputs_on_test(trunk, head, work, device)
     measured = asdict(measure(trunk, head, work, examples, outputs))
     result = measured | measured["scores"] | {"outputs": np.round(outputs, 5).tolist()}
@@ -112,7 +117,7 @@ def _network(task: str, seed: int, variant: str, *, full: bool) -> fx.GraphModul
     return single_output(find_network(NETWORK if variant == "frozen" else made).tapped([LAYER]))
 
 
-def _from_scratch(model: Path, task: Task, seed: int, device: Device) -> tuple[fx.GraphModule, LinearHead]:
+def _from_scratch(model: Path, task: Task, seed: int, device: Device) -> fx.GraphModule:
     """Train a network of the same shape from random weights."""
     torch.manual_seed(seed)
     trunk = single_output(find_network(str(model)).tapped([LAYER]))
@@ -123,8 +128,8 @@ def _from_scratch(model: Path, task: Task, seed: int, device: Device) -> tuple[f
                 nn.init.zeros_(module.bias)
     names = [name for name, module in trunk.named_modules() if isinstance(module, nn.Conv2d)]
     tuning = Tuning(epochs=SCRATCH_EPOCHS, seed=seed, rate=SCRATCH_RATE, patience=SCRATCH_EPOCHS, block_decay=1.0)
-    learner, _ = finetune(Depth(None, trunk, [names]), task, tuning, device)
-    return trunk.cpu(), learner.head.cpu()
+    finetune(Depth(None, trunk, [names]), task, tuning, device)
+    return trunk.cpu()
 
 
 def summarise(*, full: bool) -> dict[str, dict[str, dict[str, Any]]]:
@@ -138,19 +143,14 @@ def summarise(*, full: bool) -> dict[str, dict[str, dict[str, Any]]]:
         table[task] = {}
         for variant, jobs in found.items():
             table[task][variant] = joined(jobs, found["frozen"], examples, split) | {
-                "balanced_accuracy": _mean(jobs, "balanced_accuracy"),
-                "calibration_error": _mean(jobs, "calibration_error"),
+                "balanced_accuracy": mean_of(jobs, "balanced_accuracy"),
+                "calibration_error": mean_of(jobs, "calibration_error"),
                 "parameters": round(float(np.mean([job["parameters"] for job in jobs]))),
                 "parameters_total": round(float(np.mean([job["parameters_total"] for job in jobs]))),
                 "multiply_adds": round(float(np.mean([job["multiply_adds"] for job in jobs]))),
                 "tiles_per_second": round(rates[variant], 2),
             }
     return table
-
-
-def _mean(jobs: list[dict[str, Any]], key: str) -> float | None:
-    values = [job[key] for job in jobs]
-    return None if values[0] is None else round(float(np.mean(values)), 4)
 
 
 def _rates(task: str, *, full: bool) -> dict[str, float]:

@@ -23,6 +23,8 @@ TABLES = {"xray": ("xray/xray.tsv", 64), "pcam": ("patches/pcam.tsv", 64), "mpp"
 XRAY_PARTS = (300, 100)
 #: Cases that the embedded network has not seen: where it is compared, all networks train and test on these alone.
 UNSEEN = Path("configs/kept_out.tsv")
+#: Keys of a paired difference in a row.
+DIFFERENCES = ("difference", "difference_low", "difference_high")
 #: Split of what no table splits, the same for all seeds of training.
 SPLIT_SEED = 0
 
@@ -107,6 +109,12 @@ def _seen_cases(root: Path) -> Path:
     with replacing_file(target) as part:
         part.write_text("\n".join(["case", *seen]) + "\n", encoding="utf-8")
     return target
+
+
+def mean_of(jobs: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    """Mean of a figure over jobs; None where the task has no such figure."""
+    values = [job[key] for job in jobs]
+    return None if values[0] is None else round(float(np.mean(values)), 4)
 
 
 def joined(

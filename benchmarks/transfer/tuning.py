@@ -11,14 +11,16 @@ import torch
 
 from benchmarks.data import RESULTS, data_root
 from benchmarks.transfer.figures import IMAGES, draw_tuning
-from benchmarks.transfer.tasks import QUICK, TUNED, joined, load_task, settings_of
+from benchmarks.transfer.tasks import DIFFERENCES, QUICK, TUNED, joined, load_task, mean_of, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig, TransferConfig
 from wsi_scale.errors import WeightsError
 from wsi_scale.execution.compute import resolve
+from wsi_scale.networks.graph import single_output
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import device_of, task_of
+from wsi_scale.stages.compress import device_of, parameters_of, task_of
 from wsi_scale.stages.finetune import ends_of, tuning_of
+from wsi_scale.transfer.cost import cost_of
 from wsi_scale.transfer.depth import Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import judge_outputs, metric_name
 from wsi_scale.transfer.learner import compute_once
@@ -89,6 +91,19 @@ def compare_caching() -> dict[str, float]:
     }
 
 
+def _cost(architecture: str, depth: int, side_px: int, outputs: int, *, truncated: bool) -> dict[str, int]:
+    """Count what a network costs that was tuned to some depth."""
+    source = find_network(architecture)
+    trunk = single_output(source.tapped(ends_of(source.architecture, depth, truncate=truncated)))
+    parameters = parameters_of(trunk)
+    channels = trunk(torch.zeros(1, 3, side_px, side_px)).shape[1]
+    return {
+        "parameters": parameters,
+        "parameters_total": parameters + (channels + 1) * outputs,
+        "multiply_adds": cost_of(trunk, side_px).multiply_adds,
+    }
+
+
 def _tuning(settings: TransferConfig) -> Tuning:
     return replace(tuning_of(settings), batch=BATCH)
 
@@ -104,13 +119,20 @@ def main(*, full: bool) -> None:
             blocks = len(find_network(architecture).architecture.published_layers)
             lines = [(depth, False) for depth in range(blocks + 1)]
             lines += [(depth, True) for depth in range(1, blocks)] if full else []
-            heads = [run_job(dataset, architecture, 0, seed, full=full) for seed in seeds]
+            heads, whole = (
+                [run_job(dataset, architecture, depth, seed, full=full) for seed in seeds] for depth in (0, blocks)
+            )
+            side_px = settings_of(data_root(), dataset, QUICK, 0).side_px
             table[dataset][architecture] = {}
             for depth, truncated in lines:
                 jobs = [run_job(dataset, architecture, depth, seed, full=full, truncated=truncated) for seed in seeds]
-                seconds = round(float(np.mean([job["seconds"] for job in jobs])), 1)
                 name = f"truncated {depth}" if truncated else str(depth)
-                table[dataset][architecture][name] = row = joined(jobs, heads, examples, split) | {"seconds": seconds}
+                row = joined(jobs, heads, examples, split)
+                to_whole = joined(jobs, whole, examples, split)
+                row |= {key.replace("difference", "to_all_tuned"): to_whole[key] for key in DIFFERENCES}
+                row |= {key: mean_of(jobs, key) for key in ("balanced_accuracy", "calibration_error", "seconds")}
+                row |= _cost(architecture, depth, side_px, examples.outputs, truncated=truncated)
+                table[dataset][architecture][name] = row
                 print(
                     f"{dataset} {architecture:14} {name:12} {row['metric_name']} {row['metric']:.3f} "
                     f"± {row['spread']:.3f}  {row['difference']:+.3f} ({row['difference_low']:+.3f} to "

@@ -36,7 +36,14 @@ def test_what_is_written_is_what_was_measured(method: str, stripe_folder: Path, 
     header, state = read_network_file(path)
     assert header.provenance["parent"] == "embedded"
     assert header.provenance["parent_digest"] == find_network("embedded").tapped(["C4_2"]).digest
-    assert header.provenance["task"]["classes"] == ["coarse", "fine"]
+    task = header.provenance["task"]
+    assert task["classes"] == ["coarse", "fine"]
+    assert len(task["digest"]) == 32
+    assert sum(task["rows"].values()) == len(list(stripe_folder.rglob("*.png")))
+    rounds = header.provenance["rounds"]
+    assert len(rounds) == 2
+    assert all(done["threshold"] >= 0 for done in rounds)
+    assert all(rounds[1]["kept"][layer] <= count for layer, count in rounds[0]["kept"].items())
     assert header.provenance["settings"]["left"] == 0.3
     assert state["head.linear.weight"].shape[0] == 2
     assert not list(tmp_path.glob("*.checkpoint"))

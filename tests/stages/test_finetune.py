@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.transfer.tasks import network_source
 from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.networks.cut import write_cut
 from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.stages import finetune as finetune_module
@@ -59,6 +61,26 @@ def test_truncation_cuts_what_would_be_left_above(stripe_folder: Path, tmp_path:
 def test_a_depth_that_there_is_not_is_refused(depth: int, truncate: bool, stripe_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"--depth {depth}: embedded has 4 blocks; give {int(truncate)} to 4"):
         finetune_network(config(stripe_folder), "embedded", None, tmp_path / "x", depth=depth, truncate=truncate)
+
+
+def test_a_network_cut_within_a_block_keeps_its_top(stripe_folder: Path, tmp_path: Path) -> None:
+    source = network_source("squeezenet1_1")
+    write_cut(tmp_path / "cut.safetensors", source, "fire4", {})
+    path = tmp_path / "tuned.safetensors"
+    found = finetune_network(config(stripe_folder), str(tmp_path / "cut.safetensors"), None, path, depth=1)
+    assert (found.depth, found.blocks) == (1, 3)
+    before, after = (weights_up_to(str(file), "fire4") for file in (tmp_path / "cut.safetensors", path))
+    tuned = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name.split(".")[1] for name in tuned} == {"6"}
+
+
+def test_what_would_fail_at_the_end_is_refused_at_the_start(stripe_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder; name the file to write"):
+        finetune_network(config(stripe_folder), "embedded", None, tmp_path, depth=0)
+    source = network_source("inception_v3")
+    write_cut(tmp_path / "inception.safetensors", source, "Mixed_7c", {})
+    with pytest.raises(ConfigError, match=r"transfer\.side_px: .* takes images of 96 px and more, not 48"):
+        finetune_network(config(stripe_folder), str(tmp_path / "inception.safetensors"), None, tmp_path / "x", depth=0)
 
 
 def test_an_interrupted_run_goes_on(stripe_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

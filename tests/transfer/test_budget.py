@@ -15,8 +15,10 @@ def sizes(kept: Kept) -> int:
 def test_as_many_as_allowed_stay_and_the_best_of_them(seed: int, most: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     scores = {name: torch.rand(40, generator=generator) for name in ("a", "b")}
-    kept = keep_best(scores, sizes, most)
+    kept, threshold = keep_best(scores, sizes, most)
     assert sizes(kept) <= most
+    for name, values in scores.items():
+        assert int(kept[name].sum()) == LEAST or bool((kept[name] == (values >= threshold)).all())
     worst = min(float(values[kept[name]].min()) for name, values in scores.items())
     for name, values in scores.items():
         if int(kept[name].sum()) > LEAST:
@@ -29,12 +31,13 @@ def test_as_many_as_allowed_stay_and_the_best_of_them(seed: int, most: int) -> N
 
 def test_a_layer_never_vanishes() -> None:
     scores = {"good": torch.ones(20), "bad": torch.zeros(20), "thin": torch.zeros(3)}
-    kept = keep_best(scores, sizes, 25)
+    kept, threshold = keep_best(scores, sizes, 25)
+    assert threshold == float("inf")
     assert {name: int(mask.sum()) for name, mask in kept.items()}["bad"] == LEAST
     assert int(kept["thin"].sum()) == 3
 
 
 def test_what_scores_too_little_goes_even_where_there_is_room() -> None:
     scores = {"a": torch.cat([torch.full((10,), 0.001), torch.full((10,), 0.5)])}
-    assert int(keep_best(scores, sizes, 1000)["a"].sum()) == 20
-    assert int(keep_best(scores, sizes, 1000, least_score=0.01)["a"].sum()) == 10
+    assert int(keep_best(scores, sizes, 1000)[0]["a"].sum()) == 20
+    assert int(keep_best(scores, sizes, 1000, least_score=0.01)[0]["a"].sum()) == 10

@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.transfer.tasks import network_source, stripes_task
 from wsi_scale.networks.network import Network
-from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
+from wsi_scale.transfer.depth import HEAD_ALONE_FACTOR, Depth, Tuning, at_depth, finetune
 from wsi_scale.transfer.learner import Device, Learner, LinearHead, compute_once, standard_head, tune
 from wsi_scale.transfer.loop import LoopSettings, LoopState
 from wsi_scale.transfer.rounds import HEAD
@@ -78,7 +78,9 @@ def test_depth_0_is_a_head_trained_on_extracted_features() -> None:
         lambda chosen: features[chosen][:, :, None, None],
         TASK.target,
         rows,
-        LoopSettings(TUNING.epochs, 1, HEAD.learning_rate, HEAD.weight_decay, TUNING.patience, TUNING.seed),
+        LoopSettings(
+            TUNING.epochs, 1, HEAD_ALONE_FACTOR * TUNING.rate, HEAD.weight_decay, TUNING.patience, TUNING.seed
+        ),
         Device(),
         batch=TUNING.batch,
     )

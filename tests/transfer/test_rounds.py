@@ -11,6 +11,7 @@ from torch import fx
 from tests.transfer.tasks import network_source, stripes_task
 from wsi_scale.networks.graph import channel_flow, single_output
 from wsi_scale.transfer.basis import merge_pairs
+from wsi_scale.transfer.channels import mean_sizes
 from wsi_scale.transfer.judge import judge_outputs
 from wsi_scale.transfer.learner import Device, Learner, compute_once
 from wsi_scale.transfer.rounds import (
@@ -43,7 +44,9 @@ def method(name: str, trunk: fx.GraphModule) -> Method:
         return BasisScaling()
     flow = channel_flow(trunk, "embedded")
     costs = dict.fromkeys((site.conv for site in flow.sites), 1.0)
-    return (ChannelScaling if name == "channels" else Magnitude)(flow, 0.5, costs)
+    if name == "channels":
+        return ChannelScaling(flow, 0.5, costs)
+    return Magnitude(flow, 0.5, costs, sizes=mean_sizes(trunk, flow))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,6 +56,18 @@ def test_the_budget_is_met_and_the_parent_stays_as_it_was(name: str, trunk: fx.G
     assert 0.25 * parameters(trunk) < parameters(small) <= 0.3 * parameters(trunk)
     assert all(torch.equal(value, before[key]) for key, value in trunk.state_dict().items())
     assert small(torch.randn(2, 3, 48, 48)).shape[0] == 2
+
+
+def widths(network: fx.GraphModule) -> np.ndarray:
+    return np.array([m.out_channels for m in network.modules() if isinstance(m, torch.nn.Conv2d)])
+
+
+def test_many_rounds_of_magnitude_remove_what_one_does(trunk: fx.GraphModule) -> None:
+    plans = [replace(PLAN, rounds=rounds, epochs=1) for rounds in (1, 8)]
+    one, many = (
+        prune(trunk, method("magnitude", trunk), TASK, plan, Device(), most=parameters(trunk)) for plan in plans
+    )
+    assert np.abs(np.log2(widths(one) / widths(many))).max() < 0.5
 
 
 def test_what_stays_of_a_filter_is_the_parents_times_its_scale(trunk: fx.GraphModule) -> None:

@@ -10,6 +10,9 @@ from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_lin
 if TYPE_CHECKING:
     from wsi_scale.transfer.judge import Scores
 
+#: Share of the parameters that were to be left, over which the budget counts as missed.
+MISSED = 1.02
+
 prune = typer.Typer(no_args_is_help=True, help="Make a pretrained network smaller; the result is a network file.")
 
 Network = Annotated[str, typer.Argument(help="A network by name, or a network file.")]
@@ -131,6 +134,7 @@ def _compress(
 ) -> None:
     with one_line_errors():
         from wsi_scale.stages.compress import compress
+        from wsi_scale.transfer.budget import LEAST
 
         settings = load(config, [*(assignments or ()), *_named(data, left)], device)
         found = compress(settings, method, network, weights, output)
@@ -138,6 +142,9 @@ def _compress(
     _show_change("parameters with the head", (found.before.parameters_total, found.after.parameters_total), digits=3)
     _show_change("multiply-adds of an image", (found.before.multiply_adds, found.after.multiply_adds), digits=3)
     _show_change("images per second", found.tiles_per_second, ",.1f")
+    share = found.after.parameters / found.before.parameters
+    if share > settings.transfer.left * MISSED:
+        typer.echo(f"transfer.left is {settings.transfer.left:g}: no layer can go below {LEAST} channels or vectors")
     for name, measured in (("whole", found.before), ("pruned", found.after)):
         _show_scores(name, measured.scores, found.classes)
     typer.echo(f"network: {found.network}")

@@ -230,7 +230,7 @@ class TransferConfig(Section):
     tuning_epochs: PositiveInt = 20
     """Epochs of `finetune`, at most."""
     tuning_rate: PositiveFloat = 1e-4
-    """Learning rate of the topmost block that `finetune` trains; the head's is ten times that."""
+    """Learning rate of the topmost block that `finetune` trains; the head's is ten times that, thirty times alone."""
     block_decay: float = Field(default=0.5, gt=0, le=1)
     """Learning rate of each block as a share of the one above."""
     batch_norm: Literal["frozen", "tuned"] = "frozen"
@@ -238,7 +238,7 @@ class TransferConfig(Section):
     patience: PositiveInt = 5
     """Epochs without a better validation before `finetune` stops."""
     seed: int = Field(default=0, ge=0)
-    """Seed of splits, drawn tiles and training."""
+    """Seed of training; splits and drawn tiles stay the same, so that no image that trained tests the next."""
 
 
 class DemoConfig(Section):

@@ -115,8 +115,12 @@ def channel_flow(trunk: fx.GraphModule, name: str) -> Flow:
         elif node.op == "call_function" and node.target is torch.cat:
             carried[node] = tuple(conv for part in node.args[0] for conv in carried[part])
         else:
-            raise ConfigError(_refusal(name, node, module))
+            raise ConfigError(_refusal(name, trunk, node, modules))
     raise AssertionError("a graph without an output")
+
+
+def _is_known(module: nn.Module) -> bool:
+    return isinstance(module, _CHANNELWISE) or (isinstance(module, nn.Conv2d) and module.groups == 1)
 
 
 def _activation(node: fx.Node, modules: dict[str, nn.Module]) -> str | None:
@@ -126,7 +130,11 @@ def _activation(node: fx.Node, modules: dict[str, nn.Module]) -> str | None:
     return None
 
 
-def _refusal(name: str, node: fx.Node, module: nn.Module | None) -> str:
+def _refusal(name: str, trunk: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module]) -> str:
+    # Arithmetic on the image, as in front of InceptionV3, says less than the first layer that cannot be.
+    other = (n for n in trunk.graph.nodes if n.op == "call_module" and not _is_known(modules[str(n.target)]))
+    node = next(other, node)
+    module = modules.get(str(node.target)) if node.op == "call_module" else None
     what = type(module).__name__ if module is not None else str(getattr(node.target, "__name__", node.target))
     return (
         f"{name}: channels can be removed where convolutions, ReLUs, pools and concatenations follow one another, but "

@@ -13,6 +13,7 @@ from torch import fx, nn
 from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import Config, TransferConfig
+from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.execution.progress import progress
 from wsi_scale.networks.chain import Conv, Step, as_conv
@@ -20,9 +21,10 @@ from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.graph import channel_flow, single_output
 from wsi_scale.networks.load import NetworkSource, find_network
+from wsi_scale.networks.network import Network
 from wsi_scale.stages.labelled import examples_identity, read_examples
 from wsi_scale.transfer.basis import merge_pairs
-from wsi_scale.transfer.channels import operation_costs
+from wsi_scale.transfer.channels import mean_sizes, operation_costs
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
 from wsi_scale.transfer.judge import Scores, judge_outputs
 from wsi_scale.transfer.learner import Device, Examples, Learner, LinearHead, Split, compute_once
@@ -104,6 +106,7 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     whole = source.tapped([source.architecture.feature_layer])
     trunk = single_output(whole)
     way = method_of(method, trunk, whole.name, settings)
+    check_files(output, whole, settings)
     examples, split = read_examples(settings)
     device = device_of(resolve(config.execution))
     task = task_of(examples, split, settings, device)
@@ -135,8 +138,15 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
         "made_by": f"wsi-scale prune {method}",
         "parent": whole.name,
         "parent_digest": whole.digest,
-        "task": {"data": str(settings.data), "classes": list(examples.classes), "rows": len(split.training)},
+        "task": provenance_of(examples, split, settings),
         "settings": settings.model_dump(mode="json", exclude={"data"}),
+        "rounds": [
+            {
+                "threshold": _number(done["threshold"][""]),
+                "kept": {name: int(m.sum()) for name, m in done["kept"].items()},
+            }
+            for done in state.finished
+        ],
         "before": vars(measured[0]) | {"scores": vars(measured[0].scores)},
         "after": vars(measured[1]) | {"scores": vars(measured[1].scores)},
     }
@@ -144,6 +154,11 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     checkpoint.unlink(missing_ok=True)
     rates = tiles_per_second([trunk, small], settings.side_px)
     return Compressed(output, examples.classes, measured[0], measured[1], (rates[0], rates[1]))
+
+
+def _number(threshold: torch.Tensor) -> float | None:
+    """As JSON can hold it: None where no threshold met the budget."""
+    return round(float(threshold), 6) if torch.isfinite(threshold) else None
 
 
 def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: TransferConfig) -> Method:
@@ -157,12 +172,42 @@ def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: Tr
         if by_operations
         else dict.fromkeys((site.conv for site in flow.sites), 1.0)
     )
-    return (ChannelScaling if method == "channels" else Magnitude)(flow, settings.penalty, costs)
+    if method == "channels":
+        return ChannelScaling(flow, settings.penalty, costs)
+    return Magnitude(flow, settings.penalty, costs, sizes=mean_sizes(trunk, flow))
 
 
 def plan_of(settings: TransferConfig) -> Plan:
     """How a configuration makes a network smaller."""
     return Plan(settings.left, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed)
+
+
+def check_files(output: Path, network: Network, settings: TransferConfig) -> None:
+    """Refuse, before anything is computed, what would fail at the end.
+
+    Raises
+    ------
+    ConfigError
+        The output cannot be a file, or the network cannot take images of that size.
+    """
+    if output.is_dir():
+        raise ConfigError(
+            f"--output {output} is a folder; name the file to write, such as {output / 'small.safetensors'}"
+        )
+    if settings.side_px < network.min_px:
+        raise ConfigError(
+            f"transfer.side_px: {network.name} takes images of {network.min_px} px and more, not {settings.side_px}"
+        )
+
+
+def provenance_of(examples: Examples, split: Split, settings: TransferConfig) -> dict[str, Any]:
+    """Describe a task for a network file: where its images are, which they were, and how many are in which part."""
+    return {
+        "data": str(settings.data),
+        "digest": examples_identity(examples, split),
+        "classes": list(examples.classes),
+        "rows": {part: len(rows) for part, rows in vars(split).items()},
+    }
 
 
 def device_of(compute: Compute) -> Device:

@@ -1,6 +1,7 @@
 """Fields of known mpp from tables, and who may see which case."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +11,60 @@ from wsi_scale.errors import ConfigError
 from wsi_scale.magnification.sampling import SourceField
 
 
-def read_fields(tables: tuple[Path, ...], *, stain: str | None) -> list[SourceField]:
-    """Read the images that tables name, with their mpp and case.
+def read_table(table: Path, key: str, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Read a table (.csv by commas, others by tabs), whose rows all say something in ``columns``.
+
+    Parameters
+    ----------
+    key
+        The setting that names it, for errors.
 
     Raises
     ------
     ConfigError
-        A table is missing or holds no field of that stain.
+        It cannot be read, has no rows or no such column, or a row leaves one empty.
+    """
+    try:
+        lines = table.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{key}: cannot read {table} ({error})") from error
+    rows = list(csv.DictReader(lines, delimiter="," if table.suffix.lower() == ".csv" else "\t", restval=""))
+    if not rows:
+        raise ConfigError(f"{key}: {table} holds no rows")
+    for column in columns:
+        if column not in rows[0]:
+            raise ConfigError(f"{key}: {table} needs a column {column}")
+        if empty := next((number for number, row in enumerate(rows, 2) if not row[column].strip()), None):
+            raise ConfigError(f"{key}: line {empty} of {table} says nothing in its column {column}")
+    return rows
+
+
+def read_fields(tables: tuple[Path, ...], *, stain: str | None, key: str = "training.fields") -> list[SourceField]:
+    """Read the images that tables name, with their mpp and case.
+
+    Parameters
+    ----------
+    stain
+        The one that is wanted; a table without such a column is taken whole.
+    key
+        The setting that names the tables, for errors.
+
+    Raises
+    ------
+    ConfigError
+        A table or an image cannot be read, or there is no field of that stain.
     """
     fields = []
     for table in tables:
-        try:
-            rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
-        except OSError as error:
-            raise ConfigError(f"training.fields: cannot read {table} ({error.strerror})") from error
-        for row in rows:
-            if stain is None or row["stain"] == stain:
-                image = np.asarray(Image.open(table.parent / row["file"]).convert("RGB"))
-                fields.append(SourceField(image, float(row["mpp"]), row["case"]))
+        for row in read_table(table, key, ("file", "case", "mpp")):
+            if stain is None or row.get("stain", stain) == stain:
+                try:
+                    image = np.asarray(Image.open(table.parent / row["file"]).convert("RGB"))
+                    fields.append(SourceField(image, float(row["mpp"]), row["case"]))
+                except (OSError, ValueError) as error:
+                    raise ConfigError(f"{key}: cannot use {row['file']} of {table} ({error})") from error
     if not fields:
-        raise ConfigError(
-            f"training.fields: no field of stain {stain!r} in {', '.join(map(str, tables)) or 'no table'}"
-        )
+        raise ConfigError(f"{key}: no field of stain {stain!r} in {', '.join(map(str, tables)) or 'no table'}")
     return fields
 
 
@@ -39,8 +72,7 @@ def read_kept_out(table: Path | None) -> frozenset[str]:
     """Read the cases that are never trained on."""
     if table is None:
         return frozenset()
-    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t")
-    return frozenset(row["case"] for row in rows)
+    return frozenset(row["case"] for row in read_table(table, "kept_out", ("case",)))
 
 
 def split_validation(fields: list[SourceField], share: float, seed: int) -> tuple[list[SourceField], list[SourceField]]:

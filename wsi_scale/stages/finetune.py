@@ -15,7 +15,7 @@ from wsi_scale.networks.architectures import Architecture
 from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import device_of, task_of
+from wsi_scale.stages.compress import check_files, device_of, provenance_of, task_of
 from wsi_scale.stages.labelled import examples_identity, read_examples
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import Scores, judge_outputs
@@ -70,6 +70,7 @@ def finetune_network(
     known = source.architecture
     ends = ends_of(known, depth, truncate=truncate)
     tapped = source.tapped(ends)
+    check_files(output, tapped, settings)
     examples, split = read_examples(settings)
     device = device_of(resolve(config.execution))
     task = task_of(examples, split, settings, device)
@@ -100,7 +101,7 @@ def finetune_network(
         "made_by": "wsi-scale finetune",
         "parent": tapped.name,
         "parent_digest": tapped.digest,
-        "task": {"data": str(settings.data), "classes": list(examples.classes), "rows": len(split.training)},
+        "task": provenance_of(examples, split, settings),
         "settings": settings.model_dump(mode="json", exclude={"data"}),
         "depth": depth,
         "truncated": truncate,
@@ -122,7 +123,10 @@ def ends_of(known: Architecture, depth: int, *, truncate: bool) -> tuple[str, ..
     ConfigError
         The network has fewer blocks.
     """
-    ends = known.published_layers
+    ends, order = known.published_layers, list(known.nodes)
+    if not ends or order.index(known.feature_layer) > order.index(ends[-1]):
+        # It was cut within a block: what is left of that is its last one.
+        ends = (*ends, known.feature_layer)
     least = 1 if truncate else 0
     if not least <= depth <= len(ends):
         raise ConfigError(f"--depth {depth}: {known.name} has {len(ends)} blocks; give {least} to {len(ends)}")

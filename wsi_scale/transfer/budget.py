@@ -13,7 +13,7 @@ Kept = Mapping[str, torch.Tensor]
 
 def keep_best(
     scores: Kept, parameters: Callable[[Kept], int], most: int, least_score: float = 0.0
-) -> dict[str, torch.Tensor]:
+) -> tuple[dict[str, torch.Tensor], float]:
     """Keep what scores highest: the smallest threshold that leaves few enough parameters.
 
     Parameters
@@ -26,6 +26,11 @@ def keep_best(
         Parameters that may stay. Where that cannot be had, :data:`LEAST` stay in every layer.
     least_score
         What scores less goes in any case.
+
+    Returns
+    -------
+    kept, threshold
+        The score from which on things stay; inf where :data:`LEAST` are left everywhere.
     """
     steps = [least_score, *(s for s in torch.unique(torch.cat(list(scores.values()))).tolist() if s > least_score)]
     low, high = 0, len(steps)
@@ -35,7 +40,8 @@ def keep_best(
             high = middle
         else:
             low = middle + 1
-    return _above(scores, steps[low] if low < len(steps) else float("inf"))
+    threshold = steps[low] if low < len(steps) else float("inf")
+    return _above(scores, threshold), threshold
 
 
 def _above(scores: Kept, threshold: float) -> dict[str, torch.Tensor]:

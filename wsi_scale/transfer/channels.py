@@ -153,12 +153,16 @@ def mask_channels(trunk: fx.GraphModule, flow: Flow, kept: Kept) -> fx.GraphModu
     return masked
 
 
-def filter_norms(trunk: fx.GraphModule, flow: Flow) -> dict[str, torch.Tensor]:
-    """Convolution → L1 norm of each filter over its layer's mean (Li et al. 2017, §3), as scores; the control."""
-    norms = {
-        site.conv: convolution(trunk, site.conv).weight.detach().abs().sum(dim=(1, 2, 3)) for site in flow.activated
+def filter_sizes(trunk: fx.GraphModule, flow: Flow) -> dict[str, torch.Tensor]:
+    """Convolution → L1 norm of each filter over the number of its weights, (channel,)."""
+    return {
+        site.conv: convolution(trunk, site.conv).weight.detach().abs().mean(dim=(1, 2, 3)) for site in flow.activated
     }
-    return {conv: values / values.mean() for conv, values in norms.items()}
+
+
+def mean_sizes(trunk: fx.GraphModule, flow: Flow) -> dict[str, float]:
+    """Convolution → mean of its filters' sizes."""
+    return {conv: float(values.mean()) for conv, values in filter_sizes(trunk, flow).items()}
 
 
 def scale_of(trunk: fx.GraphModule, site: Site) -> ScaledReLU:

@@ -82,7 +82,9 @@ class LinearHead(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map features to outputs."""
-        outputs: torch.Tensor = self.linear(self.standardised(features))
+        # Whole precision: a bfloat16 of log2 mpp would be a step of a hundredth of an octave.
+        with torch.autocast(features.device.type, enabled=False):
+            outputs: torch.Tensor = self.linear(self.standardised(features.float()))
         return outputs
 
     def standardised(self, features: torch.Tensor) -> torch.Tensor:

@@ -93,7 +93,7 @@ class PruneState:
     Attributes
     ----------
     finished
-        A finished round: what it trained ("model"), and what stayed ("kept").
+        A finished round: what it trained ("model"), what stayed ("kept"), and from which score on ("threshold").
     loop
         Of the round under way, as :class:`~wsi_scale.transfer.loop.LoopState` holds it; {} between rounds.
     """
@@ -183,15 +183,25 @@ class ChannelScaling:
 
 @dataclass(frozen=True)
 class Magnitude(ChannelScaling):
-    """The control: channels go by the L1 norm of their filters (Li et al. 2017), whatever the task."""
+    """The control: channels go by the L1 norm of their filters (Li et al. 2017), whatever the task.
+
+    Attributes
+    ----------
+    sizes
+        Convolution → mean size of its weights before anything was removed. Norms are held against it in every round:
+        against what is left, the small filters of a thinned layer would look small again, and again.
+    """
+
+    sizes: Mapping[str, float] = field(default_factory=dict)
 
     def penalty(self, trunk: fx.GraphModule) -> torch.Tensor | None:
         """Nothing is punished."""
         return None
 
     def scores(self, learner: Learner, losses: Sequence[Callable[[], torch.Tensor]]) -> Mapping[str, torch.Tensor]:
-        """Norms of the filters over their layer's mean."""
-        return channels.filter_norms(cast(fx.GraphModule, learner.trunk), self.flow)
+        """Norms of the filters, for each weight, over their whole layer's mean."""
+        sizes = channels.filter_sizes(cast(fx.GraphModule, learner.trunk), self.flow)
+        return {conv: values / self.sizes[conv] for conv, values in sizes.items()}
 
 
 @dataclass(frozen=True)
@@ -263,20 +273,21 @@ def prune(
     learner = Learner(method.attach(trunk), fitted_head(trunk, task, plan.seed, device)).to(device.name)
     for done in state.finished:
         learner.load_state_dict(done["model"], strict=False)
-        learner = method.remove(learner, done["kept"])
+        learner = method.remove(learner.cpu(), done["kept"]).to(device.name)
     for number in range(len(state.finished), plan.rounds):
         _train_scales(learner, method, task, plan, device, state, on_epoch, on_step, seed=plan.seed * 1000 + number)
         inside = cast(fx.GraphModule, learner.trunk)
-        kept = keep_best(
-            method.scores(learner, _losses(learner, task, plan, device, number)),
+        scores = method.scores(learner, _losses(learner, task, plan, device, number))
+        kept, threshold = keep_best(
+            {name: values.cpu() for name, values in scores.items()},
             lambda chosen, inside=inside: method.parameters(inside, chosen),  # type: ignore[misc]
             int(most * plan.share_after(number + 1)),
             method.least_score,
         )
         learnt = {name: value.detach().cpu().clone() for name, value in _learnt(learner).items()}
-        state.finished.append({"model": learnt, "kept": {name: mask.cpu() for name, mask in kept.items()}})
+        state.finished.append({"model": learnt, "kept": kept, "threshold": {"": torch.tensor(threshold)}})
         state.loop = {}
-        learner = method.remove(learner, kept)
+        learner = method.remove(learner.cpu(), kept).to(device.name)
         on_epoch(state)
     _train_scales(learner, method, task, plan, device, state, on_epoch, on_step, seed=plan.seed * 1000 + 999, last=True)
     return method.fold(cast(fx.GraphModule, learner.trunk).cpu())
