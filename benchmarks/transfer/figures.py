@@ -46,6 +46,7 @@ def draw_small(table: Mapping[str, Mapping[str, Row]], path: Path) -> None:
             axes.axhline(rows["frozen"]["metric"], color="black", linewidth=0.6)
             axes.set(xscale="log", xlabel=label, ylabel=METRICS[rows["frozen"]["metric_name"]])
             axes.set_title(TASKS[task] if line == 0 else "", loc="left", fontsize=10)
+        _write_plainly(panels[1][column])
     _finish(figure, panels.ravel().tolist(), path)
 
 
@@ -72,6 +73,7 @@ def draw_tuning(table: Mapping[str, Mapping[str, Mapping[str, Row]]], path: Path
             axes.set_ylabel(METRICS[metric])
         panels[0][column].set_xlabel("blocks tuned (truncated: kept)")
         panels[1][column].set(xscale="log", xlabel="seconds of training")
+        _write_plainly(panels[1][column])
         panels[0][column].set_title(TASKS[dataset], loc="left", fontsize=10)
     _finish(figure, panels.ravel().tolist(), path)
 
@@ -90,6 +92,15 @@ def _draw_depths(
     panels[1].errorbar(seconds, metric, bars, label=label, **style | {"ls": "none"})
     for depth, x, y in zip(depths, seconds, metric, strict=True):
         panels[1].annotate(str(depth), (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
+
+
+def _write_plainly(axes: "Axes") -> None:
+    """Write 1, 2, 5, 10 … along a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _parameters(row: Row) -> float:
