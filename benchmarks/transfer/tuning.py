@@ -1,5 +1,6 @@
 """How deep to tune: one job a dataset, architecture, depth and seed, each kept as soon as it is there."""
 
+import functools
 import sys
 import time
 from dataclasses import replace
@@ -91,12 +92,13 @@ def compare_caching() -> dict[str, float]:
     }
 
 
-def _cost(architecture: str, depth: int, side_px: int, outputs: int, *, truncated: bool) -> dict[str, int]:
-    """Count what a network costs that was tuned to some depth."""
+@functools.cache
+def _cost(architecture: str, kept: int, side_px: int, outputs: int) -> dict[str, int]:
+    """Count what a network costs of which the lowest blocks are kept; tuning changes nothing of that."""
     source = find_network(architecture)
-    trunk = single_output(source.tapped(ends_of(source.architecture, depth, truncate=truncated)))
+    network = source.tapped(ends_of(source.architecture, kept, truncate=True))
+    trunk, channels = single_output(network), network.layers[-1].channels
     parameters = parameters_of(trunk)
-    channels = trunk(torch.zeros(1, 3, side_px, side_px)).shape[1]
     return {
         "parameters": parameters,
         "parameters_total": parameters + (channels + 1) * outputs,
@@ -133,7 +135,7 @@ def main(*, full: bool) -> None:
                 row |= {key: mean_of(jobs, key) for key in ("balanced_accuracy", "calibration_error")}
                 # The first job of a process may wait for the machine.
                 row["seconds"] = round(float(np.median([job["seconds"] for job in jobs])), 1)
-                row |= _cost(architecture, depth, side_px, examples.outputs, truncated=truncated)
+                row |= _cost(architecture, depth if truncated else blocks, side_px, examples.outputs)
                 table[dataset][architecture][name] = row
                 print(
                     f"{dataset} {architecture:14} {name:12} {row['metric_name']} {row['metric']:.3f} "

@@ -106,7 +106,7 @@ def channel_flow(trunk: fx.GraphModule, name: str) -> Flow:
             return Flow(tuple(sites), carried[node.args[0]])
         if node.op == "placeholder":
             carried[node] = ()
-        elif isinstance(module, nn.Conv2d) and module.groups == 1:
+        elif _is_plain_conv(module):
             activation = _activation(node, modules)
             sites.append(Site(str(node.target), activation, carried[node.args[0]]))
             carried[node] = (str(node.target),)
@@ -119,8 +119,8 @@ def channel_flow(trunk: fx.GraphModule, name: str) -> Flow:
     raise AssertionError("a graph without an output")
 
 
-def _is_known(module: nn.Module) -> bool:
-    return isinstance(module, _CHANNELWISE) or (isinstance(module, nn.Conv2d) and module.groups == 1)
+def _is_plain_conv(module: nn.Module | None) -> bool:
+    return isinstance(module, nn.Conv2d) and module.groups == 1
 
 
 def _activation(node: fx.Node, modules: dict[str, nn.Module]) -> str | None:
@@ -132,9 +132,9 @@ def _activation(node: fx.Node, modules: dict[str, nn.Module]) -> str | None:
 
 def _refusal(name: str, trunk: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module]) -> str:
     # Arithmetic on the image, as in front of InceptionV3, says less than the first layer that cannot be.
-    other = (n for n in trunk.graph.nodes if n.op == "call_module" and not _is_known(modules[str(n.target)]))
-    node = next(other, node)
-    module = modules.get(str(node.target)) if node.op == "call_module" else None
+    called = ((n, modules[str(n.target)]) for n in trunk.graph.nodes if n.op == "call_module")
+    others = ((n, m) for n, m in called if not (_is_plain_conv(m) or isinstance(m, _CHANNELWISE)))
+    node, module = next(others, (node, None))
     what = type(module).__name__ if module is not None else str(getattr(node.target, "__name__", node.target))
     return (
         f"{name}: channels can be removed where convolutions, ReLUs, pools and concatenations follow one another, but "

@@ -1,5 +1,6 @@
 """Stages `prune channels` and `prune basis`: a network and labelled images → a smaller network for them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,12 +111,13 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     examples, split = read_examples(settings)
     device = device_of(resolve(config.execution))
     task = task_of(examples, split, settings, device)
+    described = provenance_of(examples, split, settings)
     print_ = fingerprint(
         "prune",
         method=method,
         network=whole.digest,
         settings=settings.model_dump(mode="json"),
-        examples=examples_identity(examples, split),
+        examples=described["digest"],
     )
     checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
     state = read_checkpoint(checkpoint, PruneState) if checkpoint.exists() else PruneState()
@@ -138,15 +140,9 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
         "made_by": f"wsi-scale prune {method}",
         "parent": whole.name,
         "parent_digest": whole.digest,
-        "task": provenance_of(examples, split, settings),
+        "task": described,
         "settings": settings.model_dump(mode="json", exclude={"data"}),
-        "rounds": [
-            {
-                "threshold": _number(done["threshold"][""]),
-                "kept": {name: int(m.sum()) for name, m in done["kept"].items()},
-            }
-            for done in state.finished
-        ],
+        "rounds": [_round_of(done) for done in state.finished],
         "before": vars(measured[0]) | {"scores": vars(measured[0].scores)},
         "after": vars(measured[1]) | {"scores": vars(measured[1].scores)},
     }
@@ -156,9 +152,13 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     return Compressed(output, examples.classes, measured[0], measured[1], (rates[0], rates[1]))
 
 
-def _number(threshold: torch.Tensor) -> float | None:
-    """As JSON can hold it: None where no threshold met the budget."""
-    return round(float(threshold), 6) if torch.isfinite(threshold) else None
+def _round_of(done: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a finished round; its threshold is None where none met the budget."""
+    threshold = done["threshold"]
+    return {
+        "threshold": round(threshold, 6) if math.isfinite(threshold) else None,
+        "kept": {name: int(mask.sum()) for name, mask in done["kept"].items()},
+    }
 
 
 def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: TransferConfig) -> Method:

@@ -1,7 +1,7 @@
 """Fields of known mpp from tables, and who may see which case."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from wsi_scale.errors import ConfigError
 from wsi_scale.magnification.sampling import SourceField
 
 
-def read_table(table: Path, key: str, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+def read_table(table: Path, key: str, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a table (.csv by commas, others by tabs), whose rows all say something in ``columns``.
 
     Parameters
@@ -31,12 +31,17 @@ def read_table(table: Path, key: str, columns: Sequence[str] = ()) -> list[dict[
     rows = list(csv.DictReader(lines, delimiter="," if table.suffix.lower() == ".csv" else "\t", restval=""))
     if not rows:
         raise ConfigError(f"{key}: {table} holds no rows")
+    check_columns(rows, table, key, columns)
+    return rows
+
+
+def check_columns(rows: Sequence[Mapping[str, str]], table: Path, key: str, columns: Sequence[str]) -> None:
+    """Refuse rows of a table that lack one of ``columns`` or leave it empty (ConfigError, as :func:`read_table`)."""
     for column in columns:
         if column not in rows[0]:
             raise ConfigError(f"{key}: {table} needs a column {column}")
         if empty := next((number for number, row in enumerate(rows, 2) if not row[column].strip()), None):
             raise ConfigError(f"{key}: line {empty} of {table} says nothing in its column {column}")
-    return rows
 
 
 def read_fields(tables: tuple[Path, ...], *, stain: str | None, key: str = "training.fields") -> list[SourceField]:

@@ -16,7 +16,7 @@ from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.stages.compress import check_files, device_of, provenance_of, task_of
-from wsi_scale.stages.labelled import examples_identity, read_examples
+from wsi_scale.stages.labelled import read_examples
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import Scores, judge_outputs
 from wsi_scale.transfer.learner import Learner, compute_once
@@ -74,13 +74,14 @@ def finetune_network(
     examples, split = read_examples(settings)
     device = device_of(resolve(config.execution))
     task = task_of(examples, split, settings, device)
+    described = provenance_of(examples, split, settings)
     parts = at_depth(tapped, ends, depth)
     print_ = fingerprint(
         "finetune",
         network=tapped.digest,
         depth=depth,
         settings=settings.model_dump(mode="json"),
-        examples=examples_identity(examples, split),
+        examples=described["digest"],
     )
     checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
@@ -101,7 +102,7 @@ def finetune_network(
         "made_by": "wsi-scale finetune",
         "parent": tapped.name,
         "parent_digest": tapped.digest,
-        "task": provenance_of(examples, split, settings),
+        "task": described,
         "settings": settings.model_dump(mode="json", exclude={"data"}),
         "depth": depth,
         "truncated": truncate,

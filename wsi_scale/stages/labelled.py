@@ -15,7 +15,7 @@ from wsi_scale.config.models import TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.magnification.augment import Recipe
 from wsi_scale.magnification.sampling import Span, draw_batch
-from wsi_scale.stages.fields import read_fields, read_kept_out, read_table
+from wsi_scale.stages.fields import check_columns, read_fields, read_kept_out, read_table
 from wsi_scale.transfer.learner import Examples, Split
 
 #: Images that are read.
@@ -118,10 +118,10 @@ def read_examples(config: TransferConfig) -> tuple[Examples, Split]:
     if source.is_dir():
         items = _items_of_folder(source)
     else:
-        columns = read_table(source, "transfer.data", ("file",))[0]
-        if "label" not in columns and "mpp" in columns:
+        rows_read = read_table(source, "transfer.data", ("file",))
+        if "label" not in rows_read[0] and "mpp" in rows_read[0]:
             return _drawn_tiles(source, config)
-        items = _items_of_table(source)
+        items = _items_of_table(source, rows_read)
     classes = tuple(sorted({item.label for item in items}))
     if len(classes) < 2:
         raise ConfigError(f"transfer.data: {source} holds {len(classes)} class of images; two at least are needed")
@@ -164,14 +164,15 @@ def split_rows(parts: Sequence[str], groups: NDArray[np.str_], labels: Sequence[
     named = np.array([part or "training" for part in parts], dtype=f"U{max(map(len, PARTS))}")
     if "training" not in named:
         raise ConfigError("transfer.data: its split leaves nothing for training")
+    labels_of = _labels_of(groups, labels)
     for number, (part, share) in enumerate((("test", TEST_SHARE), ("validation", VALIDATION_SHARE)), 1):
         if part not in named:
-            chosen = _drawn_groups(groups[named == "training"], labels_of(groups, labels), share, (SPLIT_SEED, number))
+            chosen = _drawn_groups(groups[named == "training"], labels_of, share, (SPLIT_SEED, number))
             named[(named == "training") & np.isin(groups, chosen)] = part
     return Split(*(np.flatnonzero(named == part) for part in ("training", "validation", "test")))
 
 
-def labels_of(groups: NDArray[np.str_], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _labels_of(groups: NDArray[np.str_], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Group → the labels in it."""
     found: dict[str, set[str]] = {}
     for group, label in zip(groups.tolist(), labels, strict=True):
@@ -215,8 +216,8 @@ def _group_of(path: Path, label: Path) -> str:
     return inside[0] if len(inside) > 1 else f"{label.parent.name}/{label.name}/{inside[0]}"
 
 
-def _items_of_table(table: Path) -> list[Item]:
-    rows = read_table(table, "transfer.data", ("file", "label"))
+def _items_of_table(table: Path, rows: Sequence[Mapping[str, str]]) -> list[Item]:
+    check_columns(rows, table, "transfer.data", ("label",))
     column = next((name for name in GROUP_COLUMNS if name in rows[0]), "file")
     archive = table.with_suffix(".zip")
     items = []

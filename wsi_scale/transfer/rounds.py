@@ -98,7 +98,7 @@ class PruneState:
         Of the round under way, as :class:`~wsi_scale.transfer.loop.LoopState` holds it; {} between rounds.
     """
 
-    finished: list[dict[str, dict[str, torch.Tensor]]] = field(default_factory=list)
+    finished: list[dict[str, Any]] = field(default_factory=list)
     loop: dict[str, Any] = field(default_factory=dict)
 
 
@@ -192,7 +192,7 @@ class Magnitude(ChannelScaling):
         against what is left, the small filters of a thinned layer would look small again, and again.
     """
 
-    sizes: Mapping[str, float] = field(default_factory=dict)
+    sizes: Mapping[str, float] = field(kw_only=True)
 
     def penalty(self, trunk: fx.GraphModule) -> torch.Tensor | None:
         """Nothing is punished."""
@@ -285,7 +285,7 @@ def prune(
             method.least_score,
         )
         learnt = {name: value.detach().cpu().clone() for name, value in _learnt(learner).items()}
-        state.finished.append({"model": learnt, "kept": kept, "threshold": {"": torch.tensor(threshold)}})
+        state.finished.append({"model": learnt, "kept": kept, "threshold": threshold})
         state.loop = {}
         learner = method.remove(learner.cpu(), kept).to(device.name)
         on_epoch(state)
