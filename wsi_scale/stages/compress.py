@@ -107,19 +107,8 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     whole = source.tapped([source.architecture.feature_layer])
     trunk = single_output(whole)
     way = method_of(method, trunk, whole.name, settings)
-    check_files(output, whole, settings)
-    examples, split = read_examples(settings)
-    device = device_of(resolve(config.execution))
-    task = task_of(examples, split, settings, device)
-    described = provenance_of(examples, split, settings)
-    print_ = fingerprint(
-        "prune",
-        method=method,
-        network=whole.digest,
-        settings=settings.model_dump(mode="json"),
-        examples=described["digest"],
-    )
-    checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
+    work = prepare(config, "prune", whole, output, method=method)
+    task, checkpoint = work.task, work.checkpoint
     state = read_checkpoint(checkpoint, PruneState) if checkpoint.exists() else PruneState()
     with progress("prune", (settings.rounds + 1) * settings.epochs, unit="epochs") as advance:
         advance(len(state.finished) * settings.epochs + int(state.loop.get("epoch", 0)))
@@ -129,18 +118,18 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
             advance(1 if now.loop else 0)
 
         small = prune(
-            trunk, way, task, plan_of(settings), device, most=parameters_of(trunk), state=state, on_epoch=on_epoch
+            trunk, way, task, plan_of(settings), work.device, most=parameters_of(trunk), state=state, on_epoch=on_epoch
         )
-    heads = [fitted_head(part, task, settings.seed, device) for part in (trunk, small)]
+    heads = [fitted_head(part, task, settings.seed, work.device) for part in (trunk, small)]
     measured = [
-        measure(part, head, task, examples, outputs_on_test(part, head, task, device))
+        measure(part, head, task, work.examples, outputs_on_test(part, head, task, work.device))
         for part, head in zip((trunk, small), heads, strict=True)
     ]
     provenance = {
         "made_by": f"wsi-scale prune {method}",
         "parent": whole.name,
         "parent_digest": whole.digest,
-        "task": described,
+        "task": work.described,
         "settings": settings.model_dump(mode="json", exclude={"data"}),
         "rounds": [_round_of(done) for done in state.finished],
         "before": vars(measured[0]) | {"scores": vars(measured[0].scores)},
@@ -149,7 +138,7 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     write_small(output, source, small, heads[1], f"{whole.name}_{method}", provenance)
     checkpoint.unlink(missing_ok=True)
     rates = tiles_per_second([trunk, small], settings.side_px)
-    return Compressed(output, examples.classes, measured[0], measured[1], (rates[0], rates[1]))
+    return Compressed(output, work.examples.classes, measured[0], measured[1], (rates[0], rates[1]))
 
 
 def _round_of(done: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,14 +171,41 @@ def plan_of(settings: TransferConfig) -> Plan:
     return Plan(settings.left, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed)
 
 
-def check_files(output: Path, network: Network, settings: TransferConfig) -> None:
-    """Refuse, before anything is computed, what would fail at the end.
+@dataclass(frozen=True)
+class Prepared:
+    """All that a stage of transfer starts from.
+
+    Attributes
+    ----------
+    examples, task, device
+        Labelled images, what is learnt of them, and where.
+    described
+        The task, as a network file describes it.
+    checkpoint
+        Where the stage leaves its state: no other network, configuration or images lead to the same file.
+    """
+
+    examples: Examples
+    task: Task
+    device: Device
+    described: dict[str, Any]
+    checkpoint: Path
+
+
+def prepare(config: Config, stage: str, network: Network, output: Path, **how: object) -> Prepared:
+    """Read the labelled images of ``transfer.data``; what would fail at the end is refused before.
+
+    Parameters
+    ----------
+    how
+        What tells this run from others of its stage, beside network, settings and images.
 
     Raises
     ------
     ConfigError
-        The output cannot be a file, or the network cannot take images of that size.
+        The output cannot be a file, the network cannot take images of that size, or there are no labelled images.
     """
+    settings = config.transfer
     if output.is_dir():
         raise ConfigError(
             f"--output {output} is a folder; name the file to write, such as {output / 'small.safetensors'}"
@@ -198,6 +214,18 @@ def check_files(output: Path, network: Network, settings: TransferConfig) -> Non
         raise ConfigError(
             f"transfer.side_px: {network.name} takes images of {network.min_px} px and more, not {settings.side_px}"
         )
+    examples, split = read_examples(settings)
+    device = device_of(resolve(config.execution))
+    described = provenance_of(examples, split, settings)
+    print_ = fingerprint(
+        stage,
+        network=network.digest,
+        settings=settings.model_dump(mode="json"),
+        examples=described["digest"],
+        **how,
+    )
+    checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
+    return Prepared(examples, task_of(examples, split, settings, device), device, described, checkpoint)
 
 
 def provenance_of(examples: Examples, split: Split, settings: TransferConfig) -> dict[str, Any]:

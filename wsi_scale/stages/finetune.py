@@ -6,17 +6,14 @@ from pathlib import Path
 import torch
 
 from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
-from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
-from wsi_scale.execution.compute import resolve
 from wsi_scale.execution.progress import progress
 from wsi_scale.networks.architectures import Architecture
 from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import check_files, device_of, provenance_of, task_of
-from wsi_scale.stages.labelled import read_examples
+from wsi_scale.stages.compress import prepare
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import Scores, judge_outputs
 from wsi_scale.transfer.learner import Learner, compute_once
@@ -70,20 +67,9 @@ def finetune_network(
     known = source.architecture
     ends = ends_of(known, depth, truncate=truncate)
     tapped = source.tapped(ends)
-    check_files(output, tapped, settings)
-    examples, split = read_examples(settings)
-    device = device_of(resolve(config.execution))
-    task = task_of(examples, split, settings, device)
-    described = provenance_of(examples, split, settings)
+    work = prepare(config, "finetune", tapped, output, depth=depth)
+    task, checkpoint, classes = work.task, work.checkpoint, work.examples.classes
     parts = at_depth(tapped, ends, depth)
-    print_ = fingerprint(
-        "finetune",
-        network=tapped.digest,
-        depth=depth,
-        settings=settings.model_dump(mode="json"),
-        examples=described["digest"],
-    )
-    checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     with progress("finetune", settings.tuning_epochs, unit="epochs") as advance:
         advance(0 if state is None else state.epoch)
@@ -94,15 +80,15 @@ def finetune_network(
             write_checkpoint(checkpoint, now)
             advance(1)
 
-        learner, inputs = finetune(parts, task, tuning_of(settings), device, state=state, on_epoch=on_epoch)
-    outputs = compute_once(learner, inputs, split.test, device).numpy()
-    scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
+        learner, inputs = finetune(parts, task, tuning_of(settings), work.device, state=state, on_epoch=on_epoch)
+    outputs = compute_once(learner, inputs, task.split.test, work.device).numpy()
+    scores = judge_outputs(outputs, work.examples.target[task.split.test], classes)
     epochs = (state.epoch, state.best_epoch + 1) if state else (0, 0)
     provenance = {
         "made_by": "wsi-scale finetune",
         "parent": tapped.name,
         "parent_digest": tapped.digest,
-        "task": described,
+        "task": work.described,
         "settings": settings.model_dump(mode="json", exclude={"data"}),
         "depth": depth,
         "truncated": truncate,
@@ -113,7 +99,7 @@ def finetune_network(
     header = header_up_to(known, ends[-1], f"{known.name}_tuned{depth}", provenance)
     write_network_file(output, header, state_of(parts, learner))
     checkpoint.unlink(missing_ok=True)
-    return Finetuned(output, examples.classes, depth, len(ends), epochs, scores)
+    return Finetuned(output, classes, depth, len(ends), epochs, scores)
 
 
 def ends_of(known: Architecture, depth: int, *, truncate: bool) -> tuple[str, ...]:
