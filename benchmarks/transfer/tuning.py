@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import fx
 
 from benchmarks.data import RESULTS, data_root
 from benchmarks.transfer.figures import IMAGES, draw_tuning
@@ -21,7 +22,7 @@ from wsi_scale.networks.graph import single_output
 from wsi_scale.networks.load import find_network
 from wsi_scale.stages.compress import device_of, parameters_of, task_of
 from wsi_scale.stages.finetune import ends_of, tuning_of
-from wsi_scale.transfer.cost import cost_of
+from wsi_scale.transfer.cost import cost_of, tiles_per_second
 from wsi_scale.transfer.depth import Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import judge_outputs, metric_name
 from wsi_scale.transfer.learner import compute_once
@@ -106,6 +107,25 @@ def _cost(architecture: str, kept: int, side_px: int, outputs: int) -> dict[str,
     }
 
 
+def _add_rates(table: dict[str, dict[str, dict[str, Any]]], side_px: int) -> None:
+    """Add to a dataset's rows the images a second of their networks, all measured in turn."""
+    trunks: dict[tuple[str, int], fx.GraphModule] = {}
+    for architecture, rows in table.items():
+        source = find_network(architecture)
+        for kept in sorted({_kept(name, rows) for name in rows}):
+            ends = ends_of(source.architecture, kept, truncate=True)
+            trunks[architecture, kept] = single_output(source.tapped(ends))
+    rates = dict(zip(trunks, tiles_per_second(list(trunks.values()), side_px, batch=BATCH), strict=True))
+    for architecture, rows in table.items():
+        for name, row in rows.items():
+            row["tiles_per_second"] = round(rates[architecture, _kept(name, rows)], 2)
+
+
+def _kept(name: str, rows: dict[str, Any]) -> int:
+    """Blocks that are left of a network in a row of its table: all, unless it was truncated."""
+    return int(name.split()[-1]) if " " in name else max(int(other) for other in rows if " " not in other)
+
+
 def _tuning(settings: TransferConfig) -> Tuning:
     return replace(tuning_of(settings), batch=BATCH)
 
@@ -143,6 +163,7 @@ def main(*, full: bool) -> None:
                     f"{row['difference_high']:+.3f})  {row['seconds']:6.1f} s",
                     flush=True,
                 )
+        _add_rates(table[dataset], settings_of(data_root(), dataset, QUICK, 0).side_px)
     for name in OTHERS:
         try:
             find_network(name).tapped(find_network(name).architecture.published_layers)
