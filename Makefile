@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format lint types imports tests workflow lock truth bench magnification backbones \
+.PHONY: help install demo test format lint types imports tests test-faults workflow lock truth bench magnification backbones \
 	small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
@@ -41,6 +41,9 @@ imports: install
 
 tests: install
 	$(BIN)/pytest
+
+test-faults: install ## Everything that can be wrong with a slide, the long cases too; ends in results/bench/faults.json
+	$(BIN)/pytest tests/faults -m "long or not long" --faults-json results/bench/faults.json
 
 workflow: install
 	$(BIN)/snakemake --lint

@@ -1,9 +1,34 @@
-"""What tests share: the real data where it is at hand."""
+"""What tests share: the real data where it is at hand, and the table that `make test-faults` ends in."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make test-faults` ask for a table of what was tried."""
+    parser.addoption("--faults-json", type=Path, help="write counts of cases tried, as specified and failed")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the table: a test counts for the cases that it records, or for one."""
+    target: Path | None = session.config.getoption("--faults-json")
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if target is None or reporter is None:
+        return
+    passed = reporter.stats.get("passed", [])
+    failed = reporter.stats.get("failed", []) + reporter.stats.get("error", [])
+    counts = [[dict(report.user_properties).get("cases", 1) for report in reports] for reports in (passed, failed)]
+    table = {
+        "cases": sum(map(sum, counts)),
+        "as_specified": sum(counts[0]),
+        "failed": sorted({report.nodeid for report in failed}),
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(table, indent=1) + "\n")
+    reporter.write_line(f"{table['as_specified']} of {table['cases']} cases as specified: {target}")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ WsiScaleError
     ├── ConfigError        configuration or command-line values (also ValueError)
     ├── SheetError         a sample sheet, with every fault it has
     ├── SlideError         a slide that cannot be read
+    │   ├── RegionError    a place of a slide that cannot be decoded; the rest may be sound
     │   └── MppError       a slide whose µm per pixel is missing or unusable
     ├── WeightsError       weights or a network file missing or not what they claim
     ├── ArtifactError      a result on disk that is missing, damaged or of other parameters
@@ -46,6 +47,10 @@ class SheetError(UserError):
 
 class SlideError(UserError):
     """A slide that cannot be read or used."""
+
+
+class RegionError(SlideError):
+    """A place of a slide that cannot be decoded; other places may be sound."""
 
 
 class MppError(SlideError):

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from wsi_scale.errors import SlideError
+from wsi_scale.slides.border import opening
 from wsi_scale.slides.slide import Slide
 
 #: How far into a DICOM file its series may be named.
@@ -32,13 +33,15 @@ def open_slide(path: Path) -> Slide:
     SlideError
         If the path is no slide, or is one that cannot be read; one line says why.
     """
+    with opening(path):
+        return _open_folder_or_file(path)
+
+
+def _open_folder_or_file(path: Path) -> Slide:
     if path.is_dir():
         return _open_dicom_folder(path)
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(16)
-    except OSError as error:
-        raise SlideError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with path.open("rb") as stream:
+        head = stream.read(16)
     if path.suffix.lower() == ".vsi":
         raise SlideError(f"{path}: Olympus VSI is not supported; export it as OME-TIFF")
     return _open_file(path, head)

@@ -69,13 +69,7 @@ class OpenSlideSlide(Slide):
     def _read_from(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         downsample = self.levels[level].downsample
         corner = round(x * downsample), round(y * downsample)
-        try:
-            return np.asarray(self._slide.read_region(corner, level, (width, height)))
-        except (openslide.OpenSlideError, OSError) as error:
-            raise SlideError(
-                f"{self.path}: level {level} cannot be decoded at x={x} y={y} ({_one_line(error)}); "
-                "the file is damaged, copy or export it again"
-            ) from error
+        return np.asarray(self._slide.read_region(corner, level, (width, height)))
 
     def close(self) -> None:
         """Release the file."""

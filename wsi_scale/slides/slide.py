@@ -11,6 +11,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_scale.slides.border import decoding
+
 WHITE = (255, 255, 255)
 BLACK = (0, 0, 0)
 
@@ -112,7 +114,7 @@ class Slide(abc.ABC):
 
         Raises
         ------
-        SlideError
+        RegionError
             If the file cannot be decoded there.
         ValueError
             If the box does not lie inside the level.
@@ -126,7 +128,8 @@ class Slide(abc.ABC):
         box = self.levels[level]
         if x < 0 or y < 0 or width < 1 or height < 1 or x + width > box.width or y + height > box.height:
             raise ValueError(f"box x={x} y={y} {width}x{height} leaves level {level} ({box.width}x{box.height})")
-        return self._read_pixels(level, x, y, width, height)
+        with decoding(self.path, level, x, y):
+            return self._read_pixels(level, x, y, width, height)
 
     @abc.abstractmethod
     def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:

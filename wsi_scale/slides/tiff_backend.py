@@ -99,14 +99,8 @@ class TiffSlide(Slide):
         page = self._pages[level]
         samples = page.samplesperpixel
         box = np.zeros((height, width, samples), page.dtype)
-        try:
-            for position in _positions(page, x, y, width, height):
-                self._paste(level, position, box, x, y)
-        except TIFF_ERRORS as error:
-            raise SlideError(
-                f"{self.path}: level {level} cannot be decoded at x={x} y={y} ({_one_line(error)}); "
-                "the file is damaged, copy or export it again"
-            ) from error
+        for position in _positions(page, x, y, width, height):
+            self._paste(level, position, box, x, y)
         return _displayable(box, page, self._bits)
 
     def _paste(self, level: int, at: Position, box: NDArray[Any], x: int, y: int) -> None:

@@ -1,0 +1,82 @@
+"""The one border between this program and the libraries that read slides.
+
+On damaged files these libraries raise what they please: struct, codec and XML errors, KeyError, OverflowError,
+RecursionError, MemoryError. Whatever leaves a reader is a SlideError with one line when it gets past this border;
+behind it nobody lists a library's exceptions.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wsi_scale.errors import RegionError, SlideError
+
+#: What a user can do about a damaged file.
+AGAIN = "the file is damaged, copy or export it again"
+
+#: More of a library's own words than this tells a user nothing.
+_LONGEST_REASON = 200
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Turn every exception of a reader that opens a slide or reads its header into a SlideError.
+
+    Parameters
+    ----------
+    path
+        The slide as the user named it.
+
+    Raises
+    ------
+    SlideError
+        In place of every other exception; a SlideError raised inside keeps its own line.
+    """
+    try:
+        yield
+    except SlideError:
+        raise
+    except Exception as error:  # the readers' border
+        if isinstance(error, OSError) and error.errno:  # gone, locked, a share that went away: no damage
+            raise SlideError(f"{path}: cannot be read ({reason_of(error)})") from error
+        raise SlideError(f"{path}: cannot be opened ({reason_of(error)}); {AGAIN}") from error
+
+
+@contextmanager
+def decoding(path: Path, level: int, x: int, y: int) -> Iterator[None]:
+    """Turn every exception of a reader that decodes pixels into a RegionError that names the place.
+
+    Parameters
+    ----------
+    path
+        The slide as the user named it.
+    level
+        Index of the level.
+    x, y
+        Top-left corner of the box in that level's pixels.
+
+    Raises
+    ------
+    RegionError
+        In place of every other exception; a SlideError raised inside keeps its own line.
+    """
+    try:
+        yield
+    except SlideError:
+        raise
+    except Exception as error:  # the readers' border
+        raise RegionError(
+            f"{path}: level {level} cannot be decoded at x={x} y={y} ({reason_of(error)}); {AGAIN}"
+        ) from error
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Put a library's words on one line; its kind stands for those that have none.
+
+    >>> reason_of(ValueError("two\n lines")), reason_of(KeyError()), reason_of(MemoryError())
+    ('two lines', 'KeyError', 'not enough memory')
+    """
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(words.split())[:_LONGEST_REASON] or type(error).__name__
