@@ -9,7 +9,8 @@ from PIL.ImageFile import ImageFile
 
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.intensity import significant_bits, to_eight_bits
-from wsi_scale.slides.slide import Level, Slide
+from wsi_scale.slides.levels import Level
+from wsi_scale.slides.slide import Slide
 
 #: Images are decoded whole; one that takes more than this is refused.
 MAX_IMAGE_BYTES = 1 << 30
