@@ -36,6 +36,8 @@ CACHE_BYTES = 192 << 20
 SAMPLED_SEGMENTS = 64
 
 _UNCOMPRESSED = 1
+#: What OpenSlide calls a TIFF that no vendor marks as its own.
+_GENERIC = "generic-tiff"
 
 
 class TiffSlide(Slide):
@@ -85,8 +87,11 @@ class TiffSlide(Slide):
             self._bits = self._significant_bits(path)
             first = self._pages[0]
             levels = tuple(Level(page.imagewidth, page.imagelength, downsample_of(first, page)) for page in self._pages)
-            vendor = "tiff" if image.ome_index is None else "ome-tiff"
-            super().__init__(path, vendor, levels, properties or {}, warnings)
+            properties = properties or {}
+            vendor = properties.get("openslide.vendor", _GENERIC)
+            if vendor == _GENERIC:
+                vendor = "tiff" if image.ome_index is None else "ome-tiff"
+            super().__init__(path, vendor, levels, properties, warnings)
             self._settle_by_pixels()
         except BaseException:
             self._file.close()
