@@ -13,6 +13,9 @@ from pydantic import (
     model_validator,
 )
 
+#: Most megapixels of a PNG or JPEG, which are decoded whole.
+MAX_IMAGE_MPX = 300
+
 
 class Section(BaseModel):
     """Base of all sections: frozen, and unknown keys are errors."""
@@ -27,6 +30,8 @@ class SlidesConfig(Section):
     """A folder (searched recursively), a sample sheet (.tsv, .csv), or one slide."""
     mpp: Literal["metadata", "estimate"] = "metadata"
     """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
+    max_image_mpx: PositiveInt = MAX_IMAGE_MPX
+    """Most megapixels of a PNG or JPEG; it is decoded whole, and takes 4 bytes a pixel."""
 
 
 class TissueConfig(Section):

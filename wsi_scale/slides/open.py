@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from wsi_scale.config.models import MAX_IMAGE_MPX
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import opening
 from wsi_scale.slides.slide import Slide
@@ -12,7 +13,7 @@ _DICOM_HEAD_BYTES = 1 << 18
 _SERIES = re.compile(rb"\x20\x00\x0e\x00UI(?P<length>..)(?P<uid>[0-9.]{1,64})", re.DOTALL)
 
 
-def open_slide(path: Path) -> Slide:
+def open_slide(path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> Slide:
     """Open a slide.
 
     The largest image in a file is the slide. OpenSlide reads what it knows; tifffile reads TIFFs that OpenSlide
@@ -23,6 +24,8 @@ def open_slide(path: Path) -> Slide:
     ----------
     path
         A file, or a folder that holds ``.dcm`` files.
+    max_image_mpx
+        PNG and JPEG of more megapixels are refused: they are decoded whole.
 
     Returns
     -------
@@ -35,26 +38,26 @@ def open_slide(path: Path) -> Slide:
         If the path is no slide, or is one that cannot be read; one line says why.
     """
     with opening(path):
-        return _open_folder_or_file(path)
+        return _open_folder_or_file(path, max_image_mpx)
 
 
-def _open_folder_or_file(path: Path) -> Slide:
+def _open_folder_or_file(path: Path, max_image_mpx: int) -> Slide:
     if path.is_dir():
         return _open_dicom_folder(path)
     with path.open("rb") as stream:
         head = stream.read(16)
     if path.suffix.lower() == ".vsi":
         raise SlideError(f"{path}: Olympus VSI is not supported; export it as OME-TIFF")
-    return _open_file(path, head)
+    return _open_file(path, head, max_image_mpx)
 
 
-def _open_file(path: Path, head: bytes) -> Slide:
+def _open_file(path: Path, head: bytes, max_image_mpx: int) -> Slide:
     from wsi_scale.slides.image_backend import JPEG_MAGIC, PNG_MAGIC, ImageSlide
     from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
     from wsi_scale.slides.tiff_header import is_tiff
 
     if head.startswith((PNG_MAGIC, JPEG_MAGIC)):
-        return ImageSlide(path)
+        return ImageSlide(path, max_image_mpx)
     if is_tiff(path):
         from wsi_scale.slides.open_tiff import open_tiff
 
