@@ -125,8 +125,12 @@ def make_status(seed: int = 0) -> list[status.StatusRow]:
 
 def make_audit(seed: int = 0) -> list[audit.AuditRow]:
     return [
-        audit.AuditRow("a", "slides/a.svs", 0.25, "metadata", 0.26, 0.2, 0.3, "none", "header says 0.25 µm/px"),
-        audit.AuditRow(f"b{seed}", "slides/b.svs", None, "missing", None, None, None, "missing", "no mpp"),
+        audit.AuditRow(
+            "a", "slides/a.svs", 0.25, "override", 0.5, "metadata", 0.26, 0.2, 0.3, "agrees", "you gave 0.25 µm/px"
+        ),
+        audit.AuditRow(
+            f"b{seed}", "slides/b.svs", None, "missing", None, "missing", None, None, None, "missing", "no mpp"
+        ),
     ]
 
 

@@ -202,9 +202,9 @@ def test_an_audit_leaves_what_is_not_known_empty(tmp_path: Path, kinds: dict[str
     kinds["audit"].write(tmp_path, 0)
     with (tmp_path / audit.NAME).open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
-    assert [row["flag"] for row in rows] == ["none", "missing"]
-    assert float(rows[0]["claimed_mpp"]) == 0.25
-    assert rows[1]["claimed_mpp"] == rows[1]["mpp_high"] == ""
+    assert [row["flag"] for row in rows] == ["agrees", "missing"]
+    assert (float(rows[0]["claimed_mpp"]), float(rows[0]["header_mpp"])) == (0.25, 0.5)
+    assert rows[1]["claimed_mpp"] == rows[1]["header_mpp"] == rows[1]["mpp_high"] == ""
 
 
 def test_the_mask_comes_back_and_the_pictures_open(tmp_path: Path) -> None:

@@ -8,13 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.runs import contents, draw, error_line, stamps, wsi_scale
+from tests.runs import MPP, contents, draw, error_line, stamps, wsi_scale
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.scale.published import SIGNED_SCALES
+from wsi_scale.synthesis import write_pyramid
 
 RECORDS = {f"{stage}.json" for stage in ("inspect", "predict", "tile", "search", "extract")}
+#: What every command says that is given 0.25 µm/px for the small slide.
+CONTRADICTION = (
+    "warning: mpp 0.25 µm/px as you gave it contradicts 0.5 in the header (TIFF resolution tags); yours is used"
+)
 #: What is written anew each time: records and the page always, slide.json with the same bytes.
 WRITTEN = RECORDS | {"report.html", "slide.json", ".lock"}
 
@@ -98,6 +103,7 @@ def test_a_given_mpp_decides_the_grid(small_slide: Path, tmp_path: Path) -> None
     for stage in ("inspect", "tile"):
         result = wsi_scale(stage, small_slide, "-o", tmp_path, "--mpp", "0.25")
         assert result.exit_code == 0, result.output
+        assert result.stderr.splitlines() == [CONTRADICTION]
 
     table, _ = read_tiles(tmp_path)
     info = json.loads((tmp_path / "slide.json").read_text())
@@ -105,6 +111,29 @@ def test_a_given_mpp_decides_the_grid(small_slide: Path, tmp_path: Path) -> None
     assert "contradicts 0.5" in info["warnings"][0]
     assert (table.grid.rows, table.grid.cols, table.grid.mpp_source) == (2, 2, "override")
     assert table.x.tolist() == [0, 448, 0, 448]
+
+
+def test_an_mpp_that_inspect_was_not_given_plays_no_part_and_the_command_says_so(
+    small_slide: Path, tmp_path: Path
+) -> None:
+    wsi_scale("inspect", small_slide, "-o", tmp_path)
+
+    told = wsi_scale("tile", small_slide, "-o", tmp_path, "--mpp", "0.25").stderr.splitlines()
+    silent = wsi_scale("tile", small_slide, "-o", tmp_path).stderr
+
+    assert told == [
+        "warning: --mpp 0.25 plays no part: `wsi-scale inspect` was not given it; run that again with --mpp"
+    ]
+    assert silent == ""
+
+
+def test_a_run_prints_what_is_odd_about_the_slide(tmp_path: Path) -> None:
+    write_pyramid(tmp_path / "glass.tiff", np.full((180, 180, 3), 241, np.uint8), MPP)
+
+    result = wsi_scale("run", tmp_path / "glass.tiff", "-o", tmp_path / "out", "--mpp", "0.25")
+
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [CONTRADICTION]
 
 
 def test_tiles_finer_than_the_slide_are_refused_with_what_would_do(small_slide: Path, tmp_path: Path) -> None:

@@ -70,21 +70,22 @@ def audit(
     """Hold the µm per pixel that slides claim against their look; exit 3 where anything is flagged, 1 without a slide.
 
     Flags: missing, implausible (outside 0.05–50), off_2x, off_10x, mixed (parts of one slide disagree by a
-    factor of 2), or none. The page shows tiles beside each claim, so that a person can judge.
+    factor of 2). Not flagged: agrees, no_estimate, unreadable. The page shows tiles beside each claim, so that a
+    person can judge.
     """
     with one_line_errors():
+        from wsi_scale.artifacts.audit import count_flags
         from wsi_scale.stages.magnification import PAGE, audit_source
 
         slides = audit_source(source, load(config, assignments, device), output, regressor, network)
-    rows = [slide.row for slide in slides if slide.row is not None]
-    flagged = [row for row in rows if row.flag != "none"]
+    rows = [slide.row for slide in slides]
+    flagged = sum(row.flagged for row in rows)
     for row in rows:
-        typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}")
-    for slide in slides:
-        if slide.row is None:
-            typer.echo(f"not readable: {slide.slide_id}: {slide.problem}", err=True)
-    typer.echo(f"{len(flagged)} of {len(rows)} slides flagged; see {output / PAGE}")
-    if not rows:
+        typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}", err=row.flag == "unreadable")
+    counts = count_flags(rows)
+    listed = ", ".join(f"{count} {flag}" for flag, count in counts.items())
+    typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {output / PAGE}")
+    if counts.get("unreadable") == len(rows):
         raise typer.Exit(1)
     if flagged:
         raise typer.Exit(FLAGGED)

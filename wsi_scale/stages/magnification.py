@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wsi_scale.artifacts.atomic import check_writable, replacing_file
-from wsi_scale.artifacts.audit import write_audit
+from wsi_scale.artifacts.audit import unreadable_row, write_audit
 from wsi_scale.artifacts.prediction import Prediction
 from wsi_scale.config.models import Config
 from wsi_scale.errors import SlideError, UserError
@@ -60,7 +60,7 @@ def audit_source(
 ) -> list[AuditedSlide]:
     """Hold the claim of every slide against its look; writes ``audit.tsv`` and a page with tiles to judge by.
 
-    A slide that cannot be read stands in the page and in no table.
+    A slide that cannot be read is a row with the flag ``unreadable`` and its reason.
     """
     estimator = load_estimator(config, regressor, network)
     rows = slides_of(source, exclude=None if output.resolve() == source.resolve() else output)
@@ -70,7 +70,7 @@ def audit_source(
         for row in rows:
             audited.append(_audited(row, estimator, config))
             advance(1)
-    write_audit(output, [slide.row for slide in audited if slide.row is not None])
+    write_audit(output, [slide.row for slide in audited])
     with replacing_file(output / PAGE) as part:
         part.write_text(render_audit_page(audited, page_context(config)), encoding="utf-8")
     return audited
@@ -96,9 +96,9 @@ def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlid
             info = describe_slide(slide, row.slide_id, str(row.path), row.mpp)
             found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(row.path))
             verdict = verdict_on(info, found)
-            return AuditedSlide(row.slide_id, str(row.path), verdict, "", tuple(_tiles(slide, info, found)))
+            return AuditedSlide(verdict, tuple(_tiles(slide, info, found)))
     except SlideError as error:
-        return AuditedSlide(row.slide_id, str(row.path), None, one_line(error), ())
+        return AuditedSlide(unreadable_row(row.slide_id, str(row.path), one_line(error)))
 
 
 def _tiles(slide: Slide, info: SlideInfo, found: Prediction) -> Iterator[AuditTile]:

@@ -6,12 +6,9 @@ from pathlib import Path
 import yaml
 
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.artifacts.audit import AuditRow
-from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.status import StatusRow, write_status
 from wsi_scale.config.load import dump_section
 from wsi_scale.config.models import Config
-from wsi_scale.errors import ArtifactError
 from wsi_scale.report.cohort import read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, NAME, render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import read_slide_view
@@ -25,7 +22,7 @@ REGRESSOR = "regressor.safetensors"
 
 def report_slide(job: SlideJob, config: Config) -> None:
     """Write a slide's own page."""
-    view = read_slide_view(job.folder, job.row.slide_id, path=str(job.row.path), audit=_verdict(job))
+    view = read_slide_view(job.folder, job.row.slide_id, path=str(job.row.path), audit=audit_slide(job))
     _write(job.folder / NAME, render_slide_page(view, page_context(config)))
 
 
@@ -33,7 +30,7 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
     """Write status.tsv, audit.tsv and the cohort's page; above 50 slides each has a page of its own."""
     rows = [status_of(job.folder, job.row.slide_id, str(job.row.path)) for job in jobs]
     write_status(results, rows)
-    verdicts = {row.slide_id: row for row in audit([job for job in jobs if _verdict(job)], results)}
+    verdicts = {row.slide_id: row for row in audit(jobs, results)}
     regressor = results / REGRESSOR
     cohort = read_cohort_view(list(verdicts.values()), regressor if regressor.exists() else None)
     embedded = len(jobs) <= MOST_EMBEDDED
@@ -41,19 +38,11 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
     for job in jobs:
         if embedded:
             slide_id = job.row.slide_id
-            views.append(read_slide_view(job.folder, slide_id, path=str(job.row.path), audit=verdicts.get(slide_id)))
+            views.append(read_slide_view(job.folder, slide_id, path=str(job.row.path), audit=verdicts[slide_id]))
         else:
             report_slide(job, config)
     _write(results / NAME, render_cohort_page(rows, views, cohort, page_context(config)))
     return rows
-
-
-def _verdict(job: SlideJob) -> AuditRow | None:
-    """Give the audit's verdict; None for a slide that was not inspected or whose results are damaged."""
-    try:
-        return audit_slide(job.folder) if read_record(job.folder, "inspect") else None
-    except ArtifactError:
-        return None
 
 
 def page_context(config: Config) -> dict[str, object]:
