@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,12 @@ def test_a_slide_that_cannot_be_read_is_listed_with_its_problem_and_counted() ->
     assert "letter: no slide or image format" in text
     assert page.count("<article") == 1
     assert "Not readable" not in render_audit_page([audited("good", "agrees")], CONTEXT)
+
+
+def test_what_is_odd_about_a_slide_is_shown() -> None:
+    warned = replace(audited("a", "agrees"), warnings=("mpp is told in several ways: <0.25>",))
+    assert "mpp is told in several ways: <0.25>" in Page(render_audit_page([warned], CONTEXT)).text
+    assert 'class="warnings"' not in render_audit_page([audited("a", "agrees")], CONTEXT)
 
 
 def test_a_slide_without_tissue_says_so() -> None:

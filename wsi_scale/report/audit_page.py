@@ -45,10 +45,13 @@ class AuditedSlide:
         Its verdict.
     tiles
         Some of its tissue.
+    warnings
+        What is odd about the slide, one line each.
     """
 
     row: AuditRow
     tiles: tuple[AuditTile, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def render_audit_page(slides: Sequence[AuditedSlide], context: Mapping[str, obje
         "audit.html.j2",
         summary=f"{count_text(len(rows), 'slide')}, {sum(row.flagged for row in rows)} flagged",
         counts=audit_counts(rows),
-        slides=[(row, _pictures(by_id[row.slide_id])) for row in order if row.flag != "unreadable"],
+        slides=[(by_id[row.slide_id], _pictures(by_id[row.slide_id])) for row in order if row.flag != "unreadable"],
         unreadable=[row for row in order if row.flag == "unreadable"],
         **provenance(context),
     )

@@ -96,7 +96,7 @@ def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlid
             info = describe_slide(slide, row.slide_id, str(row.path), row.mpp)
             found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(row.path))
             verdict = verdict_on(info, found)
-            return AuditedSlide(verdict, tuple(_tiles(slide, info, found)))
+            return AuditedSlide(verdict, tuple(_tiles(slide, info, found)), info.warnings)
     except SlideError as error:
         return AuditedSlide(unreadable_row(row.slide_id, str(row.path), one_line(error)))
 
