@@ -10,6 +10,7 @@ import pytest
 from tests.runs import job
 from wsi_scale.artifacts.audit import FLAGS, count_flags, unreadable_row
 from wsi_scale.artifacts.prediction import Prediction, write_prediction
+from wsi_scale.artifacts.record import Record, write_record
 from wsi_scale.stages.audit import audit, audit_slide
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.job import SlideJob
@@ -64,6 +65,18 @@ def test_a_slide_that_was_not_predicted_is_not_flagged_for_it(small_slide: Path,
     row = audit_slide(this)
 
     assert (row.flag, row.reason) == ("no_estimate", "header says 0.5 µm/px; no estimate to hold against it")
+
+
+def test_what_an_earlier_prediction_left_is_no_look_where_the_last_one_failed(
+    small_slide: Path, tmp_path: Path
+) -> None:
+    this = looked_at(small_slide, tmp_path, None, (0.25, 0.19, 0.33))
+    write_record(tmp_path, Record("predict", "failed", "the slide cannot be decoded at x=0 y=0", ""))
+
+    row = audit_slide(this)
+
+    assert (row.flag, row.mpp) == ("no_estimate", None)
+    assert row.reason.endswith("no estimate to hold against it (the slide cannot be decoded at x=0 y=0)")
 
 
 @pytest.mark.parametrize("estimate", [(0.5, 0.4, 0.6), None])

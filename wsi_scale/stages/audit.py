@@ -30,13 +30,22 @@ def audit_slide(job: SlideJob) -> AuditRow:
         if record.status != "ok":
             return unreadable_row(slide_id, path, record.reason)
         info = SlideInfo.from_dict(read_slide_info(job.folder))
+        predicted = read_record(job.folder, "predict")
+        if predicted is not None and predicted.status == "failed":  # what an earlier one left is of no account
+            return verdict_on(info, None, predicted.reason)
         return verdict_on(info, read_prediction(job.folder))
     except ArtifactError as error:
         return unreadable_row(slide_id, path, one_line(error))
 
 
-def verdict_on(info: SlideInfo, prediction: Prediction | None) -> AuditRow:
-    """Hold a slide's claim against what its pixels look like; an mpp that is itself an estimate claims nothing."""
+def verdict_on(info: SlideInfo, prediction: Prediction | None, no_prediction: str = "") -> AuditRow:
+    """Hold a slide's claim against what its pixels look like; an mpp that is itself an estimate claims nothing.
+
+    Parameters
+    ----------
+    no_prediction
+        Why there is none, where that is known.
+    """
     given = info.mpp_source == "override"
     mpp, source = (info.mpp, info.mpp_source) if given else (info.header_mpp, info.header_source)
     # Where an estimate stands in, the header's own claim, if it has one, is of no use.
@@ -47,7 +56,7 @@ def verdict_on(info: SlideInfo, prediction: Prediction | None) -> AuditRow:
         claim,
         estimate,
         mixed=prediction.mixed if prediction else "",
-        no_estimate=prediction.reason if prediction else "",
+        no_estimate=prediction.reason if prediction else no_prediction,
     )
     look, low, high = estimate or (None, None, None)
     return AuditRow(
