@@ -53,6 +53,14 @@ def test_what_openslide_reports_is_metadata_and_mpp_is_the_mean() -> None:
     assert info.trusted
 
 
+def test_what_openslide_says_of_another_image_than_level_0_is_not_believed() -> None:
+    slide = Described(x="1.0", y="1.0")
+    for width, mpp in (("100", 1.0), ("25", None)):
+        sizes = {"openslide.level[0].width": width, "openslide.level[0].height": "50"}
+        slide.properties = {**slide.properties, **sizes}
+        assert describe_slide(slide, "s", "s.svs", None).mpp == mpp
+
+
 def test_an_override_wins_and_a_contradiction_is_warned_about() -> None:
     info = described(0.5, x="0.25", y="0.25")
     assert (info.mpp, info.mpp_x, info.mpp_y, info.mpp_source) == (0.5, 0.5, 0.5, "override")

@@ -85,7 +85,7 @@ def audit(
     counts = count_flags(rows)
     listed = ", ".join(f"{count} {flag}" for flag, count in counts.items())
     typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {output / PAGE}")
-    if counts.get("unreadable") == len(rows):
+    if counts.get("unreadable", 0) == len(rows):
         raise typer.Exit(1)
     if flagged:
         raise typer.Exit(FLAGGED)

@@ -216,11 +216,8 @@ def require_mpp(info: SlideInfo) -> tuple[float, float]:
 
 def _claims(slide: Slide) -> list[MppClaim]:
     """Gather what the file itself says of level 0, one claim for each authority, the highest first."""
-    claims = []
-    # What OpenSlide reports of a generic TIFF are its first directory's resolution tags, whatever image that holds.
-    if slide.properties.get("openslide.vendor") != "generic-tiff":
-        reported = _pair(slide.properties.get("openslide.mpp-x"), slide.properties.get("openslide.mpp-y"))
-        claims += [MppClaim("metadata", *reported)] if reported else []
+    reported = _reported(slide.properties, slide.width, slide.height)
+    claims = [MppClaim("metadata", *reported)] if reported else []
     from wsi_scale.slides.tiff_header import is_tiff
 
     if slide.path.is_file() and is_tiff(slide.path):
@@ -230,6 +227,17 @@ def _claims(slide: Slide) -> list[MppClaim]:
         tagged = read_tiff_claims(slide.path, (slide.width, slide.height))
         claims += [claim for claim in tagged if claim.authority not in known]
     return claims
+
+
+def _reported(properties: Mapping[str, str], width: int, height: int) -> tuple[float, float] | None:
+    """Read what OpenSlide found in the scanner's own metadata, if it means the image that is level 0."""
+    # Of a generic TIFF it reports the first directory's resolution tags, whatever image that holds.
+    if properties.get("openslide.vendor") == "generic-tiff":
+        return None
+    for side, own in (("width", width), ("height", height)):
+        if properties.get(f"openslide.level[0].{side}", str(own)) != str(own):  # a larger image was found
+            return None
+    return _pair(properties.get("openslide.mpp-x"), properties.get("openslide.mpp-y"))
 
 
 def _pair(x: str | None, y: str | None) -> tuple[float, float] | None:
