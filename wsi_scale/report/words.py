@@ -130,7 +130,7 @@ def claim_words(row: AuditRow) -> str:
     """Say whose claim is judged and, where a user gave it, what the header says."""
     if row.claimed_mpp is None:
         return ""
-    said = SOURCE_NAMES[row.mpp_source]
+    said = SOURCE_NAMES.get(row.mpp_source, "source unknown")
     if row.mpp_source != "override":
         return said
     return f"{said}; the header says {'nothing' if row.header_mpp is None else mpp_text(row.header_mpp)}"
