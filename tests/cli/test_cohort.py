@@ -28,7 +28,7 @@ def test_a_report_sums_up_a_folder_of_single_runs(
 
     result = wsi_scale("report", results)
 
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert result.stdout == f"2 slides, 1 failed; see {results / 'report.html'}\n"
     status = {row["slide_id"]: row for row in rows(results / "status.tsv")}
     assert {name: row["status"] for name, row in status.items()} == {"small": "ok", "letter <1>": "failed"}
@@ -48,9 +48,11 @@ def test_a_report_sums_up_a_folder_of_single_runs(
     ("name", "said"),
     [
         ("tile.json", "tile.json is damaged"),
-        ("slide.json", ""),
-        ("prediction.json", ""),
-        ("scale.ome.zarr/zarr.json", ""),
+        ("slide.json", "slide.json"),
+        ("prediction.json", "prediction.json"),
+        ("scale.ome.zarr/zarr.json", "scale.ome.zarr"),
+        ("thumbnail.jpg", "thumbnail.jpg"),
+        ("overlay.png", "overlay.png"),
     ],
 )
 def test_one_damaged_slide_does_not_stop_the_report_of_the_others(
@@ -64,10 +66,12 @@ def test_one_damaged_slide_does_not_stop_the_report_of_the_others(
 
     result = wsi_scale("report", tmp_path)
 
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
+    assert wsi_scale("report", tmp_path, "--record-only").exit_code == 0
     status = {row["slide_id"]: row for row in rows(tmp_path / "status.tsv")}
     assert set(status) == {"small", "bad"}
     assert status["small"]["status"] == "ok"
+    assert status["bad"]["status"] == "failed"
     assert said in status["bad"]["reason"]
     audit = {row["slide_id"]: row for row in rows(tmp_path / "audit.tsv")}
     assert audit.keys() == status.keys()

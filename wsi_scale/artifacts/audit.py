@@ -71,7 +71,11 @@ def count_flags(rows: Sequence[AuditRow]) -> dict[Flag, int]:
 
 def write_audit(folder: Path, rows: Sequence[AuditRow]) -> None:
     """Write the table, one row a slide."""
-    with replacing_file(folder / NAME) as part, part.open("w", encoding="utf-8", newline="") as stream:
+    # Bytes of a path that are no UTF-8 are shown as escapes.
+    with (
+        replacing_file(folder / NAME) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerow(field.name for field in fields(AuditRow))
         writer.writerows(("" if v is None else v for v in asdict(row).values()) for row in rows)

@@ -15,8 +15,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def as_text(content: Any) -> str:
-    """Lay a document out."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Lay a document out; bytes of a file's name that are no UTF-8 become JSON's own escapes, and come back whole."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_json(path: Path) -> Any:

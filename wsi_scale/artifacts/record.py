@@ -40,6 +40,11 @@ def record_path(folder: Path, stage: str) -> Path:
     return folder / f"{stage}.json"
 
 
+def place_of(path: Path) -> tuple[Path, str]:
+    """Return the slide's folder and the stage that a record's path stands for."""
+    return path.parent, path.stem
+
+
 def write_record(folder: Path, record: Record) -> None:
     """Write a record."""
     write_json(record_path(folder, record.stage), asdict(record))

@@ -40,7 +40,7 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
     for stage in stages:
         record = read_record(folder, stage)
         if record is None:
-            return StatusRow(slide_id, path, "failed", f"{stage} did not finish; run again")
+            return StatusRow(slide_id, path, "failed", f"{stage} did not finish (killed, or out of memory?); run again")
         if record.status == "failed":
             return StatusRow(slide_id, path, "failed", record.reason)
         if record.status == "empty" and status == "ok":
@@ -50,7 +50,11 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
 
 def write_status(folder: Path, rows: Sequence[StatusRow]) -> None:
     """Write the table, one row a slide."""
-    with replacing_file(folder / NAME) as part, part.open("w", encoding="utf-8", newline="") as stream:
+    # Bytes of a path that are no UTF-8 are shown as escapes.
+    with (
+        replacing_file(folder / NAME) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerow(_COLUMNS)
         writer.writerows((row.slide_id, row.path, row.status, row.reason) for row in rows)

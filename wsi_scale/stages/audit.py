@@ -7,10 +7,9 @@ from wsi_scale.artifacts.audit import AuditRow, unreadable_row, write_audit
 from wsi_scale.artifacts.prediction import Prediction, read_prediction
 from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.slide_info import read_slide_info
-from wsi_scale.errors import ArtifactError
 from wsi_scale.magnification.verdict import Claim, judge
 from wsi_scale.slides.metadata import SlideInfo
-from wsi_scale.stages.job import SlideJob, one_line
+from wsi_scale.stages.job import SlideJob, guarded
 
 
 def audit(jobs: Sequence[SlideJob], results: Path) -> list[AuditRow]:
@@ -23,7 +22,8 @@ def audit(jobs: Sequence[SlideJob], results: Path) -> list[AuditRow]:
 def audit_slide(job: SlideJob) -> AuditRow:
     """Hold one slide's claim against its estimate; a slide that cannot be judged is unreadable, with its reason."""
     slide_id, path = job.row.slide_id, str(job.row.path)
-    try:
+
+    def judged() -> AuditRow:
         record = read_record(job.folder, "inspect")
         if record is None:
             return unreadable_row(slide_id, path, "inspect did not finish; run again")
@@ -34,8 +34,8 @@ def audit_slide(job: SlideJob) -> AuditRow:
         if predicted is not None and predicted.status == "failed":  # what an earlier one left is of no account
             return verdict_on(info, None, predicted.reason)
         return verdict_on(info, read_prediction(job.folder))
-    except ArtifactError as error:
-        return unreadable_row(slide_id, path, one_line(error))
+
+    return guarded(f"{slide_id}: audit", judged, lambda reason: unreadable_row(slide_id, path, reason))
 
 
 def verdict_on(info: SlideInfo, prediction: Prediction | None, no_prediction: str = "") -> AuditRow:

@@ -4,15 +4,20 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from wsi_scale.artifacts.atomic import sweep_parts
-from wsi_scale.artifacts.fingerprint import file_identity
+from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
 from wsi_scale.artifacts.record import Record, Status, read_record, write_record
 from wsi_scale.errors import ArtifactError, UserError
 from wsi_scale.execution.lock import folder_lock
+from wsi_scale.slides.border import check_place
+from wsi_scale.slides.dicom import series_beside
 from wsi_scale.slides.sheet import SheetRow
 
 log = logging.getLogger(__name__)
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,18 @@ class SlideJob:
         return self.row.group or self.row.slide_id
 
     def identity(self) -> str:
-        """Identity of the slide's content."""
-        return file_identity(self.row.path)
+        """Identity of the slide's content.
+
+        Raises
+        ------
+        SlideError
+            The slide is gone, or no file or folder at all.
+        """
+        check_place(self.row.path)
+        files = series_beside(self.row.path)
+        if len(files) == 1:
+            return file_identity(files[0])
+        return fingerprint("series", files=[file_identity(file) for file in files])
 
 
 @dataclass(frozen=True)
@@ -94,20 +109,37 @@ def _passed_on(job: SlideJob, stage: Stage) -> Record | None:
 
 
 def _run(job: SlideJob, stage: Stage) -> Record:
-    fingerprint = ""
+    print_ = ""
+
+    def attempt() -> Outcome:
+        nonlocal print_
+        print_ = stage.fingerprint()
+        outcome = None if job.overwrite else stage.current(print_)
+        return stage.work(print_) if outcome is None else outcome
+
+    outcome = guarded(f"{job.row.slide_id}: {stage.name}", attempt, lambda reason: Outcome("failed", reason))
+    return Record(stage.name, outcome.status, _without_places(outcome.reason, job), print_)
+
+
+def guarded(what: str, work: Callable[[], _Answer], failed: Callable[[str], _Answer]) -> _Answer:
+    """Do something with one slide at the per-slide border: it may fail, and the next slide goes on.
+
+    Parameters
+    ----------
+    what
+        The slide and what is done with it, for the log.
+    work
+        What is done.
+    failed
+        Makes an answer of the reason, one line, where the work raises whatever it may.
+    """
     try:
-        fingerprint = stage.fingerprint()
-        outcome = None if job.overwrite else stage.current(fingerprint)
-        if outcome is None:
-            outcome = stage.work(fingerprint)
+        return work()
     except UserError as error:
-        outcome = Outcome("failed", one_line(error))
-    except Exception as error:  # the per-slide border: recorded, and the next slide goes on
-        log.exception("%s: %s", job.row.slide_id, stage.name)
-        outcome = Outcome(
-            "failed", f"unexpected {type(error).__name__}: {one_line(error)} (see the log; please report it)"
-        )
-    return Record(stage.name, outcome.status, _without_places(outcome.reason, job), fingerprint)
+        return failed(one_line(error))
+    except Exception as error:  # the per-slide border
+        log.exception(what)
+        return failed(f"unexpected {type(error).__name__}: {one_line(error)} (see the log; please report it)")
 
 
 def _without_places(reason: str, job: SlideJob) -> str:

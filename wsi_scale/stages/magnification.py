@@ -10,7 +10,7 @@ from wsi_scale.artifacts.atomic import check_writable, replacing_file
 from wsi_scale.artifacts.audit import unreadable_row, write_audit
 from wsi_scale.artifacts.prediction import Prediction
 from wsi_scale.config.models import Config
-from wsi_scale.errors import SlideError, UserError
+from wsi_scale.errors import UserError
 from wsi_scale.execution.progress import progress
 from wsi_scale.report.audit_page import AuditedSlide, AuditTile, render_audit_page
 from wsi_scale.slides.metadata import SlideInfo, describe_slide
@@ -18,7 +18,7 @@ from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.sheet import SheetRow, slides_of
 from wsi_scale.slides.slide import Slide
 from wsi_scale.stages.audit import verdict_on
-from wsi_scale.stages.job import one_line
+from wsi_scale.stages.job import guarded, one_line
 from wsi_scale.stages.predict import estimate_slide, prediction_of
 from wsi_scale.stages.regressors import Estimator, load_estimator
 from wsi_scale.stages.report import page_context
@@ -39,18 +39,20 @@ def predict_paths(
     -------
     rows
         Keys path, mpp, mpp_low, mpp_high, status (ok, abstained, failed) and reason; mpp is None unless ok.
+        Of several sources, one that stands for no slide is a failed row.
 
     Raises
     ------
     UserError
-        A source stands for no slide, or the regressor cannot be read.
+        The only source stands for no slide, or the regressor cannot be read.
     """
     estimator = load_estimator(config, regressor, network)
-    rows = [row for source in sources for row in slides_of(source)]
+    several = len(sources) > 1
+    asked = [found for source in sources for found in _slides_of(source, or_why=several)]
     answers = []
-    with progress("predict", len(rows), unit="slides") as advance:
-        for row in rows:
-            answers.append(_answer(row.path, estimator, config))
+    with progress("predict", len(asked), unit="slides") as advance:
+        for path, problem in asked:
+            answers.append(_row(str(path), None, "failed", problem) if problem else _answer(path, estimator, config))
             advance(1)
     return answers
 
@@ -76,13 +78,23 @@ def audit_source(
     return audited
 
 
-def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
+def _slides_of(source: Path, *, or_why: bool) -> list[tuple[Path, str]]:
+    """Slides that a source stands for, or the source itself and why it stands for none."""
     try:
+        return [(row.path, "") for row in slides_of(source)]
+    except UserError as error:
+        if or_why:
+            return [(source, one_line(error))]
+        raise
+
+
+def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
+    def estimate() -> dict[str, Any]:
         with open_slide(path) as slide:
             found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(path))
-    except UserError as error:
-        return _row(str(path), None, "failed", one_line(error))
-    return _row(found.path, found.estimate, found.status, found.reason)
+        return _row(found.path, found.estimate, found.status, found.reason)
+
+    return guarded(f"{path}: predict", estimate, lambda reason: _row(str(path), None, "failed", reason))
 
 
 def _row(path: str, estimate: tuple[float, float, float] | None, status: str, reason: str) -> dict[str, Any]:
@@ -91,14 +103,17 @@ def _row(path: str, estimate: tuple[float, float, float] | None, status: str, re
 
 
 def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlide:
-    try:
+    def look() -> AuditedSlide:
         with open_slide(row.path) as slide:
             info = describe_slide(slide, row.slide_id, str(row.path), row.mpp)
             found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(row.path))
             verdict = verdict_on(info, found)
             return AuditedSlide(verdict, tuple(_tiles(slide, info, found)), info.warnings)
-    except SlideError as error:
-        return AuditedSlide(unreadable_row(row.slide_id, str(row.path), one_line(error)))
+
+    def failed(reason: str) -> AuditedSlide:
+        return AuditedSlide(unreadable_row(row.slide_id, str(row.path), reason))
+
+    return guarded(f"{row.slide_id}: audit", look, failed)
 
 
 def _tiles(slide: Slide, info: SlideInfo, found: Prediction) -> Iterator[AuditTile]:
