@@ -70,8 +70,7 @@ def count_flags(rows: Sequence[AuditRow]) -> dict[Flag, int]:
 
 
 def write_audit(folder: Path, rows: Sequence[AuditRow]) -> None:
-    """Write the table, one row a slide."""
-    # Bytes of a path that are no UTF-8 are shown as escapes.
+    """Write the table, one row a slide; bytes of a path that are no text stand in it escaped."""
     with (
         replacing_file(folder / NAME) as part,
         part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,

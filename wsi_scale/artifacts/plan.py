@@ -1,12 +1,15 @@
 """``planned.json``: the slides that a run of the workflow started with.
 
 Jobs for all slides go by this list: a slide that has gone since is still asked for, one that has come since is not.
+A path stands in it percent-encoded, as in a URL, so that names in any encoding come back as they were.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.errors import ArtifactError
@@ -29,14 +32,14 @@ class PlannedSlide:
     """
 
     slide_id: str
-    path: str
+    path: Path
     mpp: float | None
     group: str | None
 
 
 def write_plan(results: Path, slides: Sequence[PlannedSlide]) -> None:
     """Write the list into the folder of the results."""
-    write_json(results / NAME, [asdict(slide) for slide in slides])
+    write_json(results / NAME, [asdict(slide) | {"path": quote(os.fsencode(slide.path))} for slide in slides])
 
 
 def read_plan(path: Path) -> list[PlannedSlide]:
@@ -49,6 +52,10 @@ def read_plan(path: Path) -> list[PlannedSlide]:
     """
     content: Any = read_json(path)
     try:
-        return [PlannedSlide(**entry) for entry in content]
-    except TypeError as error:
+        return [PlannedSlide(**entry | {"path": _path(entry["path"])}) for entry in content]
+    except (TypeError, KeyError) as error:
         raise ArtifactError(f"{path} is no list of slides ({error}); start the workflow again") from error
+
+
+def _path(quoted: str) -> Path:
+    return Path(os.fsdecode(unquote_to_bytes(quoted)))

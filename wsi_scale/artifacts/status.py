@@ -49,8 +49,7 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
 
 
 def write_status(folder: Path, rows: Sequence[StatusRow]) -> None:
-    """Write the table, one row a slide."""
-    # Bytes of a path that are no UTF-8 are shown as escapes.
+    """Write the table, one row a slide; bytes of a path that are no text stand in it escaped."""
     with (
         replacing_file(folder / NAME) as part,
         part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,

@@ -83,7 +83,7 @@ def inspect(
         from wsi_scale.slides.metadata import inspect_slide
         from wsi_scale.stages.inspect import inspect as inspect_stage
 
-        job = job_of(slide, output or Path(), slide_id, mpp, group, record_only=record_only)
+        job = job_of(slide, output or Path(), slide_id, mpp, group, recorded=record_only)
         if output is not None:
             return _end(job, inspect_stage(job), record_only=record_only)
         info = inspect_slide(slide, job.row.slide_id, mpp)
@@ -121,7 +121,7 @@ def predict(
         from wsi_scale.stages.regressors import chosen_regressor
 
         settings = load(config, assignments, device)
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, record_only=record_only)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         _end(job, predict_stage(job, settings, chosen_regressor(settings, regressor)), record_only=record_only)
 
 
@@ -140,7 +140,7 @@ def tile(
     with one_line_errors():
         from wsi_scale.stages.tile import tile as tile_stage
 
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, record_only=record_only)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         _end(job, tile_stage(job, load(config, assignments)), record_only=record_only)
 
 
@@ -166,7 +166,7 @@ def search(
         from wsi_scale.stages.search import search as search_stage
 
         settings = load(config, assignments, device)
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, record_only=record_only)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         chosen = calibration or calibration_for(job, settings)
         _end(job, search_stage(job, settings, chosen, scheduler), record_only=record_only)
 
@@ -188,7 +188,7 @@ def extract(
     with one_line_errors():
         from wsi_scale.stages.extract import extract as extract_stage
 
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, record_only=record_only)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         _end(job, extract_stage(job, load(config, assignments, device), scheduler), record_only=record_only)
 
 

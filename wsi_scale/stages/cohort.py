@@ -7,7 +7,7 @@ from wsi_scale.artifacts.plan import NAME as PLAN
 from wsi_scale.artifacts.plan import PlannedSlide, read_plan, write_plan
 from wsi_scale.artifacts.slide_info import NAME, read_slide_info
 from wsi_scale.errors import ArtifactError, SlideError, UserError
-from wsi_scale.execution.lock import NAME as LOCK
+from wsi_scale.execution.lock import LOCK
 from wsi_scale.slides.border import check_place
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.sheet import SheetRow, slides_of
@@ -27,7 +27,7 @@ def jobs_of(source: Path, results: Path) -> list[SlideJob]:
 
 def plan(results: Path, rows: Sequence[SheetRow]) -> None:
     """Write down the slides that a run starts with."""
-    write_plan(results, [PlannedSlide(row.slide_id, str(row.path), row.mpp, row.group) for row in rows])
+    write_plan(results, [PlannedSlide(row.slide_id, row.path, row.mpp, row.group) for row in rows])
 
 
 def planned(path: Path) -> list[SheetRow]:
@@ -38,7 +38,7 @@ def planned(path: Path) -> list[SheetRow]:
     ArtifactError
         The plan is missing or damaged.
     """
-    return [SheetRow(slide.slide_id, Path(slide.path), slide.mpp, slide.group) for slide in read_plan(path)]
+    return [SheetRow(slide.slide_id, slide.path, slide.mpp, slide.group) for slide in read_plan(path)]
 
 
 def sheet_rows(source: Path) -> tuple[list[SheetRow], list[str]]:
