@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, unreadable_row
-from wsi_scale.artifacts.regressor import ARRAYS, RegressorFile, write_regressor
+from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
 from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.report.cohort import CohortView, read_cohort_view
@@ -194,8 +194,8 @@ def test_a_path_that_is_no_text_does_not_stop_the_page() -> None:
 
 def test_a_cohorts_own_regressor_shows_its_errors(tmp_path: Path) -> None:
     training = {"answers": ANSWERS, "tiles": 100, "groups": 5}
-    header = {"source": "cohort", "coverage": 0.9, "training": training}
-    write_regressor(tmp_path / "r", RegressorFile({name: np.zeros(1) for name in ARRAYS}, header))
+    whole = read_regressor(shipped_regressor())
+    write_regressor(tmp_path / "r", replace(whole, header={**whole.header, "source": "cohort", "training": training}))
     text = Page(render_cohort_page([], [], read_cohort_view([], tmp_path / "r"), CONTEXT)).text
     assert "100 tiles from 5 groups" in text
     # Each answer is 1.1 times too large.

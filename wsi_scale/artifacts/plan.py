@@ -31,6 +31,8 @@ class PlannedSlide:
         What must not be split between training and test, or None.
     """
 
+    __pydantic_config__ = STRICT
+
     slide_id: str
     path: Path
     mpp: float | None
@@ -38,8 +40,9 @@ class PlannedSlide:
 
 
 def write_plan(results: Path, slides: Sequence[PlannedSlide]) -> None:
-    """Write the list into the folder of the results."""
-    write_json(results / NAME, [asdict(slide) | {"path": quote(os.fsencode(slide.path))} for slide in slides])
+    """Write the list into the folder of the results; bytes of a path that are no text come back whole."""
+    quoted = [replace(slide, path=quote_from_bytes(os.fsencode(slide.path))) for slide in slides]
+    write_json(results / NAME, [asdict(slide) for slide in quoted])
 
 
 def read_plan(path: Path) -> list[PlannedSlide]:
@@ -50,12 +53,5 @@ def read_plan(path: Path) -> list[PlannedSlide]:
     ArtifactError
         Missing or damaged.
     """
-    content: Any = read_json(path)
-    try:
-        return [PlannedSlide(**entry | {"path": _path(entry["path"])}) for entry in content]
-    except (TypeError, KeyError) as error:
-        raise ArtifactError(f"{path} is no list of slides ({error}); start the workflow again") from error
-
-
-def _path(quoted: str) -> Path:
-    return Path(os.fsdecode(unquote_to_bytes(quoted)))
+    stored = read_document(path, list[PlannedSlide], "list of slides", "start the workflow again")
+    return [replace(slide, path=os.fsdecode(unquote_to_bytes(slide.path))) for slide in stored]

@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.documents import STRICT
 from wsi_scale.artifacts.record import SLIDE_STAGES, Status, read_record
+from wsi_scale.config.faults import faults_of
 from wsi_scale.errors import ArtifactError
 
 NAME = "status.tsv"
+_AGAIN = "run `wsi-scale report` again"
 _COLUMNS = ("slide_id", "path", "status", "reason")
 
 
@@ -26,6 +31,8 @@ class StatusRow:
     reason
         One line; "" for ok.
     """
+
+    __pydantic_config__ = STRICT
 
     slide_id: str
     path: str
@@ -72,6 +79,8 @@ def read_status(path: Path) -> list[StatusRow]:
             reader = csv.DictReader(stream, delimiter="\t")
             if tuple(reader.fieldnames or ()) != _COLUMNS:
                 raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
-            return [StatusRow(**row) for row in reader]  # type: ignore[arg-type]
-    except (OSError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} is no status table ({error}); run `wsi-scale report` again") from error
+            return TypeAdapter(list[StatusRow]).validate_python(list(reader))
+    except ValidationError as error:
+        raise ArtifactError(f"{path} is no status table ({faults_of(error)}); {_AGAIN}") from error
+    except (OSError, csv.Error, ValueError) as error:
+        raise ArtifactError(f"{path} is no status table ({error}); {_AGAIN}") from error

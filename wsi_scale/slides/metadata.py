@@ -6,7 +6,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from wsi_scale.errors import ArtifactError, MppError, SlideError
+from pydantic import model_validator
+
+from wsi_scale.artifacts.documents import STRICT
+from wsi_scale.artifacts.slide_info import slide_info_of
+from wsi_scale.errors import MppError, SlideError
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES, Authority, MppClaim, MppSource, believed
 from wsi_scale.slides.mpp_warnings import (
     HOW_TO_GIVE_MPP,
@@ -20,6 +24,9 @@ from wsi_scale.slides.mpp_warnings import (
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.slide import Slide
 from wsi_scale.units import is_plausible_mpp
+
+#: No side of a slide is as long as this, pixels.
+_MOST_PX = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class SlideInfo:
         One line each.
     """
 
+    __pydantic_config__ = STRICT
+
     slide_id: str
     path: str
     vendor: str | None
@@ -87,13 +96,18 @@ class SlideInfo:
         Raises
         ------
         ArtifactError
-            The keys are others.
+            The keys are others, or of other types.
         """
-        parts = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        try:
-            return cls(**parts)  # type: ignore[arg-type]  # the keys are the fields
-        except TypeError as error:
-            raise ArtifactError(f"slide.json lacks keys of a slide ({error}); run `wsi-scale inspect` again") from error
+        return slide_info_of(values, cls)
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        """Check what a file says beyond the types of its keys."""
+        if self.status == "unreadable" and not self.warnings:
+            raise ValueError("an unreadable slide has its reason as first warning")
+        if self.status == "ok" and not (0 < self.width < _MOST_PX and 0 < self.height < _MOST_PX):
+            raise ValueError(f"a slide of {self.width} × {self.height} px")
+        return self
 
     @property
     def usable_mpp(self) -> tuple[float, float] | None:
