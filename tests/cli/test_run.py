@@ -21,13 +21,13 @@ CONTRADICTION = (
     "warning: mpp 0.25 µm/px as you gave it contradicts 0.5 in the header (TIFF resolution tags); yours is used"
 )
 #: What is written anew each time: records and the page always, slide.json with the same bytes.
-WRITTEN = RECORDS | {"report.html", "slide.json", ".lock"}
+WRITTEN = RECORDS | {"report.html", "slide.json", ".wsi-scale.lock"}
 
 
 def test_a_run_leaves_everything_that_is_promised(finished: Path) -> None:
     left = {path.name for path in finished.iterdir()}
 
-    assert left - {".lock"} == RECORDS | {
+    assert left - {".wsi-scale.lock"} == RECORDS | {
         *("slide.json", "prediction.json", "tiles.parquet", "tissue.png", "thumbnail.jpg", "overlay.png"),
         *("scale.ome.zarr", "tiles.geojson", "features.zarr", "report.html"),
     }  # fmt: skip
@@ -53,7 +53,7 @@ def test_overwrite_computes_anew_and_leaves_the_same_bytes(small_slide: Path, fi
 
     assert contents(finished_copy) == before
     after = stamps(finished_copy)
-    assert {name for name in stamped if after[name] == stamped[name]} <= {".lock", "slide.json"}
+    assert {name for name in stamped if after[name] == stamped[name]} <= {".wsi-scale.lock", "slide.json"}
 
 
 def test_another_setting_makes_anew_what_depends_on_it_and_nothing_else(small_slide: Path, finished_copy: Path) -> None:

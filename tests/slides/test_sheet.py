@@ -100,7 +100,7 @@ def test_what_is_written_is_read_back(folder: Path, name: str) -> None:
     assert [(row.slide_id, row.path.resolve(), row.mpp, row.group) for row in read_sheet(folder / name)] == [
         ("one", folder / "a.svs", 0.25, "p"), ("two", odd, None, None),
     ]  # fmt: skip
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob("*wsi-scale*"))
 
 
 def test_a_sheet_that_cannot_be_written_is_one_line(folder: Path) -> None:

@@ -6,13 +6,11 @@ A path stands in it percent-encoded, as in a URL, so that names in any encoding 
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-from wsi_scale.artifacts.documents import read_json, write_json
-from wsi_scale.errors import ArtifactError
+from wsi_scale.artifacts.documents import STRICT, read_document, write_json
 
 NAME = "planned.json"
 
@@ -40,9 +38,8 @@ class PlannedSlide:
 
 
 def write_plan(results: Path, slides: Sequence[PlannedSlide]) -> None:
-    """Write the list into the folder of the results; bytes of a path that are no text come back whole."""
-    quoted = [replace(slide, path=quote_from_bytes(os.fsencode(slide.path))) for slide in slides]
-    write_json(results / NAME, [asdict(slide) for slide in quoted])
+    """Write the list into the folder of the results."""
+    write_json(results / NAME, [asdict(slide) | {"path": quote(os.fsencode(slide.path))} for slide in slides])
 
 
 def read_plan(path: Path) -> list[PlannedSlide]:
@@ -54,4 +51,4 @@ def read_plan(path: Path) -> list[PlannedSlide]:
         Missing or damaged.
     """
     stored = read_document(path, list[PlannedSlide], "list of slides", "start the workflow again")
-    return [replace(slide, path=os.fsdecode(unquote_to_bytes(slide.path))) for slide in stored]
+    return [replace(slide, path=Path(os.fsdecode(unquote_to_bytes(str(slide.path))))) for slide in stored]

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from wsi_scale.errors import ArtifactError, BusyError
 
 #: Name of the lock; a folder that has it holds results of this program.
-LOCK = ".lock"
+LOCK = ".wsi-scale.lock"
 #: Seconds that a stage waits for another process before it gives up.
 PATIENCE_S = 3600.0
 

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from wsi_scale.artifacts.atomic import sweep_parts
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
-from wsi_scale.artifacts.record import Record, Status, read_record, write_record
+from wsi_scale.artifacts.names import is_artefact
+from wsi_scale.artifacts.record import SLIDE_STAGES, Record, Status, read_record, write_record
 from wsi_scale.errors import ArtifactError, UserError
-from wsi_scale.execution.lock import folder_lock
+from wsi_scale.execution.lock import LOCK, folder_lock
 from wsi_scale.slides.border import check_place
 from wsi_scale.slides.dicom import series_beside
 from wsi_scale.slides.sheet import SheetRow
@@ -87,15 +88,41 @@ def run_stage(job: SlideJob, stage: Stage) -> Record:
     Raises
     ------
     ArtifactError, BusyError
-        The slide's folder cannot be written, so that nothing can be recorded.
+        The slide's folder cannot be written, or holds files of the user's own, so that nothing can be recorded.
     """
+    _check_own(job.folder)
     with folder_lock(job.folder, on_wait=log.warning):
-        sweep_parts(job.folder)
+        # Nobody else writes a stage's artefacts while the lock is held.
+        sweep_parts(job.folder, is_artefact)
         record = _passed_on(job, stage) or _run(job, stage)
         write_record(job.folder, record)
     if record.status == "failed":
         log.info("%s: %s failed: %s", job.row.slide_id, stage.name, record.reason)
     return record
+
+
+def _check_own(folder: Path) -> None:
+    """Make sure that no stage writes over what a user keeps in a folder in which no stage has ever run."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError:  # not there yet; or the lock will say what is wrong
+        return
+    if not names or LOCK in names or any(_is_record(folder, stage) for stage in SLIDE_STAGES):
+        return
+    from wsi_scale.report.pages import NAME as PAGE
+
+    if foreign := [name for name in names if is_artefact(name) or name == PAGE]:
+        raise ArtifactError(
+            f"{folder} holds {', '.join(foreign)} not made by this program, which would write over it; "
+            "choose another folder"
+        )
+
+
+def _is_record(folder: Path, stage: str) -> bool:
+    try:
+        return read_record(folder, stage) is not None
+    except ArtifactError:
+        return False
 
 
 def _passed_on(job: SlideJob, stage: Stage) -> Record | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wsi_scale.artifacts.names import artefacts_of
 from wsi_scale.artifacts.plan import NAME as PLAN
 from wsi_scale.artifacts.record import SLIDE_STAGES, Record, read_record, record_path
 from wsi_scale.artifacts.status import NAME as STATUS
@@ -186,7 +187,7 @@ def _must_run(job: SlideJob, stage: str) -> bool:
         return True
     if record is None or record.status == "failed" or (stage == "inspect" and _has_changed(job, record)):
         return True
-    return record.status == "ok" and not all((job.folder / name).exists() for name in _artefacts(stage))
+    return record.status == "ok" and not all((job.folder / name).exists() for name in artefacts_of(stage))
 
 
 def _is_done(folder: Path, stage: str) -> bool:
@@ -196,19 +197,6 @@ def _is_done(folder: Path, stage: str) -> bool:
     except ArtifactError:
         return False
     return record is not None and record.status != "failed"
-
-
-def _artefacts(stage: str) -> tuple[str, ...]:
-    """Name what a stage leaves where it is ok."""
-    from wsi_scale.artifacts import features, geojson, pictures, prediction, scale_map, slide_info, tiles
-
-    return {
-        "inspect": (slide_info.NAME,),
-        "predict": (prediction.NAME,),
-        "tile": (tiles.NAME, pictures.THUMBNAIL, pictures.MASK, pictures.OVERLAY),
-        "search": (scale_map.NAME, geojson.NAME),
-        "extract": (features.NAME,),
-    }[stage]
 
 
 def _has_changed(job: SlideJob, record: Record) -> bool:
