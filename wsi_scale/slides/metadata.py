@@ -106,7 +106,7 @@ class SlideInfo:
         if self.status == "unreadable" and not self.warnings:
             raise ValueError("an unreadable slide has its reason as first warning")
         if self.status == "ok" and not (0 < self.width < _MOST_PX and 0 < self.height < _MOST_PX):
-            raise ValueError(f"a slide of {self.width} × {self.height} px")
+            raise ValueError(f"width × height cannot be {self.width} × {self.height} px")
         return self
 
     @property
