@@ -186,3 +186,16 @@ def test_anndata_opens_what_is_exported(finished: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(content.obs["optimal_mpp"], optimal)
     assert content.obs_names[6] == "1_1"
     assert content.uns["wsi_scale"]["layer"] == found.attributes["layer"]
+
+
+def test_a_slide_that_is_gone_is_a_failed_record_where_only_that_is_asked_for(tmp_path: Path) -> None:
+    gone = tmp_path / "gone.svs"
+    assert "there is no slide" in error_line(wsi_scale("inspect", gone, "-o", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+    for stage in ("inspect", "predict", "tile"):
+        result = wsi_scale(stage, gone, "-o", tmp_path / "out", "--record-only")
+        assert result.exit_code == 0, result.output
+        record = json.loads((tmp_path / "out" / f"{stage}.json").read_text())
+        assert record["status"] == "failed"
+        assert "gone.svs: No such file or directory; check the path" in record["reason"]
