@@ -78,6 +78,7 @@ def test_what_cannot_be_told_back_is_refused(value: Any) -> None:
         ("execution.threads=1000000000", "execution.threads"),
         ("results=''", "results: Input should be a text of one character at least"),
         ('slides.path="a\\0b"', "no null byte"),
+        ("weights=" + "x" * 300, "as long as a name can be"),
         ("tiling=[]", "tiling"),
         ("tiling={mpp: 1, mpp: 2}", "key 'mpp' stands twice"),
         ("tiling.mpp=" + "[" * 5000, "nested too deeply"),

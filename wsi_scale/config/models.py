@@ -1,5 +1,6 @@
 """What a user can configure: one frozen model per stage, every key with its unit and its default."""
 
+import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -20,15 +21,27 @@ from pydantic import (
 MAX_IMAGE_MPX = 300
 
 
+#: Bytes of a file's name, and of its path, that systems allow.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
+
+
 def _as_written(value: Any) -> Any:
     """Give a text back that YAML (Snakemake's, whose values come parsed) took for an integer or a date."""
     if isinstance(value, bool | float):
-        raise ValueError("YAML takes this for no text; write it in quotes")
+        raise ValueError("YAML took this for no text; write it in quotes, or a path with ./ before it")
     if type(value) in (int, date):
         return str(value)
-    if value == "" or (isinstance(value, str) and "\0" in value):
-        raise ValueError("Input should be a text of one character at least, and no null byte")
+    if isinstance(value, str) and not _can_name(value):
+        raise ValueError(
+            "Input should be a text of one character at least, with no null byte, as long as a name can be"
+        )
     return value
+
+
+def _can_name(text: str) -> bool:
+    """Whether a text can be the path of a file, as far as its characters go."""
+    longest = max(len(os.fsencode(part)) for part in text.split("/"))
+    return 0 < len(text) <= _LONGEST_PATH and longest <= _LONGEST_NAME and "\0" not in text
 
 
 Text = Annotated[str, BeforeValidator(_as_written)]
