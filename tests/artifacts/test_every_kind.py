@@ -136,6 +136,21 @@ def test_a_store_of_somebody_elses_is_not_written_over(
     assert digest(tmp_path) == before
 
 
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"attributes": null}', b"", b"\xff"])
+def test_a_store_is_told_by_its_members_only_where_its_metadata_are_damaged(
+    kinds: dict[str, Any], tmp_path: Path, content: bytes
+) -> None:
+    kind = kinds["features"]
+    kind.write(tmp_path, 0)
+    (kind.path(tmp_path) / "zarr.json").write_bytes(content)
+    if content.startswith(b"{"):
+        with pytest.raises(ArtifactError, match="was not made by this program"):
+            kind.write(tmp_path, 1)
+    else:
+        kind.write(tmp_path, 1)
+        assert kind.read(tmp_path)
+
+
 @pytest.mark.parametrize("store", ["scale map 0.5", "features"])
 def test_a_folder_of_other_files_is_not_written_over(kinds: dict[str, Any], store: str, tmp_path: Path) -> None:
     kinds[store].path(tmp_path).mkdir()

@@ -101,13 +101,13 @@ def test_a_misspelt_column_is_no_column_of_the_users_own(folder: Path, wrong: st
 
 @pytest.mark.parametrize("name", ["s.csv", "s.tsv"])
 @pytest.mark.parametrize("mark", ["\t", ",", ";"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\n"), ("utf-8-sig", "\r"), ("utf-16", "\r\n")])
 def test_a_sheet_is_read_however_a_spreadsheet_divides_and_encodes_it(
-    folder: Path, name: str, mark: str, encoding: str
+    folder: Path, name: str, mark: str, encoding: str, end: str
 ) -> None:
     (folder / "ä.svs").touch()
     lines = ["slide_id,path,mpp,group", "Brustdrüse,ä.svs,0.25,p 1", ",,,"]
-    (folder / name).write_text("\r\n".join(lines).replace(",", mark), encoding=encoding)
+    (folder / name).write_bytes(end.join(lines).replace(",", mark).encode(encoding))
     assert read_sheet(folder / name) == [SheetRow("Brustdrüse", folder / "ä.svs", 0.25, "p 1")]
 
 

@@ -48,7 +48,8 @@ def _is_own(path: Path, members: Collection[str]) -> bool:
             content = json.loads((path / name).read_bytes())
         except (OSError, ValueError, RecursionError):
             continue
-        return "wsi_scale" in (content.get("attributes", {}) if name == "zarr.json" else content)
+        if isinstance(content, dict):
+            return "wsi_scale" in (content if name == ".zattrs" else content.get("attributes") or {})
     return {entry.name for entry in path.iterdir()} <= {*_METADATA, *members}
 
 

@@ -177,7 +177,7 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Header, and (line number, cells) of every row that is not blank."""
     text = _text(path)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(path, text.partition("\n")[0]))
+        reader = csv.reader(io.StringIO(text), delimiter=_delimiter(path, text.partition("\n")[0]))
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
     except csv.Error as error:
         raise SheetError(str(path), [f"it is no table of text ({error})"]) from error
@@ -196,7 +196,7 @@ def _text(path: Path) -> str:
     text = content.decode("utf-16", "replace") if wide else content.decode("utf-8-sig", "surrogateescape")
     if "\0" in text:
         raise SheetError(str(path), ["it holds null bytes, as no text does; save it as CSV in UTF-8"])
-    return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _header_problems(header: list[str]) -> list[str]:
