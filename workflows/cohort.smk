@@ -1,4 +1,5 @@
 # One job for all slides: the calibration of the network, the regressor, the report. They go by the run's own list.
+REPORT_SETTINGS = STUDY.settings("report")
 
 
 rule calibrate:
@@ -89,4 +90,6 @@ rule finish:
 
 # A job that was killed with its shell leaves no record, so that no report follows: it is made here.
 onerror:
-    shell("wsi-scale complete {RESULTS:q} --slides {STUDY.plan_path:q}")
+    shell(
+        "wsi-scale complete {RESULTS:q} --slides {STUDY.plan_path:q} {REPORT_SETTINGS:q}"
+    )

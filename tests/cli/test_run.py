@@ -198,4 +198,4 @@ def test_a_slide_that_is_gone_is_a_failed_record_where_only_that_is_asked_for(tm
         assert result.exit_code == 0, result.output
         record = json.loads((tmp_path / "out" / f"{stage}.json").read_text())
         assert record["status"] == "failed"
-        assert "gone.svs: No such file or directory; check the path" in record["reason"]
+        assert "gone.svs: cannot be read (No such file or directory); check the path" in record["reason"]

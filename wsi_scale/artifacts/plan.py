@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
-from wsi_scale.artifacts.documents import STRICT, read_document, write_json
+from wsi_scale.artifacts.documents import STRICT, as_text, read_document, write_json
 
 NAME = "planned.json"
 
@@ -38,8 +38,11 @@ class PlannedSlide:
 
 
 def write_plan(results: Path, slides: Sequence[PlannedSlide]) -> None:
-    """Write the list into the folder of the results."""
-    write_json(results / NAME, [asdict(slide) | {"path": quote(os.fsencode(slide.path))} for slide in slides])
+    """Write the list into the folder of the results, leaving one that says the same as it is."""
+    path = results / NAME
+    content = [asdict(slide) | {"path": quote(os.fsencode(slide.path))} for slide in slides]
+    if not (path.is_file() and path.read_bytes() == as_text(content).encode()):
+        write_json(path, content)
 
 
 def read_plan(path: Path) -> list[PlannedSlide]:

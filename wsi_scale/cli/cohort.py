@@ -72,13 +72,15 @@ def report(
 def complete(
     folder: Annotated[Path, typer.Argument(help="The results folder of the workflow.")],
     slides: Annotated[Path, typer.Option(help="The slides that should be there.")],
+    config: ConfigFile = None,
+    assignments: Assignments = None,
 ) -> None:
     """Make the report of a run that ended before it made its own."""
     with one_line_errors():
         from wsi_scale.stages.cohort import jobs_of
         from wsi_scale.stages.report import complete as complete_report
 
-        rows = complete_report(jobs_of(slides, folder), folder, load(None, None))
+        rows = complete_report(jobs_of(slides, folder), folder, load(config, assignments))
     failed = [row for row in rows if row.status == "failed"]
     typer.echo(f"{len(failed)} of {len(rows)} slides failed or did not finish; see {folder / 'status.tsv'}")
 

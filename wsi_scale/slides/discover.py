@@ -198,7 +198,7 @@ def _own_folders(here: _Listing) -> list[Path]:
     """Folders to search: those of MIRAX (``name/``), VSI (``_name_/``) and pyramids of tiles belong to a file."""
     taken = {file.stem for file in here.files if file.suffix.lower() == ".mrxs"}
     taken |= {f"_{file.stem}_" for file in here.files if file.suffix.lower() == ".vsi"}
-    taken |= {f"{file.stem}_files" for file in here.files if file.suffix.lower() in (".dzi", ".xml")}
+    taken |= {f"{file.stem}_files" for file in here.files if file.suffix.lower() == ".dzi"}
     zoomify = any(file.name.lower() == "imageproperties.xml" for file in here.files)
     return [
         folder
