@@ -17,10 +17,6 @@ from pydantic import (
     model_validator,
 )
 
-#: Most megapixels of a PNG or JPEG, which are decoded whole.
-MAX_IMAGE_MPX = 300
-
-
 #: Bytes of a file's name, and of its path, that systems allow.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 
@@ -67,8 +63,6 @@ class SlidesConfig(Section):
     """A folder (searched recursively), a sample sheet (.tsv, .csv), or one slide."""
     mpp: Literal["metadata", "estimate"] = "metadata"
     """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
-    max_image_mpx: PositiveInt = MAX_IMAGE_MPX
-    """Most megapixels of a PNG or JPEG; it is decoded whole, and takes 4 bytes a pixel."""
 
 
 class TissueConfig(Section):

@@ -1,5 +1,6 @@
 """PNG and JPEG images as slides of one level."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -8,11 +9,14 @@ from numpy.typing import NDArray
 from PIL import JpegImagePlugin, PngImagePlugin
 from PIL.ImageFile import ImageFile
 
-from wsi_scale.config.models import MAX_IMAGE_MPX
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.intensity import significant_bits, to_eight_bits
 from wsi_scale.slides.levels import Level
 from wsi_scale.slides.slide import Slide
+
+#: Images are decoded whole and take four bytes a pixel; one of more megapixels is refused. How much memory a machine
+#: has is no setting of a study: the environment says it.
+MAX_IMAGE_MPX, MAX_IMAGE_VARIABLE = 300, "WSI_SCALE_MAX_IMAGE_MPX"
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC = b"\xff\xd8\xff"
@@ -30,8 +34,6 @@ class ImageSlide(Slide):
     ----------
     path
         The file.
-    max_image_mpx
-        Images of more megapixels are refused.
 
     Raises
     ------
@@ -39,11 +41,11 @@ class ImageSlide(Slide):
         If the image is damaged, too large to be decoded whole, or neither grey nor RGB.
     """
 
-    def __init__(self, path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> None:
+    def __init__(self, path: Path) -> None:
         with path.open("rb") as stream:
             is_png = stream.read(len(PNG_MAGIC)) == PNG_MAGIC
             stream.seek(0)
-            self._image = _decode(path, _PngPixels(stream) if is_png else stream, is_png, max_image_mpx)
+            self._image = _decode(path, _PngPixels(stream) if is_png else stream, is_png)
         self._bits = self._significant_bits()
         width, height = self._image.size
         super().__init__(path, "png" if is_png else "jpeg", (Level(width, height, 1.0),), {})
@@ -99,16 +101,25 @@ class _PngPixels:
         return self._stream.seek(offset, whence)
 
 
-def _decode(path: Path, stream: "BinaryIO | _PngPixels", is_png: bool, max_image_mpx: int) -> ImageFile:
+def _most_megapixels() -> float:
+    text = os.environ.get(MAX_IMAGE_VARIABLE, "")
+    try:
+        return float(text) if text else MAX_IMAGE_MPX
+    except ValueError as error:
+        raise SlideError(f"{MAX_IMAGE_VARIABLE}={text} is no number of megapixels") from error
+
+
+def _decode(path: Path, stream: "BinaryIO | _PngPixels", is_png: bool) -> ImageFile:
     """Decode a whole image."""
     # The readers are called by name: Image.open would apply Pillow's process-wide limit of pixels.
     reader = PngImagePlugin.PngImageFile if is_png else JpegImagePlugin.JpegImageFile
     image = reader(stream)  # type: ignore[arg-type]  # it reads, tells and seeks
     width, height = image.size
-    if width * height > max_image_mpx * 1_000_000:
+    most = _most_megapixels()
+    if width * height > most * 1e6:
         raise SlideError(
-            f"{path}: the header claims {width}x{height} px, more than an image that is decoded whole may have "
-            f"(slides.max_image_mpx={max_image_mpx}); raise that, or convert it to a pyramidal TIFF"
+            f"{path}: the header claims {width}x{height} px, more than the {most:g} megapixels of an image that is "
+            f"decoded whole; convert it to a pyramidal TIFF, or set {MAX_IMAGE_VARIABLE} (a pixel takes 4 bytes)"
         )
     if image.mode not in (*_COLOUR_MODES, *_SIXTEEN_BIT_MODES):
         raise SlideError(f"{path}: an image of mode {image.mode} is neither grey nor RGB; convert it to RGB")

@@ -1,15 +1,15 @@
 """The one door to slides: which library reads which file."""
 
+from contextlib import suppress
 from pathlib import Path
 
-from wsi_scale.config.models import MAX_IMAGE_MPX
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import check_place, opening
 from wsi_scale.slides.dicom import dicom_files, series_of
 from wsi_scale.slides.slide import Slide
 
 
-def open_slide(path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> Slide:
+def open_slide(path: Path) -> Slide:
     """Open a slide.
 
     The largest image in a file is the slide. OpenSlide reads what it knows; tifffile reads TIFFs that OpenSlide
@@ -20,8 +20,6 @@ def open_slide(path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> Slide:
     ----------
     path
         A file, or a folder that holds DICOM files.
-    max_image_mpx
-        PNG and JPEG of more megapixels are refused: they are decoded whole.
 
     Returns
     -------
@@ -35,26 +33,26 @@ def open_slide(path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> Slide:
     """
     with opening(path):
         check_place(path)
-        return _open_folder_or_file(path, max_image_mpx)
+        return _open_folder_or_file(path)
 
 
-def _open_folder_or_file(path: Path, max_image_mpx: int) -> Slide:
+def _open_folder_or_file(path: Path) -> Slide:
     if path.is_dir():
         return _open_dicom_folder(path)
     with path.open("rb") as stream:
         head = stream.read(16)
     if path.suffix.lower() == ".vsi":
         raise SlideError(f"{path}: Olympus VSI is not supported; export it as OME-TIFF")
-    return _open_file(path, head, max_image_mpx)
+    return _open_file(path, head)
 
 
-def _open_file(path: Path, head: bytes, max_image_mpx: int) -> Slide:
+def _open_file(path: Path, head: bytes) -> Slide:
     from wsi_scale.slides.image_backend import JPEG_MAGIC, PNG_MAGIC, ImageSlide
     from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
     from wsi_scale.slides.tiff_header import is_tiff
 
     if head.startswith((PNG_MAGIC, JPEG_MAGIC)):
-        return ImageSlide(path, max_image_mpx)
+        return ImageSlide(path)
     if is_tiff(path):
         from wsi_scale.slides.open_tiff import open_tiff
 
@@ -68,13 +66,16 @@ def _open_file(path: Path, head: bytes, max_image_mpx: int) -> Slide:
 
 def _open_dicom_folder(folder: Path) -> Slide:
     """Open the series of a DICOM folder whose level 0 is largest."""
+    from wsi_scale.slides.openslide_backend import vendor_of
+
     try:
-        files = dicom_files(sorted(file for file in folder.iterdir() if file.is_file()))
+        files = dicom_files(sorted(file for file in folder.iterdir() if not file.is_dir()))
     except OSError as error:
         raise SlideError(f"{folder}: cannot be read ({error.strerror or error})") from error
     if not files:
         raise SlideError(f"{folder}: a folder without DICOM files is no slide")
-    opened = {uid: slide for uid, members in series_of(files).items() if (slide := _open_series(folder, members))}
+    sound = [file for file in files if vendor_of(file) == "dicom"]
+    opened = {uid: slide for uid, members in series_of(sound).items() if (slide := _open_series(folder, members))}
     if not opened:
         raise SlideError(f"{folder}: none of its {len(files)} DICOM files is a slide that OpenSlide can open")
     best = max(opened, key=lambda uid: (opened[uid].width * opened[uid].height, len(opened[uid].levels)))
@@ -87,17 +88,19 @@ def _open_dicom_folder(folder: Path) -> Slide:
             f"the folder holds {len(opened)} DICOM series; the largest is read "
             f"({chosen.width}x{chosen.height} px, series {best})",
         )
+    if len(sound) < len(files):
+        names = ", ".join(file.name for file in files if file not in sound)
+        chosen.warnings += (
+            f"{len(files) - len(sound)} of the folder's {len(files)} DICOM files cannot be read: {names}",
+        )
     return chosen
 
 
 def _open_series(folder: Path, files: list[Path]) -> Slide | None:
     """OpenSlide's view of a series from the first of its files that it accepts."""
-    from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
+    from wsi_scale.slides.openslide_backend import OpenSlideSlide
 
     for file in files:
-        if vendor_of(file) == "dicom":
-            try:
-                return OpenSlideSlide(folder, file)
-            except SlideError:
-                continue
+        with suppress(SlideError):
+            return OpenSlideSlide(folder, file)
     return None

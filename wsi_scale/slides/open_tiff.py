@@ -57,7 +57,7 @@ def _instead_of(
     error: SlideError, path: Path, header: TiffHeader, image: TiffImage, vendor: str, warnings: tuple[str, ...]
 ) -> Slide:
     """Read by tifffile what OpenSlide knows and cannot open; where neither can, OpenSlide's reason counts."""
-    if vendor not in PLAIN_VENDORS:
+    if vendor in _COMPOSING_VENDORS:
         raise error
     try:
         with opening(path):
