@@ -119,7 +119,8 @@ def test_planes_that_follow_one_another_in_one_page_are_a_stack(description: str
 OME = (
     '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
     '<Image ID="Image:0" Name="a"><Pixels DimensionOrder="XYCZT" SizeC="3" SizeZ="1" SizeT="1">'
-    '<TiffData IFD="2"/></Pixels></Image><Image ID="Image:1" Name="b"><Pixels DimensionOrder="XYCZT" SizeC="2" SizeZ="1" SizeT="1">'
+    '<TiffData IFD="2"/></Pixels></Image>'
+    '<Image ID="Image:1" Name="b"><Pixels DimensionOrder="XYCZT" SizeC="2" SizeZ="1" SizeT="1">'
     '<TiffData IFD="0"><UUID FileName="other.ome.tif">x</UUID></TiffData>'
     '<TiffData IFD="5"><UUID FileName="own.ome.tif">y</UUID></TiffData></Pixels></Image></OME>'
 )

@@ -10,6 +10,11 @@ from wsi_scale.artifacts.documents import STRICT, read_document, write_json
 
 NAME = "prediction.json"
 
+#: Reason of a slide with a dark background.
+DARK_BACKGROUND = "dark background: no brightfield tissue"
+#: How the reason begins where the regressor takes a slide for none that it knows.
+UNLIKE_TISSUE = "does not look like brightfield tissue"
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -58,6 +63,11 @@ class Prediction:
             if not low <= mpp <= high:
                 raise ValueError(f"mpp {mpp:g} does not lie in its interval, {low:g}–{high:g}")
         return self
+
+    @property
+    def is_brightfield(self) -> bool:
+        """False where nothing made for stained tissue in transmitted light applies to the slide."""
+        return not self.reason.startswith((DARK_BACKGROUND, UNLIKE_TISSUE))
 
     @property
     def estimate(self) -> tuple[float, float, float] | None:

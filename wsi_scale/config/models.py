@@ -63,15 +63,17 @@ class SlidesConfig(Section):
     """A folder (searched recursively), a sample sheet (.tsv, .csv), or one slide."""
     mpp: Literal["metadata", "estimate"] = "metadata"
     """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
+    brightfield_only: bool = False
+    """true: a slide with a dark background (fluorescence, dark field) ends as empty and is not searched."""
 
 
 class TissueConfig(Section):
     """Where the tissue is."""
 
     method: Literal["auto", "none"] = "auto"
-    """auto: found on a thumbnail; none: everything counts as tissue."""
+    """auto: found on a thumbnail; none: everything that the slide holds counts as tissue."""
     mask: Text | None = None
-    """The user's own mask image; "{slide_id}" in it is replaced by the slide's id. Non-zero is tissue."""
+    """The user's own mask; "{slide_id}" in it is replaced by the slide's id. Non-zero and not transparent is tissue."""
     thumbnail_px: PositiveInt = Field(default=2048, ge=256, le=8192)
     """Longer side of the thumbnail, pixels."""
 

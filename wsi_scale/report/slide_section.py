@@ -11,10 +11,20 @@ from wsi_scale.report.images import photograph, underlay
 from wsi_scale.report.maps import MapDrawing, lay_map
 from wsi_scale.report.plots import curve_plot, distribution_plot
 from wsi_scale.report.slide_view import SlideView
-from wsi_scale.report.words import by_downsample, mpp_text, prediction_words, quartiles, slide_facts
+from wsi_scale.report.words import (
+    Quartiles,
+    by_downsample,
+    mpp_text,
+    no_brightfield_words,
+    prediction_words,
+    quartiles,
+    slide_facts,
+)
 
 #: Largest width and height of the slide in a drawing of the map, and of the confidence.
 _MAP_BOX, _CONFIDENCE_BOX = (460.0, 460.0), (250.0, 250.0)
+
+_NOT_SUMMED_UP = "; they are not summed up, as this is no brightfield tissue"
 
 
 @dataclass(frozen=True)
@@ -47,9 +57,9 @@ class Scale:
     optimal, confidence
         Maps.
     curves
-        One a layer.
+        One a layer; none where answers are not summed up.
     distribution
-        An ``<svg>`` element.
+        An ``<svg>`` element, or "" where answers are not summed up.
     """
 
     words: str
@@ -73,6 +83,7 @@ class SlideSection:
     tiles_words: str
     scale: Scale | None
     no_scale: str
+    no_brightfield: str
     prediction_words: str
     by_downsample: list[tuple[str, str]]
 
@@ -91,6 +102,7 @@ def lay_section(view: SlideView, anchor: str) -> SlideSection:
         overlay=Picture(*photograph(view.overlay)) if view.overlay else None,
         tiles_words=_tiles_words(view),
         scale=scale,
+        no_brightfield=no_brightfield_words(view.prediction) if view.prediction else "",
         no_scale="No tile has an answer, so there is no map." if view.scale_map and not scale else "",
         prediction_words=prediction_words(view.prediction) if view.prediction else "",
         by_downsample=by_downsample(view.prediction) if view.prediction else [],
@@ -106,7 +118,10 @@ def _tiles_words(view: SlideView) -> str:
 
 
 def _scale(view: SlideView) -> Scale | None:
-    """Draw what the search found; None where no tile has an answer."""
+    """Draw what the search found; None where no tile has an answer.
+
+    Of a slide that is no brightfield tissue there are the maps and no number that sums them up.
+    """
     scale_map = view.scale_map
     if scale_map is None or not np.isfinite(scale_map.image[0]).any():
         return None
@@ -114,14 +129,12 @@ def _scale(view: SlideView) -> Scale | None:
     answers = optimal[np.isfinite(optimal)]
     tiles = max(len(view.tiles) if view.tiles else 0, len(answers))
     middle = quartiles(answers)
-    words = (
-        f"{len(answers)} of {tiles} tiles have an answer; their optimal mpp has the median "
-        f"{mpp_text(middle.median)} µm/px and its middle half lies between {mpp_text(middle.low)} and "
-        f"{mpp_text(middle.high)} µm/px."
-    )
+    summed_up = view.prediction is None or view.prediction.is_brightfield
+    words = f"{len(answers)} of {tiles} tiles have an answer{_summed_up(middle) if summed_up else _NOT_SUMMED_UP}."
+    described = "Map of the confidence"
+    if summed_up and np.isfinite(confidence).any():
+        described += f", median {quartiles(confidence[np.isfinite(confidence)]).median:.2f}"
     pale = underlay(view.thumbnail) if view.thumbnail else ""
-    certain = quartiles(confidence[np.isfinite(confidence)]).median if np.isfinite(confidence).any() else 0.0
-    described = f"Map of the confidence, median {certain:.2f}"
     return Scale(
         words=words,
         method=_method(scale_map),
@@ -134,8 +147,15 @@ def _scale(view: SlideView) -> Scale | None:
             underlay_uri=pale,
         ),
         confidence=lay_map(confidence, scale_map.grid, CONFIDENCE_SCALE, described, box=_CONFIDENCE_BOX),
-        curves=tuple(_curves(scale_map, middle.median)),
-        distribution=distribution_plot(answers, f"Histogram. {words}"),
+        curves=tuple(_curves(scale_map, middle.median)) if summed_up else (),
+        distribution=distribution_plot(answers, f"Histogram. {words}") if summed_up else "",
+    )
+
+
+def _summed_up(middle: Quartiles) -> str:
+    return (
+        f"; their optimal mpp has the median {mpp_text(middle.median)} µm/px and its middle half lies between "
+        f"{mpp_text(middle.low)} and {mpp_text(middle.high)} µm/px"
     )
 
 

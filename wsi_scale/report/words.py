@@ -115,6 +115,16 @@ def prediction_words(prediction: Prediction) -> str:
     )
 
 
+def no_brightfield_words(prediction: Prediction) -> str:
+    """Say of a slide that is no brightfield tissue that it is none; "" of any other."""
+    if prediction.is_brightfield:
+        return ""
+    return (
+        f"{prediction.reason[0].upper()}{prediction.reason[1:]}. Network, calibration and regressor are made for "
+        "stained tissue in transmitted light: what they answer here is no measurement."
+    )
+
+
 def by_downsample(prediction: Prediction) -> list[tuple[str, str]]:
     """(downsample, estimate for level 0) in order of downsample."""
     ordered = sorted(prediction.by_downsample.items(), key=lambda item: float(item[0]))

@@ -116,6 +116,14 @@ class Slide(abc.ABC):
             return pixels
         return _composite(pixels, self.background)
 
+    def read_alpha(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8] | None:
+        """Read how opaque a box is: (height, width), 0 to 255, or None where the format knows no transparency.
+
+        Box and errors are those of ``read``.
+        """
+        pixels = self._checked_read(level, x, y, width, height)
+        return pixels[..., 3] if pixels.shape[2] == 4 else None
+
     def _checked_read(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         box = self.levels[level]
         if x < 0 or y < 0 or width < 1 or height < 1 or x + width > box.width or y + height > box.height:

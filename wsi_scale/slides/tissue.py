@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_scale.errors import SlideError, UserError
+from wsi_scale.slides.coverage import transparent_places
 from wsi_scale.slides.field import choose_level
 from wsi_scale.slides.slide import Slide
 
@@ -32,11 +33,14 @@ class Thumbnail:
         (h, w, 3) uint8 RGB.
     downsample_x, downsample_y
         Level-0 pixels per pixel of the thumbnail.
+    transparent
+        (h, w) True where the slide holds nothing and the image shows a background; None if nowhere.
     """
 
     image: NDArray[np.uint8]
     downsample_x: float
     downsample_y: float
+    transparent: NDArray[np.bool_] | None = None
 
 
 def read_thumbnail(slide: Slide, longer_side_px: int = 2048) -> Thumbnail:
@@ -71,7 +75,8 @@ def read_thumbnail(slide: Slide, longer_side_px: int = 2048) -> Thumbnail:
     reduced = _block_means(slide, index, factor)
     box = (0, 0, min(level.width / factor, reduced.width), min(level.height / factor, reduced.height))
     image = np.asarray(reduced.resize((width, height), Image.Resampling.BILINEAR, box=box))
-    return Thumbnail(image, slide.width / width, slide.height / height)
+    transparent = transparent_places(slide, (width, height))
+    return Thumbnail(image, slide.width / width, slide.height / height, transparent=transparent)
 
 
 def _block_means(slide: Slide, index: int, factor: int) -> Image.Image:
@@ -96,18 +101,34 @@ def tissue_mask(thumbnail: Thumbnail, method: Literal["auto", "none"]) -> NDArra
     thumbnail
         As ``read_thumbnail`` gives it.
     method
-        ``auto``: brightfield of any stain, or fluorescence on dark; ``none``: everything counts as tissue.
+        ``auto``: brightfield of any stain, or fluorescence on dark; ``none``: all that
+        the slide holds counts as tissue.
 
     Returns
     -------
     ndarray
         (h, w) bool; all False on a slide without tissue.
     """
+    held = _held(thumbnail)
     if method == "none":
-        return np.ones(thumbnail.image.shape[:2], np.bool_)
+        return held
     from wsi_scale.slides.segmentation import segment_tissue
 
-    return segment_tissue(thumbnail.image)
+    return segment_tissue(thumbnail.image, held)
+
+
+def shows_brightfield(thumbnail: Thumbnail) -> bool:
+    """Whether light came through what a thumbnail shows, however little; in fluorescence the specimen shines."""
+    from wsi_scale.slides.segmentation import shows_brightfield as told
+
+    return told(thumbnail.image, _held(thumbnail))
+
+
+def _held(thumbnail: Thumbnail) -> NDArray[np.bool_]:
+    """(h, w): where the slide holds anything."""
+    if thumbnail.transparent is None:
+        return np.ones(thumbnail.image.shape[:2], np.bool_)
+    return ~thumbnail.transparent
 
 
 def read_mask_image(path: Path, thumbnail: Thumbnail) -> NDArray[np.bool_]:
@@ -116,7 +137,8 @@ def read_mask_image(path: Path, thumbnail: Thumbnail) -> NDArray[np.bool_]:
     Parameters
     ----------
     path
-        An image of the whole slide at any size; pixels that are not 0 are tissue.
+        An image of the whole slide at any size; pixels that are not 0 are tissue, unless they are transparent.
+        Where all that is not transparent is 0, the mask is drawn by its opacity alone, and that is tissue.
     thumbnail
         The slide's thumbnail, whose size the mask gets.
 
@@ -134,7 +156,7 @@ def read_mask_image(path: Path, thumbnail: Thumbnail) -> NDArray[np.bool_]:
     try:
         with Image.open(path) as image:
             own_width, own_height = image.size
-            nonzero = np.asarray(image.convert("RGB")).any(axis=2)
+            drawn = _drawn(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: the mask cannot be read ({reason}); give a PNG of the whole slide") from error
@@ -144,5 +166,17 @@ def read_mask_image(path: Path, thumbnail: Thumbnail) -> NDArray[np.bool_]:
             f"{path}: the mask is {own_width}x{own_height} px, which is not the slide's shape "
             f"({slide_aspect:.3f} wide to high); it must show the whole slide"
         )
-    scaled = Image.fromarray(nonzero).resize((width, height), Image.Resampling.NEAREST)
+    scaled = Image.fromarray(drawn).resize((width, height), Image.Resampling.NEAREST)
     return np.asarray(scaled, np.bool_)
+
+
+def _drawn(mask: Image.Image) -> NDArray[np.bool_]:
+    """(h, w): what a user has drawn on a mask."""
+    if mask.mode.startswith(("I", "F")):  # 16 bits and more; as RGB they would be cut to 8
+        return np.asarray(mask).astype(np.bool_)
+    if not mask.has_transparency_data:
+        return np.asarray(np.asarray(mask.convert("RGB")).any(axis=2), np.bool_)
+    pixels = np.asarray(mask.convert("RGBA"))
+    opaque = pixels[..., 3] > 0
+    coloured = np.asarray(opaque & pixels[..., :3].any(axis=2), np.bool_)
+    return coloured if coloured.any() or opaque.all() else opaque

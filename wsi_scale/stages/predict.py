@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
-from wsi_scale.artifacts.prediction import Prediction, read_prediction, write_prediction
+from wsi_scale.artifacts.prediction import DARK_BACKGROUND, Prediction, read_prediction, write_prediction
 from wsi_scale.artifacts.record import Record
 from wsi_scale.artifacts.slide_info import read_slide_info, write_slide_info
 from wsi_scale.config.models import Config, MagnificationConfig
@@ -44,7 +44,7 @@ def predict(job: SlideJob, config: Config, regressor: Path) -> Record:
         if stored is None or stored.fingerprint != print_:
             return None
         _settle_mpp(job, config, stored)
-        return Outcome()
+        return _outcome(stored)
 
     def work(print_: str) -> Outcome:
         estimator = load_estimator(config, regressor)
@@ -53,9 +53,13 @@ def predict(job: SlideJob, config: Config, regressor: Path) -> Record:
         prediction = prediction_of(estimate, str(job.row.path), print_)
         write_prediction(job.folder, prediction)
         _settle_mpp(job, config, prediction)
-        return Outcome()
+        return _outcome(prediction)
 
     return run_stage(job, Stage("predict", ("inspect",), depends, current, work))
+
+
+def _outcome(prediction: Prediction) -> Outcome:
+    return Outcome("ok", "" if prediction.is_brightfield else prediction.reason)
 
 
 def _settle_mpp(job: SlideJob, config: Config, prediction: Prediction) -> None:
@@ -90,7 +94,7 @@ def estimate_slide(slide: Slide, estimator: Estimator, settings: MagnificationCo
     )
     estimate = estimate_views(estimator.regressor, views, settings.coverage, group)
     if not is_brightfield(slide):
-        return replace(estimate, reason="dark background: no brightfield tissue", mixed="")
+        return replace(estimate, reason=DARK_BACKGROUND, mixed="")
     if not estimate.reason and not np.isfinite(estimate.half_width_octaves):
         raise ArtifactError("the regressor's interval is not calibrated; use one that `fit` or `prune layers` made")
     return estimate

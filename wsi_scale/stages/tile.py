@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
 from wsi_scale.artifacts.pictures import has_pictures, read_mask, write_pictures
+from wsi_scale.artifacts.prediction import DARK_BACKGROUND
 from wsi_scale.artifacts.record import Record, read_record
 from wsi_scale.artifacts.tiles import TileGrid, TileTable, read_tiles, tiles_fingerprint, write_tiles
 from wsi_scale.config.models import Config, TissueConfig
@@ -15,7 +16,7 @@ from wsi_scale.report.overlay import draw_overlay
 from wsi_scale.slides.grid import Grid, lay_grid, tissue_fractions
 from wsi_scale.slides.metadata import SlideInfo, require_mpp
 from wsi_scale.slides.open import open_slide
-from wsi_scale.slides.tissue import Thumbnail, read_mask_image, read_thumbnail, tissue_mask
+from wsi_scale.slides.tissue import Thumbnail, read_mask_image, read_thumbnail, shows_brightfield, tissue_mask
 from wsi_scale.stages.inspect import read_info
 from wsi_scale.stages.job import Outcome, SlideJob, Stage, run_stage
 
@@ -33,6 +34,7 @@ def tile(job: SlideJob, config: Config) -> Record:
             tissue=config.tissue,
             mask=file_identity(mask) if mask else None,
             tiling=config.tiling,
+            brightfield_only=config.slides.brightfield_only,
         )
 
     def current(print_: str) -> Outcome | None:
@@ -40,7 +42,9 @@ def tile(job: SlideJob, config: Config) -> Record:
             return None
         try:
             read_mask(job.folder)
-            return _outcome(read_tiles(job.folder)[0])
+            table = read_tiles(job.folder)[0]
+            # An empty table does not say whether it is for want of tissue or of brightfield.
+            return None if config.slides.brightfield_only and not len(table) else _outcome(table)
         except ArtifactError:  # damaged since: made anew
             return None
 
@@ -49,12 +53,15 @@ def tile(job: SlideJob, config: Config) -> Record:
         grid = _grid(info, config)
         with open_slide(job.row.path) as slide:
             thumbnail = read_thumbnail(slide, config.tissue.thumbnail_px)
+        stops = config.slides.brightfield_only and not shows_brightfield(thumbnail)
         mask = _mask(thumbnail, config.tissue, job.row.slide_id)
+        if stops:
+            mask = np.zeros_like(mask)
         table = _table(info, config, grid, mask, thumbnail)
         overlay = draw_overlay(thumbnail.image, mask, _corners(table, grid, thumbnail))
         write_pictures(job.folder, thumbnail.image, mask, overlay)
         write_tiles(job.folder, table, print_)
-        return _outcome(table)
+        return Outcome("empty", f"{DARK_BACKGROUND} (slides.brightfield_only)") if stops else _outcome(table)
 
     return run_stage(job, Stage("tile", ("inspect",), depends, current, work))
 

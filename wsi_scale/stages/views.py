@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.slide import Slide
-from wsi_scale.slides.tissue import read_thumbnail, tissue_mask
+from wsi_scale.slides.tissue import read_thumbnail, shows_brightfield, tissue_mask
 
 #: Downsamples of level 0 that a slide is looked at.
 DOWNSAMPLES = (1, 2, 4, 8)
@@ -45,8 +45,8 @@ def view_px(slide: Slide, downsample: int = 1) -> int:
 
 
 def is_brightfield(slide: Slide) -> bool:
-    """Whether a slide's background is light, as that of stained tissue is and that of fluorescence is not."""
-    return float(np.mean(slide.background)) > 127
+    """Whether light came through a slide, as it does through stained tissue; fluorescence shines on black."""
+    return shows_brightfield(read_thumbnail(slide, THUMBNAIL_PX))
 
 
 def tissue_positions(slide: Slide) -> NDArray[np.float64]:

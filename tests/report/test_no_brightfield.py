@@ -1,0 +1,55 @@
+"""A slide that is no brightfield tissue: pages and table say so first, and nothing sums its answers up."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wsi_scale.artifacts.prediction import DARK_BACKGROUND, UNLIKE_TISSUE, read_prediction, write_prediction
+from wsi_scale.artifacts.record import Record, write_record
+from wsi_scale.report.cohort import CohortView
+from wsi_scale.report.pages import render_cohort_page, render_slide_page
+from wsi_scale.report.slide_view import SlideView, read_slide_view
+
+REASONS = [DARK_BACKGROUND, f"{UNLIKE_TISSUE} (probability 30%)"]
+
+
+@pytest.fixture
+def abstained(tmp_path: Path, write_ok: Callable[[Path, str], Path]) -> Callable[[str], SlideView]:
+    """Make the view of a slide with a map whose estimate abstains for a reason."""
+
+    def view(reason: str) -> SlideView:
+        folder = write_ok(tmp_path / "slide", "slide")
+        stored = read_prediction(folder)
+        assert stored is not None
+        told = replace(stored, mpp=None, mpp_low=None, mpp_high=None, status="abstained", reason=reason)
+        write_prediction(folder, told)
+        write_record(folder, Record("predict", "ok", "" if told.is_brightfield else reason, "f"))
+        return read_slide_view(folder, "slide")
+
+    return view
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_slides_page_says_so_first_and_gives_no_median(abstained: Callable[[str], SlideView], reason: str) -> None:
+    page = render_slide_page(abstained(reason), {})
+    body = page[page.index("<body") :]
+    assert body.index("no brightfield tissue</span>") < body.index("<dl") < body.index("tiles have an answer")
+    assert "not summed up" in body
+    for summary in ("has the median", "confidence, median", "Histogram", "Response curves"):
+        assert summary not in body
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_cohorts_table_says_so(abstained: Callable[[str], SlideView], reason: str) -> None:
+    view = abstained(reason)
+    assert (view.status.status, view.status.reason) == ("ok", reason)
+    page = render_cohort_page([view.status], [view], CohortView(), {})
+    assert f'<td class="reason">{reason}</td>' in page
+
+
+def test_an_abstention_on_tissue_keeps_its_numbers(abstained: Callable[[str], SlideView]) -> None:
+    page = render_slide_page(abstained("the interval spans more than a factor of four"), {})
+    assert "no brightfield tissue" not in page
+    assert "has the median" in page
