@@ -37,7 +37,7 @@ def test_a_slides_page_says_so_first_and_gives_no_median(abstained: Callable[[st
     body = page[page.index("<body") :]
     assert body.index("no brightfield tissue</span>") < body.index("<dl") < body.index("tiles have an answer")
     assert "not summed up" in body
-    for summary in ("has the median", "confidence, median", "Histogram", "Response curves"):
+    for summary in ("has the median", "confidence, median", "Histogram", "Response curves", "views at each downsample"):
         assert summary not in body
 
 

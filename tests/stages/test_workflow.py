@@ -38,13 +38,17 @@ def test_only_predict_is_told_whether_an_estimate_may_stand_in(tmp_path: Path, m
     assert f"--set=slides.mpp={mpp}" in asked.settings("predict")
     for stage in SECTIONS:
         if stage != "predict":
-            assert not any("slides" in setting for setting in asked.settings(stage)), stage
+            assert not any("slides.mpp" in setting for setting in asked.settings(stage)), stage
+
+
+def test_tiles_are_told_whether_only_brightfield_goes_on(tmp_path: Path) -> None:
+    assert "--set=slides.brightfield_only=True" in study(tmp_path, brightfield_only=True).settings("tile")
 
 
 @pytest.mark.parametrize("stage", SECTIONS)
 def test_a_stage_is_told_its_own_sections_only(tmp_path: Path, stage: str) -> None:
     told = [setting.split("=")[1] for setting in study(tmp_path).settings(stage)]
-    assert [name for name in told if name != "slides.mpp"] == list(SECTIONS[stage])
+    assert [name for name in told if not name.startswith("slides.")] == list(SECTIONS[stage])
 
 
 @pytest.fixture

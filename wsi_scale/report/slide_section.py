@@ -105,7 +105,7 @@ def lay_section(view: SlideView, anchor: str) -> SlideSection:
         no_brightfield=no_brightfield_words(view.prediction) if view.prediction else "",
         no_scale="No tile has an answer, so there is no map." if view.scale_map and not scale else "",
         prediction_words=prediction_words(view.prediction) if view.prediction else "",
-        by_downsample=by_downsample(view.prediction) if view.prediction else [],
+        by_downsample=by_downsample(view.prediction) if view.prediction and view.prediction.is_brightfield else [],
     )
 
 

@@ -119,8 +119,9 @@ def no_brightfield_words(prediction: Prediction) -> str:
     """Say of a slide that is no brightfield tissue that it is none; "" of any other."""
     if prediction.is_brightfield:
         return ""
+    why = prediction.reason.removesuffix(": no brightfield tissue")
     return (
-        f"{prediction.reason[0].upper()}{prediction.reason[1:]}. Network, calibration and regressor are made for "
+        f"{why[0].upper()}{why[1:]}. Network, calibration and regressor are made for "
         "stained tissue in transmitted light: what they answer here is no measurement."
     )
 
