@@ -99,6 +99,7 @@ def test_what_is_no_tissue_gets_no_estimate_but_a_reason(predicted: Predicted, t
 
     assert (prediction.status, prediction.estimate) == ("abstained", None)
     assert prediction.reason == "does not look like brightfield tissue (probability 30%)"
+    assert not prediction.is_brightfield
 
 
 def test_a_dark_background_is_no_brightfield(predicted: Predicted, tmp_path: Path) -> None:
@@ -110,6 +111,7 @@ def test_a_dark_background_is_no_brightfield(predicted: Predicted, tmp_path: Pat
 
     assert (prediction.status, prediction.estimate, prediction.mixed) == ("abstained", None, "")
     assert prediction.reason.startswith("dark background")
+    assert not prediction.is_brightfield
 
 
 def test_a_regressor_without_an_interval_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -137,13 +137,13 @@ def _maybe_painted(image: _Image) -> _Mask:
 def _brightest_common(levels: _Values, texture: _Values, among: _Mask) -> tuple[_Values, bool]:
     """Brightest common colour among some pixels, and whether it is that of smooth parts."""
     least = levels.min(axis=2)
-    brightest = float(np.percentile(least[among], _GLASS_PERCENTILE))
+    brightest = float(np.percentile(least[among], _GLASS_PERCENTILE, method="nearest"))
     even = texture < TEXTURE_LEAST * max(brightest, 1.0) / WHITE_LEVEL
     smooth = among & even & (least >= (1 - _SMOOTH_WITHIN) * brightest)
     is_smooth = bool(np.count_nonzero(smooth) >= _BRIGHT_SHARE * among.size)
     if is_smooth:
         among = smooth
-        brightest = float(np.percentile(least[among], _GLASS_PERCENTILE))
+        brightest = float(np.percentile(least[among], _GLASS_PERCENTILE, method="nearest"))
     common = among & (np.abs(least - brightest) <= _ONE_COLOUR_WITHIN * brightest)
     return np.asarray(np.median(levels[common], axis=0), np.float32), is_smooth
 
