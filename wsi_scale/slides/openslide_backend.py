@@ -41,8 +41,9 @@ class OpenSlideSlide(Slide):
     """
 
     def __init__(self, path: Path, file: Path | None = None, warnings: tuple[str, ...] = ()) -> None:
+        self._file = str(file or path)
         try:
-            self._slide = openslide.OpenSlide(str(file or path))
+            self._slide = openslide.OpenSlide(self._file)
             properties = dict(self._slide.properties)
             sizes = self._slide.level_dimensions
             downsamples = self._slide.level_downsamples
@@ -68,8 +69,16 @@ class OpenSlideSlide(Slide):
 
     def _read_from(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         downsample = self.levels[level].downsample
-        corner = round(x * downsample), round(y * downsample)
-        return np.asarray(self._slide.read_region(corner, level, (width, height)))
+        box = (round(x * downsample), round(y * downsample)), level, (width, height)
+        try:
+            return np.asarray(self._slide.read_region(*box))
+        except openslide.OpenSlideError:
+            # After one place that it cannot decode a handle refuses every other, and other threads share it: the
+            # place is asked for again on a new one. The old one closes itself when the last thread lets go of it.
+            opened = openslide.OpenSlide(self._file)
+            pixels = np.asarray(opened.read_region(*box))
+            self._slide = opened
+            return pixels
 
     def close(self) -> None:
         """Release the file."""
