@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_scale.errors import RegionError
 from wsi_scale.slides.border import decoding
 
 WHITE = (255, 255, 255)
@@ -185,8 +186,11 @@ def _border_is_dark(slide: Slide) -> bool:
     corners = {(x, y) for x in xs for y in ys if x in (xs[0], xs[-1]) or y in (ys[0], ys[-1])}
     brightest = []
     for x, y in sorted(corners):
-        pixels = slide._checked_read(last, x, y, width, height)
+        try:
+            pixels = slide._checked_read(last, x, y, width, height)
+        except RegionError:  # told from the others
+            continue
         opaque = pixels[pixels[..., 3] > 0] if pixels.shape[2] == 4 else pixels.reshape(-1, 3)
         brightest.append(opaque[:, :3].max(axis=1))
-    values = np.concatenate(brightest)
+    values = np.concatenate(brightest) if brightest else np.zeros(0)
     return bool(values.size and np.median(values) < DARK_BORDER)
