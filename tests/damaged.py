@@ -24,6 +24,18 @@ def cut(data: bytes) -> bytes:
     return data[: len(data) // 2] + bytes(len(data) - len(data) // 2)
 
 
+def hole(data: bytes) -> bytes:
+    """Zero a fifth in the middle."""
+    start, stop = 2 * len(data) // 5, 3 * len(data) // 5
+    return data[:start] + bytes(stop - start) + data[stop:]
+
+
+def bit(data: bytes) -> bytes:
+    """Flip one bit behind the first tenth."""
+    place = int(np.random.default_rng(len(data)).integers(len(data) // 10, len(data)))
+    return data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
+
+
 def damage(path: Path, *, level: int = 0, tile: int = 0, wound: Wound = wiped) -> tuple[int, int, int, int]:
     """Damage the data of one tile of one level of a TIFF.
 

@@ -26,10 +26,16 @@ def test_only_predict_is_told_whether_an_estimate_may_stand_in(tmp_path: Path, m
     assert f"--set=slides.mpp={mpp}" in asked.settings("predict")
     for stage in SECTIONS:
         if stage != "predict":
-            assert not any("slides" in setting for setting in asked.settings(stage)), stage
+            assert not any("slides.mpp" in setting for setting in asked.settings(stage)), stage
+
+
+def test_every_stage_that_reads_pixels_is_told_how_much_may_be_unreadable(tmp_path: Path) -> None:
+    asked = study(tmp_path, unreadable_share=0.25)
+    told = {stage for stage in SECTIONS if "--set=slides.unreadable_share=0.25" in asked.settings(stage)}
+    assert told == {"predict", "tile", "search", "extract"}
 
 
 @pytest.mark.parametrize("stage", SECTIONS)
 def test_a_stage_is_told_its_own_sections_only(tmp_path: Path, stage: str) -> None:
     told = [setting.split("=")[1] for setting in study(tmp_path).settings(stage)]
-    assert [name for name in told if name != "slides.mpp"] == list(SECTIONS[stage])
+    assert [name for name in told if not name.startswith("slides.")] == list(SECTIONS[stage])

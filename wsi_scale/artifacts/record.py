@@ -24,7 +24,7 @@ class Record:
     status
         ok; empty (no tissue: no failure); failed.
     reason
-        One line for a failed or empty stage, else "".
+        One line for a failed or empty stage, and for an ok one that had to leave something out; else "".
     fingerprint
         What its artefacts depend on; "" where the failure came first.
     """

@@ -24,7 +24,7 @@ class StatusRow:
     status
         ok, empty or failed.
     reason
-        One line; "" for ok.
+        One line; for ok "", or what of the slide has no results.
     """
 
     slide_id: str
@@ -34,7 +34,10 @@ class StatusRow:
 
 
 def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] = SLIDE_STAGES) -> StatusRow:
-    """Sum up a slide's records: failed where one failed or is missing, else empty where it has no tissue."""
+    """Sum up a slide's records: failed where one failed or is missing, else empty where it has no tissue.
+
+    The reason is that of the first stage that is not ok, else the first that one gives.
+    """
     status: Status = "ok"
     reason = ""
     for stage in stages:
@@ -45,6 +48,7 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
             return StatusRow(slide_id, path, "failed", record.reason)
         if record.status == "empty" and status == "ok":
             status, reason = "empty", record.reason
+        reason = reason or record.reason
     return StatusRow(slide_id, path, status, reason)
 
 

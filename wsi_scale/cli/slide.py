@@ -62,7 +62,7 @@ def run(
     if row.status == "failed":
         typer.echo(f"error: {row.slide_id}: {row.reason}", err=True)
         raise typer.Exit(1)
-    ending = f" ({row.reason})" if row.status == "empty" else ""
+    ending = f" ({row.reason})" if row.reason else ""
     typer.echo(f"{row.slide_id}: {row.status}{ending}; see {output / 'report.html'}")
 
 

@@ -27,6 +27,8 @@ class SlidesConfig(Section):
     """A folder (searched recursively), a sample sheet (.tsv, .csv), or one slide."""
     mpp: Literal["metadata", "estimate"] = "metadata"
     """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
+    unreadable_share: float = Field(default=0.01, ge=0, le=1)
+    """Share of a slide's tiles, or of its area, that may be impossible to decode; beyond it the slide fails."""
 
 
 class TissueConfig(Section):

@@ -57,6 +57,7 @@ class GapReader:
     def __init__(self, slide: Slide, level: int, most_unreadable: float) -> None:
         self._slide = slide
         self._level = level
+        self._share = most_unreadable
         own = slide.levels[level]
         self._left_px = most_unreadable * own.width * own.height
         self._smallest_px = max(SMALLEST_PX, 1 << max(1, max(own.width, own.height) // _MOST_ACROSS).bit_length() - 1)
@@ -74,7 +75,7 @@ class GapReader:
         Raises
         ------
         RegionError
-            More of the level than allowed cannot be decoded; the line is that of the first place.
+            More of the level than allowed cannot be decoded; the line names the first place.
         """
         try:
             return self._slide.read(self._level, box.x, box.y, box.width, box.height), None
@@ -98,7 +99,11 @@ class GapReader:
         self._first = self._first or error
         self._left_px -= box.width * box.height
         if self._left_px < 0:
-            raise self._first
+            first = str(self._first).removeprefix(f"{self._slide.path}: ")
+            raise RegionError(
+                f"{self._slide.path}: more of the slide cannot be read than slides.unreadable_share={self._share:g} "
+                f"allows; the first place: {first}"
+            ) from self._first
         return np.zeros((box.height, box.width, 3), np.uint8), np.ones((box.height, box.width), np.bool_)
 
     def _from_finer(self, finer: int, box: Box) -> NDArray[np.uint8] | None:

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
-from wsi_scale.artifacts.pictures import has_pictures, read_mask, write_pictures
+from wsi_scale.artifacts.pictures import has_pictures, read_mask, read_unreadable, write_pictures
 from wsi_scale.artifacts.record import Record, read_record
 from wsi_scale.artifacts.tiles import TileGrid, TileTable, read_tiles, tiles_fingerprint, write_tiles
 from wsi_scale.config.models import Config, TissueConfig
 from wsi_scale.errors import ArtifactError, ConfigError
-from wsi_scale.report.overlay import draw_overlay
+from wsi_scale.report.overlay import draw_overlay, hatched
 from wsi_scale.slides.grid import Grid, lay_grid, tissue_fractions
 from wsi_scale.slides.metadata import SlideInfo, require_mpp
 from wsi_scale.slides.open import open_slide
@@ -33,6 +33,7 @@ def tile(job: SlideJob, config: Config) -> Record:
             tissue=config.tissue,
             mask=file_identity(mask) if mask else None,
             tiling=config.tiling,
+            unreadable_share=config.slides.unreadable_share,
         )
 
     def current(print_: str) -> Outcome | None:
@@ -40,7 +41,7 @@ def tile(job: SlideJob, config: Config) -> Record:
             return None
         try:
             read_mask(job.folder)
-            return _outcome(read_tiles(job.folder)[0])
+            return _outcome(read_tiles(job.folder)[0], read_unreadable(job.folder))
         except ArtifactError:  # damaged since: made anew
             return None
 
@@ -48,18 +49,20 @@ def tile(job: SlideJob, config: Config) -> Record:
         info = read_info(job)
         grid = _grid(info, config)
         with open_slide(job.row.path) as slide:
-            thumbnail = read_thumbnail(slide, config.tissue.thumbnail_px)
+            thumbnail = read_thumbnail(slide, config.tissue.thumbnail_px, config.slides.unreadable_share)
         mask = _mask(thumbnail, config.tissue, job.row.slide_id)
         table = _table(info, config, grid, mask, thumbnail)
-        overlay = draw_overlay(thumbnail.image, mask, _corners(table, grid, thumbnail))
-        write_pictures(job.folder, thumbnail.image, mask, overlay)
+        image, unreadable = thumbnail.image, thumbnail.unreadable
+        shown = image if unreadable is None else hatched(image, unreadable)
+        overlay = draw_overlay(shown, mask, _corners(table, grid, thumbnail))
+        write_pictures(job.folder, shown, mask, overlay, unreadable)
         write_tiles(job.folder, table, print_)
-        return _outcome(table)
+        return _outcome(table, unreadable)
 
     return run_stage(job, Stage("tile", ("inspect",), depends, current, work))
 
 
-def _outcome(table: TileTable) -> Outcome:
+def _outcome(table: TileTable, unreadable: NDArray[np.bool_] | None) -> Outcome:
     if len(table):
         return Outcome()
     if table.grid.rows * table.grid.cols == 0:
@@ -68,7 +71,8 @@ def _outcome(table: TileTable) -> Outcome:
             "empty",
             f"a tile ({side:.0f} µm) is larger than the slide; lower tiling.tile_px or set tiling.edge=pad",
         )
-    return Outcome("empty", "no tissue found")
+    gaps = "" if unreadable is None else f" ({unreadable.mean():.2%} of the slide cannot be read)"
+    return Outcome("empty", f"no tissue found{gaps}")
 
 
 def _grid(info: SlideInfo, config: Config) -> Grid:

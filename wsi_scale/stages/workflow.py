@@ -27,6 +27,15 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Keys of `slides` that a stage reads.
+SLIDES_KEYS: dict[str, tuple[str, ...]] = {
+    "predict": ("mpp", "unreadable_share"),
+    "tile": ("unreadable_share",),
+    "search": ("unreadable_share",),
+    "extract": ("unreadable_share",),
+}
+
+
 class Study:
     """A workflow's configuration and slides.
 
@@ -62,7 +71,7 @@ class Study:
         """Command-line assignments of the sections that a stage reads."""
         plain = dump_section(self.config)
         sections = [f"--set={name}={json.dumps(plain[name])}" for name in SECTIONS[stage]]
-        return [*sections, f"--set=slides.mpp={self.config.slides.mpp}"] if stage == "predict" else sections
+        return [*sections, *(f"--set=slides.{key}={plain['slides'][key]}" for key in SLIDES_KEYS.get(stage, ()))]
 
     def before_tiles(self, slide: Path) -> list[str]:
         """Name the records that `tile` waits for: an estimated mpp must be there before tiles are laid."""
