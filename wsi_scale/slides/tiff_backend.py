@@ -37,6 +37,8 @@ TIFF_ERRORS = (
 
 _MINISWHITE, _MINISBLACK, _RGB, _YCBCR = 0, 1, 2, 6
 _JPEGS = (6, 7, 33003, 33005, 34712)
+#: The marker that ends a JPEG image and a JPEG 2000 codestream; within their data it cannot occur.
+_END_OF_IMAGE = b"\xff\xd9"
 
 
 class Position(NamedTuple):
@@ -136,6 +138,8 @@ class TiffSlide(Slide):
             return np.full((rows, columns, samples), page.nodata, page.dtype)
         if len(data) < length:
             raise ValueError("the file ends before its pixels do")
+        if int(page.compression) in _JPEGS and not page.jpegheader and _END_OF_IMAGE not in data:
+            raise ValueError("JPEG data without an end")  # its decoders would fill in what is missing
         options = {"jpegtables": tables, "jpegheader": page.jpegheader} if tables else {}
         decoded, _, shape = decode(data, index, **options)
         if decoded is None:
