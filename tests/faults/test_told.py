@@ -33,15 +33,16 @@ def outcome(slide: Slide, box: Box, truth: NDArray[np.uint8]) -> str:
     return "white" if whitened.mean() > 0.2 else "wrong"
 
 
-def outcomes(open_it: type[Slide], path: Path, harmed: Path, wound: Wound, tiles: range) -> Counter[str]:
+def outcomes(reader: type[Slide], path: Path, harmed: Path, wound: Wound, tiles: range) -> Counter[str]:
     """Damage tile after tile of a TIFF, one at a time."""
     counted: Counter[str] = Counter()
-    with open_it(path) as sound:
+    with open_slide(path) as sound:
+        assert isinstance(sound, reader)
         for number in tiles:
             shutil.copyfile(path, harmed)
             x, y, width, height = damage(harmed, tile=number, wound=wound)
             box = (x, y, min(width, sound.width - x), min(height, sound.height - y))
-            with open_it(harmed) as slide:
+            with open_slide(harmed) as slide:
                 counted[outcome(slide, box, sound.read(0, *box))] += 1
     return counted
 

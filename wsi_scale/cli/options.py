@@ -30,7 +30,7 @@ SlideId = Annotated[str | None, typer.Option(help="Name of the slide in results;
 Group = Annotated[str | None, typer.Option(help="What a split keeps together, e.g. the patient.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute anew what is already there.")]
 Device = Annotated[
-    str | None, typer.Option(help="auto, cpu or cuda; by default the configuration's.", metavar="DEVICE")
+    str | None, typer.Option("--device", help="auto, cpu or cuda; by default the configuration's.", metavar="DEVICE")
 ]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, e.g. tcp://host:8786.")]
 RecordOnly = Annotated[

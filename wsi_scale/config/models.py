@@ -13,6 +13,9 @@ from pydantic import (
     model_validator,
 )
 
+#: Most megapixels of a PNG or JPEG, which are decoded whole.
+MAX_IMAGE_MPX = 300
+
 
 class Section(BaseModel):
     """Base of all sections: frozen, and unknown keys are errors."""
@@ -29,6 +32,8 @@ class SlidesConfig(Section):
     """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
     unreadable_share: float = Field(default=0.01, ge=0, le=1)
     """Share of a slide's tiles, or of its area, that may be impossible to decode; beyond it the slide fails."""
+    max_image_mpx: PositiveInt = MAX_IMAGE_MPX
+    """Most megapixels of a PNG or JPEG; it is decoded whole, and takes 4 bytes a pixel."""
 
 
 class TissueConfig(Section):

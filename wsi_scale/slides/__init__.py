@@ -3,10 +3,11 @@
 from wsi_scale.slides.discover import SLIDE_SUFFIXES, FoundSlide, find_slides, slide_id_for
 from wsi_scale.slides.field import Field, padded_share, read_field, read_ladder
 from wsi_scale.slides.grid import Grid, lay_grid, tissue_fractions
+from wsi_scale.slides.levels import Level
 from wsi_scale.slides.metadata import SlideInfo, describe_slide, inspect_slide, require_mpp
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.sheet import SheetRow, read_sheet, slides_of, write_sheet
-from wsi_scale.slides.slide import Level, Slide
+from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.tissue import Thumbnail, read_mask_image, read_thumbnail, tissue_mask
 
 __all__ = [

@@ -1,18 +1,18 @@
 """PNG and JPEG images as slides of one level."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import JpegImagePlugin, PngImagePlugin
 from PIL.ImageFile import ImageFile
 
+from wsi_scale.config.models import MAX_IMAGE_MPX
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.intensity import significant_bits, to_eight_bits
-from wsi_scale.slides.slide import Level, Slide
-
-#: Images are decoded whole; one that takes more than this is refused.
-MAX_IMAGE_BYTES = 1 << 30
+from wsi_scale.slides.levels import Level
+from wsi_scale.slides.slide import Slide
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC = b"\xff\xd8\xff"
@@ -24,55 +24,93 @@ _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I")
 class ImageSlide(Slide):
     """A PNG or JPEG image; its dpi and EXIF orientation are ignored.
 
+    It is decoded whole and held once, as Pillow holds it (four bytes a pixel in colour).
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_image_mpx
+        Images of more megapixels are refused.
+
     Raises
     ------
     SlideError
         If the image is damaged, too large to be decoded whole, or neither grey nor RGB.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._pixels = _decode(path)
-        height, width = self._pixels.shape[:2]
-        vendor = "png" if _is_png(path) else "jpeg"
-        super().__init__(path, vendor, (Level(width, height, 1.0),), {})
+    def __init__(self, path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> None:
+        with path.open("rb") as stream:
+            is_png = stream.read(len(PNG_MAGIC)) == PNG_MAGIC
+            stream.seek(0)
+            self._image = _decode(path, _PngPixels(stream) if is_png else stream, is_png, max_image_mpx)
+        self._bits = self._significant_bits()
+        width, height = self._image.size
+        super().__init__(path, "png" if is_png else "jpeg", (Level(width, height, 1.0),), {})
+
+    def _significant_bits(self) -> int:
+        if self._image.mode not in _SIXTEEN_BIT_MODES:
+            return 8
+        _, largest = self._image.getextrema()
+        return significant_bits(int(largest))  # type: ignore[arg-type]  # one band has one pair of extrema
 
     def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        return self._pixels[y : y + height, x : x + width].copy()
+        part = self._image.crop((x, y, x + width, y + height))
+        if part.mode in _SIXTEEN_BIT_MODES:
+            eight = to_eight_bits(np.asarray(part).astype(np.uint16), self._bits)
+            return np.repeat(eight[..., np.newaxis], 3, axis=2)
+        return np.array(part.convert(_COLOUR_MODES[part.mode]))
 
     def close(self) -> None:
         """Release the pixels."""
-        self._pixels = np.empty((0, 0, 3), np.uint8)
+        self._image.close()
 
 
-def _is_png(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(len(PNG_MAGIC)) == PNG_MAGIC
+class _PngPixels:
+    """A PNG file without what is not needed for its pixels: texts and the like may be of any length and damaged.
+
+    Positions are those of the file.
+    """
+
+    _NEEDED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._next_chunk = len(PNG_MAGIC)
+
+    def read(self, count: int = -1) -> bytes:
+        """Read on; at the end of a chunk, from the next one that is needed."""
+        while self._stream.tell() == self._next_chunk:
+            start = self._next_chunk
+            head = self._stream.read(8)
+            self._next_chunk = start + 12 + int.from_bytes(head[:4])
+            is_skipped = len(head) == 8 and head[4:] not in self._NEEDED
+            self._stream.seek(self._next_chunk if is_skipped else start)
+            if not is_skipped:
+                break
+        return self._stream.read(count)
+
+    def tell(self) -> int:
+        """Position in the file."""
+        return self._stream.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position within the present chunk."""
+        return self._stream.seek(offset, whence)
 
 
-def _decode(path: Path) -> NDArray[np.uint8]:
-    """(height, width, 3 or 4) pixels of a whole image."""
+def _decode(path: Path, stream: "BinaryIO | _PngPixels", is_png: bool, max_image_mpx: int) -> ImageFile:
+    """Decode a whole image."""
     # The readers are called by name: Image.open would apply Pillow's process-wide limit of pixels.
-    reader = PngImagePlugin.PngImageFile if _is_png(path) else JpegImagePlugin.JpegImageFile
-    try:
-        with reader(str(path)) as image:
-            width, height = image.size
-            if width * height * 4 > MAX_IMAGE_BYTES:
-                raise SlideError(
-                    f"{path}: the header claims {width}x{height} px, more than an image can have here; "
-                    "convert it to a pyramidal TIFF"
-                )
-            return _rgb(path, image)
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise SlideError(f"{path}: the image cannot be decoded ({reason}); copy or export it again") from error
-
-
-def _rgb(path: Path, image: ImageFile) -> NDArray[np.uint8]:
-    if image.mode in _SIXTEEN_BIT_MODES:
-        grey = np.asarray(image).astype(np.uint16)
-        eight = to_eight_bits(grey, significant_bits(int(grey.max())))
-        return np.repeat(eight[..., np.newaxis], 3, axis=2)
-    mode = _COLOUR_MODES.get(image.mode)
-    if mode is None:
+    reader = PngImagePlugin.PngImageFile if is_png else JpegImagePlugin.JpegImageFile
+    image = reader(stream)  # type: ignore[arg-type]  # it reads, tells and seeks
+    width, height = image.size
+    if width * height > max_image_mpx * 1_000_000:
+        raise SlideError(
+            f"{path}: the header claims {width}x{height} px, more than an image that is decoded whole may have "
+            f"(slides.max_image_mpx={max_image_mpx}); raise that, or convert it to a pyramidal TIFF"
+        )
+    if image.mode not in (*_COLOUR_MODES, *_SIXTEEN_BIT_MODES):
         raise SlideError(f"{path}: an image of mode {image.mode} is neither grey nor RGB; convert it to RGB")
-    return np.asarray(image.convert(mode))
+    image.load()
+    return image

@@ -1,4 +1,4 @@
-"""How 16-bit intensities become 8-bit ones.
+"""How 16-bit intensities become 8-bit ones, and multiplied colours plain ones.
 
 Cameras store 10, 12, 14 or 16 bits in 16. The number of bits in use is read from the metadata, or else is
 that of the largest value on the slide's coarsest level; all levels are shifted right by the same number of
@@ -27,3 +27,14 @@ def to_eight_bits(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
     """
     shifted: NDArray[np.uint16] = np.right_shift(values, bits - 8)
     return np.minimum(shifted, 255).astype(np.uint8)
+
+
+def straight_colour(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Divide out the alpha that colours were multiplied by; what is transparent becomes black.
+
+    >>> straight_colour(np.array([[[64, 128, 0]]], np.uint8), np.array([[[128]]], np.uint8)).tolist()
+    [[[128, 255, 0]]]
+    """
+    share = np.maximum(alpha, 1).astype(np.uint16)
+    whole = (colour.astype(np.uint16) * 255 + share // 2) // share
+    return np.where(alpha > 0, np.minimum(whole, 255), 0).astype(np.uint8)

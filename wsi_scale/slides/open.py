@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from wsi_scale.config.models import MAX_IMAGE_MPX
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import opening
 from wsi_scale.slides.slide import Slide
@@ -12,16 +13,19 @@ _DICOM_HEAD_BYTES = 1 << 18
 _SERIES = re.compile(rb"\x20\x00\x0e\x00UI(?P<length>..)(?P<uid>[0-9.]{1,64})", re.DOTALL)
 
 
-def open_slide(path: Path) -> Slide:
+def open_slide(path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> Slide:
     """Open a slide.
 
-    OpenSlide reads what it knows; tifffile reads other TIFFs, and OME-TIFFs of which it sees more levels;
-    Pillow reads PNG and JPEG. A folder of DICOM files is one slide: the series whose level 0 is largest.
+    The largest image in a file is the slide. OpenSlide reads what it knows; tifffile reads TIFFs that OpenSlide
+    cannot decode or of which it misses the largest image or some levels; Pillow reads PNG and JPEG. A folder of
+    DICOM files is one slide: the series whose level 0 is largest.
 
     Parameters
     ----------
     path
         A file, or a folder that holds ``.dcm`` files.
+    max_image_mpx
+        PNG and JPEG of more megapixels are refused: they are decoded whole.
 
     Returns
     -------
@@ -34,66 +38,35 @@ def open_slide(path: Path) -> Slide:
         If the path is no slide, or is one that cannot be read; one line says why.
     """
     with opening(path):
-        return _open_folder_or_file(path)
+        return _open_folder_or_file(path, max_image_mpx)
 
 
-def _open_folder_or_file(path: Path) -> Slide:
+def _open_folder_or_file(path: Path, max_image_mpx: int) -> Slide:
     if path.is_dir():
         return _open_dicom_folder(path)
     with path.open("rb") as stream:
         head = stream.read(16)
     if path.suffix.lower() == ".vsi":
         raise SlideError(f"{path}: Olympus VSI is not supported; export it as OME-TIFF")
-    return _open_file(path, head)
+    return _open_file(path, head, max_image_mpx)
 
 
-def _open_file(path: Path, head: bytes) -> Slide:
+def _open_file(path: Path, head: bytes, max_image_mpx: int) -> Slide:
     from wsi_scale.slides.image_backend import JPEG_MAGIC, PNG_MAGIC, ImageSlide
     from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
     from wsi_scale.slides.tiff_header import is_tiff
 
     if head.startswith((PNG_MAGIC, JPEG_MAGIC)):
-        return ImageSlide(path)
+        return ImageSlide(path, max_image_mpx)
     if is_tiff(path):
-        return _open_tiff(path)
+        from wsi_scale.slides.open_tiff import open_tiff
+
+        return open_tiff(path)
     if vendor_of(path) is None:
         raise SlideError(
             f"{path}: no slide or image format that is known here (an empty file, a text file or a partial download?)"
         )
     return OpenSlideSlide(path)
-
-
-def _open_tiff(path: Path) -> Slide:
-    from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
-    from wsi_scale.slides.tiff_backend import TiffSlide, is_ome, level_count
-    from wsi_scale.slides.tiff_header import check_tiff
-
-    header = check_tiff(path)
-    vendor = vendor_of(path)
-    if vendor is None or header.bits != 8:
-        return TiffSlide(path)
-    slide = OpenSlideSlide(path)
-    if vendor != "generic-tiff" or not (header.has_sub_directories or is_ome(path)):
-        return slide
-    if is_ome(path) or level_count(path) > len(slide.levels):
-        return _better_of(path, slide)
-    return slide
-
-
-def _better_of(path: Path, slide: Slide) -> Slide:
-    """OpenSlide's view of an OME-TIFF, unless tifffile sees more levels (or several channels: refused)."""
-    from wsi_scale.slides.tiff_backend import TiffSlide
-
-    try:
-        other = TiffSlide(path, slide.properties)
-    except SlideError:
-        slide.close()
-        raise
-    if len(other.levels) > len(slide.levels):
-        slide.close()
-        return other
-    other.close()
-    return slide
 
 
 def _open_dicom_folder(folder: Path) -> Slide:

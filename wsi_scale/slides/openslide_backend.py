@@ -1,17 +1,26 @@
 """Slides read by OpenSlide."""
 
+import ctypes
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openslide
 from numpy.typing import NDArray
+from openslide import lowlevel
 
 from wsi_scale.errors import SlideError
-from wsi_scale.slides.slide import Level, Slide
+from wsi_scale.slides.border import reason_of
+from wsi_scale.slides.levels import Level
+from wsi_scale.slides.slide import Slide
 
 #: Where a level's downsample is no whole number, OpenSlide shifts what it reads by a fraction of a pixel
 #: that depends on the corner asked for. Cells of this side (level pixels) make it depend on the place only.
 CELL_PX = 256
+
+#: Vendors whose files are plain pyramids: OpenSlide adds no rule of theirs to the sizes that stand in the file.
+PLAIN_VENDORS = ("generic-tiff", "aperio")
 
 
 def vendor_of(path: Path) -> str | None:
@@ -44,19 +53,21 @@ class OpenSlideSlide(Slide):
         self._file = str(file or path)
         try:
             self._slide = openslide.OpenSlide(self._file)
-            properties = dict(self._slide.properties)
+            properties = _properties(self._slide)
             sizes = self._slide.level_dimensions
             downsamples = self._slide.level_downsamples
         except (openslide.OpenSlideError, OSError) as error:
-            raise SlideError(f"{path}: OpenSlide cannot open it ({_one_line(error)})") from error
+            raise SlideError(f"{path}: OpenSlide cannot open it ({reason_of(error)})") from error
         levels = tuple(
             Level(width, height, float(downsample))
             for (width, height), downsample in zip(sizes, downsamples, strict=True)
         )
         super().__init__(path, properties.get("openslide.vendor", "unknown"), levels, properties, warnings)
+        if self.vendor in PLAIN_VENDORS:
+            self._settle_by_pixels()
 
     def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        if self.levels[level].downsample.is_integer():
+        if self._reported[level].downsample.is_integer():
             return self._read_from(level, x, y, width, height)
         pixels = np.empty((height, width, 4), np.uint8)
         for cell_y in range(y // CELL_PX * CELL_PX, y + height, CELL_PX):
@@ -68,7 +79,7 @@ class OpenSlideSlide(Slide):
         return pixels
 
     def _read_from(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        downsample = self.levels[level].downsample
+        downsample = self._reported[level].downsample
         box = (round(x * downsample), round(y * downsample)), level, (width, height)
         try:
             return np.asarray(self._slide.read_region(*box))
@@ -85,5 +96,30 @@ class OpenSlideSlide(Slide):
         self._slide.close()
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _properties(slide: openslide.OpenSlide) -> dict[str, str]:
+    """All properties, whatever their bytes: the binding's own mapping loses names that are no UTF-8."""
+    names_of = _function("openslide_get_property_names", ctypes.POINTER(ctypes.c_char_p))
+    value_of = _function("openslide_get_property_value", ctypes.c_char_p)
+    properties = {}
+    for name in names_of(slide._osr):
+        if name is None:  # the end of the list
+            break
+        value = value_of(slide._osr, name)
+        if value is not None:
+            properties[_text(name)] = _text(value)
+    return properties
+
+
+def _function(name: str, result: Any) -> Callable[..., Any]:
+    """Bind one of OpenSlide's functions so that it gives bytes as they are."""
+    function = lowlevel._lib[name]
+    function.restype = result
+    bound: Callable[..., Any] = function
+    return bound
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

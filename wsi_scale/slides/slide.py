@@ -2,7 +2,6 @@
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.errors import RegionError
 from wsi_scale.slides.border import decoding
+from wsi_scale.slides.levels import Level, settle_by_pixels, settle_by_size
 
 WHITE = (255, 255, 255)
 BLACK = (0, 0, 0)
@@ -22,23 +22,6 @@ DARK_BORDER = 50
 
 #: Side in pixels of the patches along the border from which the background is told.
 BORDER_PATCH_PX = 32
-
-
-@dataclass(frozen=True)
-class Level:
-    """One level of a slide's pyramid.
-
-    Parameters
-    ----------
-    width, height
-        Size in the level's own pixels.
-    downsample
-        Level-0 pixels per pixel of this level, as the reader reports it (1 at level 0).
-    """
-
-    width: int
-    height: int
-    downsample: float
 
 
 class Slide(abc.ABC):
@@ -53,7 +36,7 @@ class Slide(abc.ABC):
     vendor
         What the file claims to be, e.g. ``aperio`` or ``generic-tiff``.
     levels
-        The pyramid, finest level first.
+        What the reader calls the pyramid, finest level first; factors are settled by the sizes.
     properties
         Metadata of the reader (``openslide.*`` keys where OpenSlide could tell).
     warnings
@@ -70,9 +53,17 @@ class Slide(abc.ABC):
     ) -> None:
         self.path = path
         self.vendor = vendor
-        self.levels = levels
+        self._reported = levels
+        self._settled = settle_by_size(
+            [(level.width, level.height) for level in levels], [level.downsample for level in levels]
+        )
         self.properties: Mapping[str, str] = MappingProxyType(dict(properties))
         self.warnings = warnings
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The pyramid, finest level first; only levels that show level 0 at a known factor."""
+        return self._settled.levels
 
     @property
     def width(self) -> int:
@@ -129,12 +120,25 @@ class Slide(abc.ABC):
         box = self.levels[level]
         if x < 0 or y < 0 or width < 1 or height < 1 or x + width > box.width or y + height > box.height:
             raise ValueError(f"box x={x} y={y} {width}x{height} leaves level {level} ({box.width}x{box.height})")
-        with decoding(self.path, level, x, y):
-            return self._read_pixels(level, x, y, width, height)
+        return self._decode(self._settled.numbers[level], x, y, width, height)
+
+    def _decode(self, number: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        with decoding(self.path, number, x, y):
+            return self._read_pixels(number, x, y, width, height)
+
+    def _settle_by_pixels(self) -> None:
+        """Find each level's true factor, or leave it out, where the format has no rule for it."""
+        sizes = [(level.width, level.height) for level in self._reported]
+        self._settled = settle_by_pixels(sizes, [level.downsample for level in self._reported], self._decode)
+        self.warnings += tuple(
+            f"an image of {sizes[number][0]}x{sizes[number][1]} px is left out: at no factor does it show what "
+            f"level 0 ({sizes[0][0]}x{sizes[0][1]} px) shows"
+            for number in self._settled.left_out
+        )
 
     @abc.abstractmethod
     def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        """Pixels of a checked box: (height, width, 3) RGB or (height, width, 4) RGBA, uint8."""
+        """Pixels of a checked box: (height, width, 3) RGB or (height, width, 4) RGBA, uint8; the reader's own level."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -153,16 +157,9 @@ class Slide(abc.ABC):
 
 
 def level_scale(slide: Slide, level: int) -> tuple[float, float]:
-    """Level-0 pixels per pixel of a level, along x and y.
-
-    Pyramids are made by whole factors and drop or round what does not divide, so a factor whose sizes fit
-    within a pixel is taken as whole; otherwise it is the ratio of the sizes.
-    """
+    """Level-0 pixels per pixel of a level, along x and y."""
     own = slide.levels[level]
-    whole = round(own.downsample)
-    if abs(slide.width / whole - own.width) <= 1 and abs(slide.height / whole - own.height) <= 1:
-        return float(whole), float(whole)
-    return slide.width / own.width, slide.height / own.height
+    return own.scale_x, own.scale_y
 
 
 def _composite(rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:

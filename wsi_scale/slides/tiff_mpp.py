@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 
 import tifffile
 
-from wsi_scale.slides.tiff_backend import TIFF_ERRORS
+from wsi_scale.errors import SlideError
+from wsi_scale.slides.border import opening
 from wsi_scale.units import micrometres_per_unit
 
 #: ResolutionUnit (TIFF 6.0, and two that newer writers use) as units of length; 1 means "no unit".
@@ -31,13 +32,13 @@ def read_tiff_mpp(path: Path) -> tuple[float, float] | None:
         None where the file says nothing.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        with opening(path), tifffile.TiffFile(path) as file:
             if file.is_ome and (size := _ome_size(file.ome_metadata or "")):
                 return size
             page = file.pages.first
             unit = _imagej_unit(page.description) if file.is_imagej else None
             return _tag_size(page, unit)
-    except TIFF_ERRORS:
+    except SlideError:
         return None
 
 
