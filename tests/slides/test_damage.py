@@ -168,6 +168,11 @@ def test_a_thumbnail_of_a_slide_of_which_too_much_is_lost_is_refused(picture: Ma
         read_thumbnail(Holed(picture(1000, 1400), {0: [Box(0, 0, 1400, 50)]}), 350)
 
 
+def test_a_slide_of_which_nothing_can_be_decoded_is_refused_whatever_the_share(picture: Make) -> None:
+    with pytest.raises(RegionError, match="cannot be decoded at x=0 y=0"):
+        read_thumbnail(Holed(picture(100, 140), {0: [Box(0, 0, 140, 100)]}), 350, 1.0)
+
+
 def test_a_place_of_the_border_that_cannot_be_decoded_leaves_the_background_to_the_others() -> None:
     dark = Holed(np.full((300, 300, 3), 6, np.uint8), {0: [Box(0, 0, 10, 10)]})
     assert dark.background == (0, 0, 0)

@@ -59,7 +59,8 @@ class GapReader:
         self._level = level
         self._share = most_unreadable
         own = slide.levels[level]
-        self._left_px = most_unreadable * own.width * own.height
+        area_px = own.width * own.height
+        self._left_px = min(most_unreadable * area_px, area_px - 1)  # of what is wholly lost nothing can be said
         self._smallest_px = max(SMALLEST_PX, 1 << max(1, max(own.width, own.height) // _MOST_ACROSS).bit_length() - 1)
         self._first: RegionError | None = None
 
