@@ -87,5 +87,6 @@ wheel: install ## Build the wheel into dist/
 wheel-test: wheel ## Install the wheel in an empty environment and run it on a demo slide
 	benchmarks/wheel_test.sh $(PYTHON)
 
-clean: ## Remove results and caches, keep .venv
-	rm -rf results .snakemake dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove the demo's results and caches; keep .venv and other results
+	$(PYTHON) benchmarks/clean.py
+	rm -rf .snakemake dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -19,6 +19,12 @@ def page() -> str:
         "`snakemake --configfile FILE`) or one by one: `wsi-scale … --set tiling.mpp=1.0`, `snakemake --config",
         "network=vgg19 'tiling={mpp: 1.0}'`.",
         "",
+        "Texts are taken as they are written: `slides=2024` and `slides.path: 2024-01-01` are folders, `network: no`",
+        "is a file, and only plain `null`, `~` or nothing is null. Snakemake, which reads YAML in its own way, loses",
+        "leading zeros and makes numbers of `1e5` and, in files, truth values of `yes` before the program sees them:",
+        "write `slides=./007` there. Numbers must be finite, and µm per pixel of tiles and rungs lie within 0.05–50. A",
+        "key that stands twice is an error; a section whose keys are all commented out is the default.",
+        "",
     ]
     own = {name: field for name, field in Config.model_fields.items() if not _is_section(field.annotation)}
     lines += ["## Top level", "", *_table(own), ""]

@@ -25,7 +25,7 @@ MPP = 0.5
 #: Planted radii of the small slide's left and right half, µm.
 RADII_UM = (2.5, 5.0)
 #: What differs from run to run, or says nothing.
-NOT_COMPARED = (".lock", "report.html")
+NOT_COMPARED = (".wsi-scale.lock", "report.html")
 
 
 def configured(*assignments: str) -> Config:

@@ -12,6 +12,7 @@ from wsi_scale.units import (
     PLAUSIBLE_MPP,
     POWER_TOLERANCE,
     agrees_with_power,
+    is_default_resolution,
     is_plausible_mpp,
     micrometres_per_unit,
     mpp_from_power,
@@ -35,6 +36,31 @@ def test_what_a_scanner_can_have_is_plausible(mpp: float) -> None:
 @pytest.mark.parametrize("mpp", [0.0, -0.25, 0.0499, 50.1, 264.0, 352.0, 896.0, 1000.0, math.nan, math.inf, -math.inf])
 def test_what_converters_leave_is_not(mpp: float) -> None:
     assert not is_plausible_mpp(mpp)
+
+
+@pytest.mark.parametrize(
+    "per_cm",
+    [
+        *(1, 10, 100, 28.35, 28.346457, 28, 37.8, 37.795, 38, 39.37, 59.055, 59.06, 59, 70.87, 118.11, 118, 236.22),
+        *(236, 472.44),
+    ],
+)
+def test_what_programs_write_that_know_no_resolution_is_known(per_cm: float) -> None:
+    assert is_default_resolution(1e4 / per_cm)
+
+
+@pytest.mark.parametrize("dpi", [72, 96, 150, 200, 300, 600, 1200])
+@pytest.mark.parametrize("off", [1, 1 + 1e-6, 1 - 1e-6])
+def test_so_is_what_screens_and_printers_have_up_to_rounding(dpi: float, off: float) -> None:
+    assert is_default_resolution(25_400 / dpi * off)
+    assert not is_default_resolution(25_400 / dpi * (1 + (off - 1) * 1e3 + 2e-3))
+
+
+@pytest.mark.parametrize(
+    "mpp", [896.0, 42.3, 50, 20, 10.0, 8.09, 1.0, 0.5, 0.25, 25_400 / 2400, 0.0, -1.0, math.nan, math.inf]
+)
+def test_what_could_be_a_scan_is_no_default(mpp: float) -> None:
+    assert not is_default_resolution(mpp)
 
 
 @given(positive)

@@ -1,5 +1,4 @@
-# One job for all slides: the calibration of the network, the regressor, the report.
-SOURCE = STUDY.config.slides.path
+# One job for all slides: the calibration of the network, the regressor, the report. They go by the run's own list.
 
 
 rule calibrate:
@@ -38,11 +37,11 @@ rule fit:
         mem_mb=4000,
         runtime=120,
     params:
-        source=SOURCE,
+        plan=STUDY.plan_path,
         results=RESULTS,
         settings=settings_of("fit"),
     shell:
-        "wsi-scale fit {params.source:q} --output {params.results:q} {params.settings:q} 2> {log:q}"
+        "wsi-scale fit {params.plan:q} --output {params.results:q} {params.settings:q} 2> {log:q}"
 
 
 rule report:
@@ -64,11 +63,11 @@ rule report:
         mem_mb=4000,
         runtime=60,
     params:
-        source=SOURCE,
+        plan=STUDY.plan_path,
         results=RESULTS,
         settings=settings_of("report"),
     shell:
-        "wsi-scale report {params.results:q} --slides {params.source:q} {params.settings:q} 2> {log:q}"
+        "wsi-scale report {params.results:q} --slides {params.plan:q} {params.settings:q} --record-only 2> {log:q}"
 
 
 rule finish:
@@ -86,3 +85,8 @@ rule finish:
         runtime=5,
     shell:
         "wsi-scale finish {input:q} --output {output:q} 2> {log:q}"
+
+
+# A job that was killed with its shell leaves no record, so that no report follows: it is made here.
+onerror:
+    shell("wsi-scale complete {RESULTS:q} --slides {STUDY.plan_path:q}")

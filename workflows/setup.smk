@@ -21,6 +21,7 @@ STUDY = open_study(
     config,
     starts=workflow.is_main_process and not LOOKING,
     needs_slides=not NO_JOBS,
+    goes_on=not workflow.is_main_process,
 )
 RESULTS = STUDY.results
 CORES = workflow.cores or 1

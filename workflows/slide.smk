@@ -1,4 +1,5 @@
-# One job a slide and stage. A job's output is the stage's record; what went wrong stands in it.
+# One job a slide and stage. A job's output is the stage's record; what went wrong stands in it. Where the process
+# dies before it can write one, `died` does.
 SLIDE = RESULTS / "slides" / "{slide_id}"
 LOGS = RESULTS / "logs" / "{slide_id}"
 TIMES = RESULTS / "benchmarks" / "{slide_id}"
@@ -21,6 +22,7 @@ rule inspect:
         slide=slide_arguments,
     shell:
         "wsi-scale inspect {params.slide:q} --record-only 2> {log:q}"
+        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
 
 
 rule predict:
@@ -45,6 +47,7 @@ rule predict:
     shell:
         "wsi-scale predict {params.slide:q} {params.settings:q} --regressor {input.regressor:q}"
         " --record-only 2> {log:q}"
+        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
 
 
 rule tile:
@@ -67,6 +70,7 @@ rule tile:
         settings=settings_of("tile"),
     shell:
         "wsi-scale tile {params.slide:q} {params.settings:q} --record-only 2> {log:q}"
+        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
 
 
 rule search:
@@ -92,6 +96,7 @@ rule search:
     shell:
         "wsi-scale search {params.slide:q} {params.settings:q} --calibration {input.calibration:q}"
         " --record-only 2> {log:q}"
+        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
 
 
 rule extract:
@@ -115,3 +120,4 @@ rule extract:
         settings=settings_of("extract"),
     shell:
         "wsi-scale extract {params.slide:q} {params.settings:q} --record-only 2> {log:q}"
+        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"

@@ -9,7 +9,8 @@ WsiScaleError
     │   └── MppError       a slide whose µm per pixel is missing or unusable
     ├── WeightsError       weights or a network file missing or not what they claim
     ├── ArtifactError      a result on disk that is missing, damaged or of other parameters
-    └── BusyError          another process works on the same slide's folder
+    ├── BusyError          another process works on the same slide's folder
+    └── OutputError        standard output cannot be written
 """
 
 from collections.abc import Sequence
@@ -67,3 +68,7 @@ class ArtifactError(UserError):
 
 class BusyError(UserError):
     """Another process holds the slide's folder."""
+
+
+class OutputError(UserError):
+    """Standard output cannot be written, so that what a command says is lost."""

@@ -14,6 +14,16 @@ POWER_TOLERANCE = 2.2
 #: How much finer than level 0 a requested mpp may be (interpolation) before it is refused.
 MAX_UPSAMPLING = 1.25
 
+#: Resolutions (dots per inch) that programs write where they know none: screens, printers, cameras, scanners of
+#: paper; 2.54, 25.4 and 254 are 1, 10 and 100 per centimetre. Finer ones, from 2400 on, can be true scans.
+DEFAULT_DPI = (
+    1, 2.54, 25.4, 72, 75, 90, 96, 100, 120, 144, 150, 180, 192, 200, 220, 240, 250, 254, 300, 350, 360, 400, 600, 720,
+    1200,
+)  # fmt: skip
+
+#: Such a value is written with four digits or more.
+_FOUR_DIGITS = 5e-4
+
 MICROMETRES_PER_UNIT = {
     "nm": 1e-3, "µm": 1.0, "um": 1.0, "μm": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0,
     "micrometre": 1.0, "mm": 1e3, "cm": 1e4, "dm": 1e5, "m": 1e6, "inch": 25_400.0, "in": 25_400.0,
@@ -37,6 +47,22 @@ def is_plausible_mpp(mpp: float) -> bool:
     (True, False, False)
     """
     return math.isfinite(mpp) and PLAUSIBLE_MPP[0] <= mpp <= PLAUSIBLE_MPP[1]
+
+
+def is_default_resolution(mpp: float) -> bool:
+    """Whether a pixel size is exactly what a program writes that knows none (72 dpi, 10 px/cm, …).
+
+    >>> is_default_resolution(25_400 / 72), is_default_resolution(1000.0), is_default_resolution(896.0)
+    (True, True, False)
+    """
+    if not (math.isfinite(mpp) and mpp > 0):
+        return False
+    per_inch, per_cm = MICROMETRES_PER_UNIT["inch"] / mpp, MICROMETRES_PER_UNIT["cm"] / mpp
+    return any(
+        # Per centimetre some write whole numbers only: 28 for 72 dpi.
+        math.isclose(per_inch, dpi, rel_tol=_FOUR_DIGITS) or math.isclose(per_cm, round(dpi / 2.54), rel_tol=1e-6)
+        for dpi in DEFAULT_DPI
+    )
 
 
 def agrees_with_power(mpp: float, power: float) -> bool:

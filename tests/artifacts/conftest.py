@@ -90,13 +90,17 @@ REGRESSOR_SHAPES = {
 def make_regressor(seed: int = 0) -> regressor.RegressorFile:
     rng = np.random.default_rng(seed)
     arrays = {name: rng.normal(size=shape) for name, shape in REGRESSOR_SHAPES.items()}
+    arrays["scale"] = np.exp(arrays["scale"])
     arrays["score_folds"] = np.arange(9) % 3
-    header = {"fingerprint": f"print {seed}", "fold_of": {"case 1": 1, "Fall Ä": 2}, "network": "embedded"}
+    header = {
+        "fingerprint": f"print {seed}", "fold_of": {"case 1": 1, "Fall Ä": 2}, "network": "embedded",
+        "network_digest": "d", "layers": ["C1_2"],
+    }  # fmt: skip
     return regressor.RegressorFile(arrays, header)
 
 
 def make_calibration(seed: int = 0) -> calibration.CalibrationFile:
-    layer = {"channels": [1.0, 5.0], "offset": [-0.5, 0.25], "slope": [1.0, 0.9], "residual": [0.05, 0.1]}
+    layer = {"channels": [1, 5], "offset": [-0.5, 0.25], "slope": [1.0, 0.9], "residual": [0.05, 0.1]}
     return calibration.CalibrationFile("vgg19", "0123abcd", 112.0, 0.25, 4.0, 3, 64, seed, {"C3_4": layer})
 
 
@@ -126,8 +130,12 @@ def make_status(seed: int = 0) -> list[status.StatusRow]:
 
 def make_audit(seed: int = 0) -> list[audit.AuditRow]:
     return [
-        audit.AuditRow("a", "slides/a.svs", 0.25, "metadata", 0.26, 0.2, 0.3, "none", "header says 0.25 µm/px"),
-        audit.AuditRow(f"b{seed}", "slides/b.svs", None, "missing", None, None, None, "missing", "no mpp"),
+        audit.AuditRow(
+            "a", "slides/a.svs", 0.25, "override", 0.5, "metadata", 0.26, 0.2, 0.3, "agrees", "you gave 0.25 µm/px"
+        ),
+        audit.AuditRow(
+            f"b{seed}", "slides/b.svs", None, "missing", None, "missing", None, None, None, "missing", "no mpp"
+        ),
     ]
 
 

@@ -14,6 +14,11 @@ from wsi_scale.errors import ArtifactError
 Digest = Callable[[Path], str]
 
 
+def own(_: Path) -> bool:
+    """Call everything this program's own."""
+    return True
+
+
 def fill_and_fail(opened: AbstractContextManager[Path], error: type[BaseException]) -> None:
     """Write something new, and fail before it is whole."""
     with opened as part:
@@ -38,11 +43,11 @@ def test_an_error_in_the_body_leaves_the_old_folder(tmp_path: Path, digest: Dige
     (path / "inner" / "chunk").write_text("old")
     before = digest(tmp_path)
     with pytest.raises(error):
-        fill_and_fail(replacing_folder(path), error)
+        fill_and_fail(replacing_folder(path, own), error)
     assert digest(tmp_path) == before
 
 
-@pytest.mark.parametrize("opening", [replacing_file, replacing_folder])
+@pytest.mark.parametrize("opening", [replacing_file, lambda path: replacing_folder(path, own)])
 def test_an_error_in_the_body_leaves_nothing_where_nothing_was(
     tmp_path: Path, opening: Callable[[Path], AbstractContextManager[Path]]
 ) -> None:
@@ -56,7 +61,7 @@ def test_nothing_is_seen_in_its_place_before_it_is_whole(tmp_path: Path) -> None
     with replacing_file(path) as part:
         part.write_text("new")
         assert not path.exists()
-    with replacing_folder(store) as part:
+    with replacing_folder(store, own) as part:
         (part / "chunk").write_text("new")
         assert not store.exists()
     assert path.read_text() == "new"
@@ -66,19 +71,40 @@ def test_nothing_is_seen_in_its_place_before_it_is_whole(tmp_path: Path) -> None
 def test_a_new_folder_keeps_nothing_of_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "store.zarr"
     for name in ("old", "new"):
-        with replacing_folder(path) as part:
+        with replacing_folder(path, own) as part:
             (part / name).touch()
     assert [p.name for p in path.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_takes_the_place_of_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["file", "folder"])
+def test_a_folder_does_not_take_the_place_of_what_is_not_its_own(tmp_path: Path, digest: Digest, content: str) -> None:
     path = tmp_path / "store.zarr"
-    path.write_text("a file by mistake")
-    with replacing_folder(path) as part:
-        (part / "chunk").touch()
-    assert (path / "chunk").exists()
-    assert list(tmp_path.iterdir()) == [path]
+    if content == "file":
+        path.write_text("somebody's")
+    else:
+        path.mkdir()
+        (path / "notes").write_text("somebody's")
+    before = digest(tmp_path)
+    with pytest.raises(ArtifactError, match="not made by this program"), replacing_folder(path, lambda _: False):
+        pytest.fail("it was opened")
+    assert digest(tmp_path) == before
+
+
+@pytest.mark.parametrize("target", ["there", "gone"])
+def test_of_a_link_in_its_place_only_the_link_is_replaced(tmp_path: Path, target: str) -> None:
+    path, elsewhere = tmp_path / "out" / "store.zarr", tmp_path / "elsewhere"
+    path.parent.mkdir()
+    if target == "there":
+        elsewhere.mkdir()
+        (elsewhere / "chunk").write_text("kept")
+    path.symlink_to(elsewhere)
+    with replacing_folder(path, lambda _: False) as part:
+        (part / "chunk").write_text("new")
+    assert (path / "chunk").read_text() == "new"
+    assert not path.is_symlink()
+    assert list(path.parent.iterdir()) == [path]
+    assert target == "gone" or (elsewhere / "chunk").read_text() == "kept"
 
 
 def test_a_file_does_not_take_the_place_of_a_folder(tmp_path: Path) -> None:
@@ -106,12 +132,35 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, pla
 
 
 def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
-    for name in (".tiles.parquet.ab12.part", "tiles.parquet", "tiles.part", ".lock"):
-        (tmp_path / name).touch()
-    for name in (".scale.ome.zarr.ab12.part", ".scale.ome.zarr.ab12.old", "scale.ome.zarr"):
-        (tmp_path / name / "inner").mkdir(parents=True)
-    sweep_parts(tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} == {"tiles.parquet", "tiles.part", ".lock", "scale.ome.zarr"}
+    left = [".tiles.parquet.ab12_x9z.wsi-scale-part", ".scale.ome.zarr.ab12cd34.wsi-scale-part"]
+    left += [".scale.ome.zarr.ab12cd34.wsi-scale-old", ".tiles.parquet.ab12cd35.wsi-scale-part"]
+    kept = ["tiles.parquet", ".tiles.parquet.ab12.part", ".x.part", ".foo.old", ".wsi-scale-part", ".lock"]
+    kept += [".notes.txt.ab12cd34.wsi-scale-part", ".tiles.parquet.wsi-scale-part", "scale.ome.zarr", "foo.old"]
+    for number, name in enumerate(left + kept):
+        if number % 2:
+            (tmp_path / name / "inner").mkdir(parents=True)
+        else:
+            (tmp_path / name).touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").touch()
+    (tmp_path / ".scale.ome.zarr.link5678.wsi-scale-old").symlink_to(tmp_path / "elsewhere")
+
+    sweep_parts(tmp_path, {"tiles.parquet", "scale.ome.zarr"}.__contains__)
+
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "elsewhere"}
+    assert (tmp_path / "elsewhere" / "kept").exists()
+
+
+@pytest.mark.parametrize("opening", [replacing_file, lambda path: replacing_folder(path, own)])
+def test_a_part_of_a_killed_process_is_known_by_its_name(
+    tmp_path: Path, opening: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    with opening(tmp_path / "scale.ome.zarr") as part:
+        (tmp_path / "kept").mkdir()
+        copy = tmp_path / "kept" / part.name
+        copy.mkdir() if part.is_dir() else copy.touch()
+    sweep_parts(tmp_path / "kept", "scale.ome.zarr".__eq__)
+    assert not list((tmp_path / "kept").iterdir())
 
 
 def test_what_threads_still_write_after_an_error_is_removed_too(tmp_path: Path) -> None:
@@ -124,7 +173,7 @@ def test_what_threads_still_write_after_an_error_is_removed_too(tmp_path: Path) 
             time.sleep(0.005)
 
     def fill() -> None:
-        with replacing_folder(tmp_path / "store.zarr") as part:
+        with replacing_folder(tmp_path / "store.zarr", own) as part:
             writer = threading.Thread(target=write_on, args=(part,))
             writers.append(writer)
             writer.start()

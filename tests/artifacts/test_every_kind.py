@@ -113,9 +113,51 @@ def test_a_folder_in_the_place_of_a_file_is_refused_in_one_line(readable_file: A
 def test_what_is_damaged_is_written_over(kind: Any, tmp_path: Path, digest: Digest) -> None:
     kind.write(tmp_path / "good", 0)
     kind.write(tmp_path / "damaged", 0)
-    spoil(kind.path(tmp_path / "damaged"), b"\x00\xff garbage")
+    path = kind.path(tmp_path / "damaged")
+    for file in [path] if path.is_file() else [path / name for name in ("zarr.json", ".zattrs", ".zgroup")]:
+        if file.exists():
+            file.write_bytes(b"\x00\xff garbage")
     kind.write(tmp_path / "damaged", 0)
     assert digest(tmp_path / "damaged") == digest(tmp_path / "good")
+
+
+@pytest.mark.parametrize("store", ["scale map 0.5", "scale map 0.4", "features"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_store_of_somebody_elses_is_not_written_over(
+    kinds: dict[str, Any], store: str, version: Any, tmp_path: Path, digest: Digest
+) -> None:
+    root = zarr.open_group(kinds[store].path(tmp_path), mode="w", zarr_format=version)
+    root.attrs["ome"] = {"version": "0.5", "multiscales": []}
+    root.create_array("0", data=np.zeros((3, 4)))
+    before = digest(tmp_path)
+    with pytest.raises(ArtifactError, match="was not made by this program; move it away") as error:
+        kinds[store].write(tmp_path, 0)
+    assert_one_line(error, kinds[store].path(tmp_path))
+    assert digest(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"attributes": null}', b"", b"\xff"])
+def test_a_store_is_told_by_its_members_only_where_its_metadata_are_damaged(
+    kinds: dict[str, Any], tmp_path: Path, content: bytes
+) -> None:
+    kind = kinds["features"]
+    kind.write(tmp_path, 0)
+    (kind.path(tmp_path) / "zarr.json").write_bytes(content)
+    if content.startswith(b"{"):
+        with pytest.raises(ArtifactError, match="was not made by this program"):
+            kind.write(tmp_path, 1)
+    else:
+        kind.write(tmp_path, 1)
+        assert kind.read(tmp_path)
+
+
+@pytest.mark.parametrize("store", ["scale map 0.5", "features"])
+def test_a_folder_of_other_files_is_not_written_over(kinds: dict[str, Any], store: str, tmp_path: Path) -> None:
+    kinds[store].path(tmp_path).mkdir()
+    (kinds[store].path(tmp_path) / "notes.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match="was not made by this program"):
+        kinds[store].write(tmp_path, 0)
+    assert (kinds[store].path(tmp_path) / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("store", ["scale map 0.5", "scale map 0.4", "features"])

@@ -177,7 +177,9 @@ def test_a_prediction_comes_back(tmp_path: Path, kinds: dict[str, Any]) -> None:
 
 def test_a_prediction_of_another_version_is_refused_in_one_line(tmp_path: Path) -> None:
     write_json(tmp_path / prediction.NAME, {"path": "a.svs", "mpp": 0.25, "status": "ok"})
-    with pytest.raises(ArtifactError, match="is no prediction; delete it and run again") as error:
+    with pytest.raises(
+        ArtifactError, match=r"is no prediction \(mpp_low: it is missing; .*delete it and run again"
+    ) as error:
         prediction.read_prediction(tmp_path)
     assert "\n" not in str(error.value)
 
@@ -202,9 +204,9 @@ def test_an_audit_leaves_what_is_not_known_empty(tmp_path: Path, kinds: dict[str
     kinds["audit"].write(tmp_path, 0)
     with (tmp_path / audit.NAME).open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
-    assert [row["flag"] for row in rows] == ["none", "missing"]
-    assert float(rows[0]["claimed_mpp"]) == 0.25
-    assert rows[1]["claimed_mpp"] == rows[1]["mpp_high"] == ""
+    assert [row["flag"] for row in rows] == ["agrees", "missing"]
+    assert (float(rows[0]["claimed_mpp"]), float(rows[0]["header_mpp"])) == (0.25, 0.5)
+    assert rows[1]["claimed_mpp"] == rows[1]["header_mpp"] == rows[1]["mpp_high"] == ""
 
 
 def test_the_mask_comes_back_and_the_pictures_open(tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def test_a_record_comes_back(tmp_path: Path) -> None:
 
 def test_a_record_of_an_unknown_status_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "tile.json", {"stage": "tile", "status": "fine", "reason": "", "fingerprint": ""})
-    with pytest.raises(ArtifactError, match="unknown status 'fine'"):
+    with pytest.raises(ArtifactError, match=r"status: Input should be 'ok', 'empty' or 'failed'.*got 'fine'"):
         record.read_record(tmp_path, "tile")
 
 

@@ -28,12 +28,17 @@ def test_a_report_sums_up_a_folder_of_single_runs(
 
     result = wsi_scale("report", results)
 
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert result.stdout == f"2 slides, 1 failed; see {results / 'report.html'}\n"
     status = {row["slide_id"]: row for row in rows(results / "status.tsv")}
     assert {name: row["status"] for name, row in status.items()} == {"small": "ok", "letter <1>": "failed"}
     assert status["small"]["path"] == str(small_slide)
-    assert [row["slide_id"] for row in rows(results / "audit.tsv")] == ["small"]
+    audit = {row["slide_id"]: row for row in rows(results / "audit.tsv")}
+    assert (audit["letter <1>"]["flag"], audit["letter <1>"]["reason"]) == (
+        "unreadable",
+        status["letter <1>"]["reason"],
+    )
+    assert audit.keys() == status.keys()
     page = html.unescape((results / "report.html").read_text(encoding="utf-8"))
     assert "letter <1>" in page
     assert status["letter <1>"]["reason"] in page
@@ -43,9 +48,11 @@ def test_a_report_sums_up_a_folder_of_single_runs(
     ("name", "said"),
     [
         ("tile.json", "tile.json is damaged"),
-        ("slide.json", ""),
-        ("prediction.json", ""),
-        ("scale.ome.zarr/zarr.json", ""),
+        ("slide.json", "slide.json"),
+        ("prediction.json", "prediction.json"),
+        ("scale.ome.zarr/zarr.json", "scale.ome.zarr"),
+        ("thumbnail.jpg", "thumbnail.jpg"),
+        ("overlay.png", "overlay.png"),
     ],
 )
 def test_one_damaged_slide_does_not_stop_the_report_of_the_others(
@@ -59,12 +66,16 @@ def test_one_damaged_slide_does_not_stop_the_report_of_the_others(
 
     result = wsi_scale("report", tmp_path)
 
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
+    assert wsi_scale("report", tmp_path, "--record-only").exit_code == 0
     status = {row["slide_id"]: row for row in rows(tmp_path / "status.tsv")}
     assert set(status) == {"small", "bad"}
     assert status["small"]["status"] == "ok"
+    assert status["bad"]["status"] == "failed"
     assert said in status["bad"]["reason"]
-    assert "small" in {row["slide_id"] for row in rows(tmp_path / "audit.tsv")}
+    audit = {row["slide_id"]: row for row in rows(tmp_path / "audit.tsv")}
+    assert audit.keys() == status.keys()
+    assert (audit["bad"]["flag"] == "unreadable") is (name in ("slide.json", "prediction.json"))
     assert "bad" in (tmp_path / "report.html").read_text()
 
 

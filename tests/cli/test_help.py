@@ -41,7 +41,7 @@ out = folder / "out"
 commands = [["inspect", slide], ["sheet", str(folder), "-o", str(folder / "slides.tsv")]]
 for stage in ("inspect", "predict", "tile", "search", "extract"):
     commands.append([stage, str(text), "-o", str(out), "--record-only"])
-commands.append(["report", str(folder)])
+commands.append(["report", str(folder), "--record-only"])
 for command in commands:
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, (command, result.output)

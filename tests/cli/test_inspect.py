@@ -10,7 +10,7 @@ from tests.runs import MPP, draw, wsi_scale
 
 KEYS = [
     *("slide_id", "path", "vendor", "width", "height", "level_count", "level_downsamples", "objective_power"),
-    *("mpp", "mpp_x", "mpp_y", "mpp_source", "status", "warnings"),
+    *("mpp", "mpp_x", "mpp_y", "mpp_source", "mpp_doubts", "header_mpp", "header_source", "status", "warnings"),
 ]
 
 
@@ -23,7 +23,7 @@ def test_the_keys_are_stable(small_slide: Path) -> None:
     assert told["path"] == str(small_slide)
     assert (told["width"], told["height"], told["level_count"]) == (1300, 1000, 3)
     assert told["level_downsamples"] == [1.0, 2.0, 4.0]
-    assert (told["mpp"], told["mpp_source"], told["objective_power"]) == (MPP, "metadata", None)
+    assert (told["mpp"], told["mpp_source"], told["objective_power"]) == (MPP, "tiff", None)
     assert (told["status"], told["warnings"]) == ("ok", [])
 
 
@@ -54,13 +54,18 @@ def test_a_given_mpp_wins_and_the_contradiction_is_warned_about(small_slide: Pat
     told = json.loads(result.stdout)
     assert result.exit_code == 0
     assert (told["mpp"], told["mpp_source"]) == (0.25, "override")
-    assert told["warnings"] == ["mpp 0.25 µm/px as given contradicts 0.5 in the file (metadata); the given one is used"]
+    assert (told["header_mpp"], told["header_source"]) == (0.5, "tiff")
+    said = "mpp 0.25 µm/px as you gave it contradicts 0.5 in the header (TIFF resolution tags); yours is used"
+    assert told["warnings"] == [said]
+    assert result.stderr.splitlines() == [f"warning: {said}"]
 
 
 def test_people_get_a_line_a_key(small_slide: Path) -> None:
-    lines = wsi_scale("inspect", small_slide).stdout.splitlines()
+    result = wsi_scale("inspect", small_slide)
+    lines = result.stdout.splitlines()
 
-    assert [line.split()[0] for line in lines] == KEYS
+    assert [line.split()[0] for line in lines] == [key for key in KEYS if key != "warnings"]
+    assert result.stderr == ""
     assert "0.5" in lines[KEYS.index("mpp")]
 
 

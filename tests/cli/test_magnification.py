@@ -67,7 +67,7 @@ def test_the_keys_are_stable_and_the_values_what_the_regressor_says(slides: Path
 def test_everything_in_a_folder_is_looked_at_and_what_cannot_be_read_is_a_row(slides: Path, half: Path) -> None:
     code, rows = told(slides, "--regressor", half)
 
-    assert code == 0
+    assert code == 1
     assert sorted(row["path"] for row in rows) == sorted(str(path) for path in slides.iterdir())
     by_name = {Path(row["path"]).name: row for row in rows}
     assert {name: row["status"] for name, row in by_name.items()} == {
@@ -146,20 +146,24 @@ def test_by_default_the_packages_own_regressor_answers(slides: Path) -> None:
         assert row["mpp_low"] < row["mpp"] < row["mpp_high"]
 
 
-def test_an_audit_flags_what_disagrees_and_exits_3(slides: Path, half: Path, tmp_path: Path) -> None:
+def test_an_audit_flags_what_disagrees_and_exits_1_for_what_it_cannot_read(
+    slides: Path, half: Path, tmp_path: Path
+) -> None:
     result = wsi_scale("magnification", "audit", slides, "-o", tmp_path / "a", "--regressor", half)
 
-    assert result.exit_code == 3, result.output
+    assert result.exit_code == 1, result.output
     table = audit_table(tmp_path / "a")
     assert {name: row["flag"] for name, row in table.items()} == {
-        "right": "none", "glass": "none", "twice": "off_2x", "ten": "off_10x", "absurd": "implausible",
-        "silent": "missing",
+        "right": "agrees", "glass": "no_estimate", "twice": "off_2x", "ten": "off_10x", "absurd": "implausible",
+        "silent": "missing", "letter": "unreadable",
     }  # fmt: skip
     assert "(no tissue to look at)" in table["glass"]["reason"]
     assert "pixels look like 0.5 µm/px" in table["silent"]["reason"]
     lines = result.stdout.splitlines()
     assert f"off_2x: twice: {table['twice']['reason']}" in lines
-    assert lines[-1] == f"4 of 6 slides flagged; see {tmp_path / 'a' / 'audit.html'}"
+    counts = "1 off_10x, 1 off_2x, 1 implausible, 1 missing, 1 unreadable, 1 no_estimate, 1 agrees"
+    assert lines[-1] == f"4 of 7 slides flagged ({counts}); see {tmp_path / 'a' / 'audit.html'}"
+    assert result.stderr.splitlines()[-1] == f"unreadable: letter: {table['letter']['reason']}"
 
 
 def test_the_page_shows_every_slide_and_what_cannot_be_read(slides: Path, half: Path, tmp_path: Path) -> None:
@@ -168,11 +172,10 @@ def test_the_page_shows_every_slide_and_what_cannot_be_read(slides: Path, half: 
     page = html.unescape((tmp_path / "a" / "audit.html").read_text(encoding="utf-8"))
     table = audit_table(tmp_path / "a")
     for slide_id, row in table.items():
-        assert f"<h3>{slide_id}</h3>" in page
+        assert f"<h3>{slide_id}</h3>" in page or row["flag"] == "unreadable"
         assert row["reason"] in page
     assert page.index("<h3>ten</h3>") < page.index("<h3>twice</h3>") < page.index("<h3>right</h3>")
     assert "<b>letter</b>: " in page
-    assert "letter" not in table
     # Tiles of 160 px at 0.5 µm/px hold a bar of 20 µm; by a claim of twice that it is half as long.
     twice = page[page.index("<h3>twice</h3>") :].split("</article>")[0]
     assert 'style="width: 20.0px"></i>20 µm by its claim' in twice
@@ -183,7 +186,7 @@ def test_an_audit_of_slides_that_agree_exits_0(slides: Path, half: Path, tmp_pat
     result = wsi_scale("magnification", "audit", slides / "right.tiff", "-o", tmp_path / "a", "--regressor", half)
 
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1] == f"0 of 1 slides flagged; see {tmp_path / 'a' / 'audit.html'}"
+    assert result.stdout.splitlines()[-1] == f"0 of 1 slides flagged (1 agrees); see {tmp_path / 'a' / 'audit.html'}"
 
 
 def test_a_sheet_says_what_it_knows_better_and_the_claim_is_held_against_the_pixels(
@@ -196,9 +199,11 @@ def test_a_sheet_says_what_it_knows_better_and_the_claim_is_held_against_the_pix
 
     assert result.exit_code == 3
     table = audit_table(tmp_path / "a")
-    assert {name: (row["flag"], row["mpp_source"]) for name, row in table.items()} == {
-        "a": ("none", "override"), "b": ("off_2x", "override"),
+    assert {name: (row["flag"], row["mpp_source"], row["header_mpp"]) for name, row in table.items()} == {
+        "a": ("agrees", "override", "1.0"), "b": ("off_2x", "override", "0.5"),
     }  # fmt: skip
+    assert table["a"]["reason"].startswith("you gave 0.5 µm/px (the header says 1); pixels look like")
+    assert table["b"]["reason"].startswith("you gave 2 µm/px (the header says 0.5), but pixels look like")
 
 
 def test_what_an_audit_leaves_among_the_slides_is_not_taken_for_slides(

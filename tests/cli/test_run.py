@@ -8,21 +8,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.runs import contents, draw, error_line, stamps, wsi_scale
+from tests.runs import MPP, contents, draw, error_line, stamps, wsi_scale
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.scale.published import SIGNED_SCALES
+from wsi_scale.synthesis import write_pyramid
 
 RECORDS = {f"{stage}.json" for stage in ("inspect", "predict", "tile", "search", "extract")}
+#: What every command says that is given 0.25 µm/px for the small slide.
+CONTRADICTION = (
+    "warning: mpp 0.25 µm/px as you gave it contradicts 0.5 in the header (TIFF resolution tags); yours is used"
+)
 #: What is written anew each time: records and the page always, slide.json with the same bytes.
-WRITTEN = RECORDS | {"report.html", "slide.json", ".lock"}
+WRITTEN = RECORDS | {"report.html", "slide.json", ".wsi-scale.lock"}
 
 
 def test_a_run_leaves_everything_that_is_promised(finished: Path) -> None:
     left = {path.name for path in finished.iterdir()}
 
-    assert left - {".lock"} == RECORDS | {
+    assert left - {".wsi-scale.lock"} == RECORDS | {
         *("slide.json", "prediction.json", "tiles.parquet", "tissue.png", "thumbnail.jpg", "overlay.png"),
         *("scale.ome.zarr", "tiles.geojson", "features.zarr", "report.html"),
     }  # fmt: skip
@@ -48,7 +53,7 @@ def test_overwrite_computes_anew_and_leaves_the_same_bytes(small_slide: Path, fi
 
     assert contents(finished_copy) == before
     after = stamps(finished_copy)
-    assert {name for name in stamped if after[name] == stamped[name]} <= {".lock", "slide.json"}
+    assert {name for name in stamped if after[name] == stamped[name]} <= {".wsi-scale.lock", "slide.json"}
 
 
 def test_another_setting_makes_anew_what_depends_on_it_and_nothing_else(small_slide: Path, finished_copy: Path) -> None:
@@ -98,6 +103,7 @@ def test_a_given_mpp_decides_the_grid(small_slide: Path, tmp_path: Path) -> None
     for stage in ("inspect", "tile"):
         result = wsi_scale(stage, small_slide, "-o", tmp_path, "--mpp", "0.25")
         assert result.exit_code == 0, result.output
+        assert result.stderr.splitlines() == [CONTRADICTION]
 
     table, _ = read_tiles(tmp_path)
     info = json.loads((tmp_path / "slide.json").read_text())
@@ -105,6 +111,29 @@ def test_a_given_mpp_decides_the_grid(small_slide: Path, tmp_path: Path) -> None
     assert "contradicts 0.5" in info["warnings"][0]
     assert (table.grid.rows, table.grid.cols, table.grid.mpp_source) == (2, 2, "override")
     assert table.x.tolist() == [0, 448, 0, 448]
+
+
+def test_an_mpp_that_inspect_was_not_given_plays_no_part_and_the_command_says_so(
+    small_slide: Path, tmp_path: Path
+) -> None:
+    wsi_scale("inspect", small_slide, "-o", tmp_path)
+
+    told = wsi_scale("tile", small_slide, "-o", tmp_path, "--mpp", "0.25").stderr.splitlines()
+    silent = wsi_scale("tile", small_slide, "-o", tmp_path).stderr
+
+    assert told == [
+        "warning: --mpp 0.25 plays no part: `wsi-scale inspect` was not given it; run that again with --mpp"
+    ]
+    assert silent == ""
+
+
+def test_a_run_prints_what_is_odd_about_the_slide(tmp_path: Path) -> None:
+    write_pyramid(tmp_path / "glass.tiff", np.full((180, 180, 3), 241, np.uint8), MPP)
+
+    result = wsi_scale("run", tmp_path / "glass.tiff", "-o", tmp_path / "out", "--mpp", "0.25")
+
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [CONTRADICTION]
 
 
 def test_tiles_finer_than_the_slide_are_refused_with_what_would_do(small_slide: Path, tmp_path: Path) -> None:
@@ -157,3 +186,16 @@ def test_anndata_opens_what_is_exported(finished: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(content.obs["optimal_mpp"], optimal)
     assert content.obs_names[6] == "1_1"
     assert content.uns["wsi_scale"]["layer"] == found.attributes["layer"]
+
+
+def test_a_slide_that_is_gone_is_a_failed_record_where_only_that_is_asked_for(tmp_path: Path) -> None:
+    gone = tmp_path / "gone.svs"
+    assert "there is no slide" in error_line(wsi_scale("inspect", gone, "-o", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+    for stage in ("inspect", "predict", "tile"):
+        result = wsi_scale(stage, gone, "-o", tmp_path / "out", "--record-only")
+        assert result.exit_code == 0, result.output
+        record = json.loads((tmp_path / "out" / f"{stage}.json").read_text())
+        assert record["status"] == "failed"
+        assert "gone.svs: No such file or directory; check the path" in record["reason"]

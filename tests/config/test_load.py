@@ -130,7 +130,7 @@ def test_all_faults_are_told_at_once() -> None:
     text = fault("tiling.mpp=-1", "tiling.tilepx=3", "search.method=magic", "execution.threads=zero", "resultz=x")
     for part in ("tiling.mpp", "tiling.tilepx", "search.method", "execution.threads", "unknown key resultz"):
         assert part in text
-    assert "got -1" in text
+    assert "got '-1'" in text
     assert "'covariant' or 'published'" in text
 
 

@@ -16,7 +16,7 @@ def at_most(size: int) -> Callable[[], None]:
 
 
 def unfinished(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob("*") if path.name.endswith((".part", ".old"))]
+    return [path.name for path in folder.rglob("*") if path.name.endswith(("-part", "-old"))]
 
 
 def test_a_run_ends_in_one_line_and_leaves_nothing_half_done(small_slide: Path, tmp_path: Path) -> None:

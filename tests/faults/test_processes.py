@@ -94,8 +94,8 @@ def test_a_run_that_was_killed_while_it_searched_is_finished_by_the_next(
 
 def test_what_a_killed_run_left_unfinished_is_swept(small_slide: Path, finished_copy: Path) -> None:
     before = contents(finished_copy)
-    (finished_copy / ".tiles.parquet.x7.part").write_bytes(b"half")
-    for name in (".scale.ome.zarr.a1.part", ".features.zarr.b2.old"):
+    (finished_copy / ".tiles.parquet.x7abcdef.wsi-scale-part").write_bytes(b"half")
+    for name in (".scale.ome.zarr.a1abcdef.wsi-scale-part", ".features.zarr.b2abcdef.wsi-scale-old"):
         (finished_copy / name / "0").mkdir(parents=True)
         (finished_copy / name / "0" / "chunk").write_bytes(b"half")
 

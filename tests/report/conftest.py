@@ -44,6 +44,9 @@ def _info(folder: Path, slide_id: str, warnings: list[str]) -> None:
         "mpp_x": 0.25,
         "mpp_y": 0.25,
         "mpp_source": "metadata",
+        "mpp_doubts": [],
+        "header_mpp": 0.25,
+        "header_source": "metadata",
         "status": "ok",
         "warnings": warnings,
     }

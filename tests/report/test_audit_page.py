@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.report.test_pages import CONTEXT, HOSTILE, Page
-from wsi_scale.artifacts.audit import AuditRow
+from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, unreadable_row
 from wsi_scale.report.audit_page import BARS_UM, AuditedSlide, AuditTile, bars, render_audit_page
 
 
@@ -19,13 +20,15 @@ def tile(claimed: float | None, estimated: float | None, downsample: int = 1, si
     return AuditTile(np.full((side, side, 3), 200, np.uint8), downsample, claimed, estimated)
 
 
-def audited(slide_id: str, flag: str, *tiles: AuditTile, reason: str = "because") -> AuditedSlide:
-    row = AuditRow(slide_id, f"/p/{slide_id}.svs", 0.5, "metadata", 0.25, 0.2, 0.3, flag, f"{flag} {reason}")
-    return AuditedSlide(slide_id, row.path, row, "", tiles)
+def audited(slide_id: str, flag: Flag, *tiles: AuditTile, reason: str = "because") -> AuditedSlide:
+    row = AuditRow(
+        slide_id, f"/p/{slide_id}.svs", 0.5, "metadata", 0.5, "metadata", 0.25, 0.2, 0.3, flag, f"{flag} {reason}"
+    )
+    return AuditedSlide(row, tiles)
 
 
 def unreadable(slide_id: str, problem: str) -> AuditedSlide:
-    return AuditedSlide(slide_id, f"/p/{slide_id}.svs", None, problem, ())
+    return AuditedSlide(unreadable_row(slide_id, f"/p/{slide_id}.svs", problem))
 
 
 @given(st.floats(0.05, 50), st.floats(0.05, 20), st.integers(96, 400))
@@ -70,7 +73,7 @@ def test_the_page_draws_the_bars_as_long_as_they_are() -> None:
 def test_the_tiles_are_shown_as_they_are() -> None:
     image = np.zeros((96, 96, 3), np.uint8)
     image[:, 48:] = (200, 40, 120)
-    page = render_audit_page([audited("a", "none", AuditTile(image, 1, 0.5, 0.5))], CONTEXT)
+    page = render_audit_page([audited("a", "agrees", AuditTile(image, 1, 0.5, 0.5))], CONTEXT)
     (found,) = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(found))).convert("RGB")).astype(int)
     assert shown.shape == (96, 96, 3)
@@ -79,29 +82,45 @@ def test_the_tiles_are_shown_as_they_are() -> None:
 
 
 def test_flagged_slides_come_first_and_are_counted() -> None:
-    flags = ["none", "missing", "off_2x", "mixed", "implausible", "off_10x"]
-    page = render_audit_page([audited(flag, flag) for flag in flags], CONTEXT)
-    assert re.findall(r"(\w+) because", page) == ["off_10x", "off_2x", "mixed", "implausible", "missing", "none"]
-    assert "6 slides, 5 flagged." in Page(page).text
+    page = render_audit_page([audited(flag, flag) for flag in reversed(FLAGS)], CONTEXT)
+    told = ["off_10x", "off_2x", "mixed", "implausible", "missing", "no_estimate", "agrees", "unreadable"]
+    assert re.findall(r"(\w+) because", page) == told
+    assert "8 slides, 5 flagged." in Page(page).text
 
 
-def test_a_slide_that_cannot_be_read_is_listed_with_its_problem_and_not_counted() -> None:
-    page = render_audit_page([audited("good", "none"), unreadable("letter", "no slide or image format")], CONTEXT)
+@given(st.lists(st.sampled_from(FLAGS), max_size=20))
+@settings(deadline=None, max_examples=25)
+def test_the_counts_add_up_to_all_slides(flags: list[Flag]) -> None:
+    page = render_audit_page([audited(f"{flag}-{number}", flag) for number, flag in enumerate(flags)], CONTEXT)
+    counted = re.findall(r'<li><span class="pill \w+">[^<]+</span> (\d+)</li>', page)
+    assert sum(map(int, counted)) == len(flags)
+    assert len(counted) == len(set(flags))
+
+
+def test_a_slide_that_cannot_be_read_is_listed_with_its_problem_and_counted() -> None:
+    page = render_audit_page([audited("good", "agrees"), unreadable("letter", "no slide or image format")], CONTEXT)
     text = Page(page).text
-    assert "1 slide, 0 flagged." in text
+    assert "2 slides, 0 flagged." in text
+    assert "unreadable 1" in text
     assert "Not readable" in text
     assert "letter: no slide or image format" in text
     assert page.count("<article") == 1
-    assert "Not readable" not in render_audit_page([audited("good", "none")], CONTEXT)
+    assert "Not readable" not in render_audit_page([audited("good", "agrees")], CONTEXT)
+
+
+def test_what_is_odd_about_a_slide_is_shown() -> None:
+    warned = replace(audited("a", "agrees"), warnings=("mpp is told in several ways: <0.25>",))
+    assert "mpp is told in several ways: <0.25>" in Page(render_audit_page([warned], CONTEXT)).text
+    assert 'class="warnings"' not in render_audit_page([audited("a", "agrees")], CONTEXT)
 
 
 def test_a_slide_without_tissue_says_so() -> None:
-    assert "No tissue to show." in render_audit_page([audited("glass", "none")], CONTEXT)
-    assert "No tissue to show." not in render_audit_page([audited("a", "none", tile(0.5, 0.5))], CONTEXT)
+    assert "No tissue to show." in render_audit_page([audited("glass", "agrees")], CONTEXT)
+    assert "No tissue to show." not in render_audit_page([audited("a", "agrees", tile(0.5, 0.5))], CONTEXT)
 
 
 def test_a_tile_says_how_far_it_was_brought_down() -> None:
-    text = Page(render_audit_page([audited("a", "none", tile(0.5, 0.5), tile(2.0, 2.0, 4))], CONTEXT)).text
+    text = Page(render_audit_page([audited("a", "agrees", tile(0.5, 0.5), tile(2.0, 2.0, 4))], CONTEXT)).text
     assert "level 0" in text
     assert "4 times down" in text
 
@@ -109,7 +128,7 @@ def test_a_tile_says_how_far_it_was_brought_down() -> None:
 def test_it_needs_nothing_from_outside_and_no_script_and_obeys_no_name() -> None:
     slides = [
         audited(HOSTILE, "off_2x", tile(0.5, 0.25)),
-        audited("b", "none", reason="<b>because</b> & more"),
+        audited("b", "agrees", reason="<b>because</b> & more"),
         unreadable(f"{HOSTILE} too", "<script>alert(2)</script>"),
     ]
     page = render_audit_page(slides, CONTEXT)
@@ -125,13 +144,13 @@ def test_it_needs_nothing_from_outside_and_no_script_and_obeys_no_name() -> None
 
 
 def test_every_picture_has_a_description_and_every_element_is_closed() -> None:
-    page = render_audit_page([audited("a", "none", tile(0.5, 0.5), tile(0.5, None)), unreadable("b", "x")], CONTEXT)
+    page = render_audit_page([audited("a", "agrees", tile(0.5, 0.5), tile(0.5, None)), unreadable("b", "x")], CONTEXT)
     assert page.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]+"', page)) == 2
     for name in ("article", "figure", "figcaption", "div", "ul", "li", "p", "h1", "h2", "h3", "section", "table"):
         assert len(re.findall(rf"<{name}[ >]", page)) == page.count(f"</{name}>"), name
 
 
 def test_the_same_slides_give_the_same_page_and_none_at_all_give_one() -> None:
-    slides = [audited("a", "none", tile(0.5, 0.5))]
+    slides = [audited("a", "agrees", tile(0.5, 0.5))]
     assert render_audit_page(slides, CONTEXT) == render_audit_page(slides, CONTEXT)
     assert "0 slides, 0 flagged." in Page(render_audit_page([], {})).text

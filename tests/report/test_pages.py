@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wsi_scale.artifacts.audit import AuditRow
+from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, unreadable_row
 from wsi_scale.artifacts.record import Record, write_record
-from wsi_scale.artifacts.regressor import ARRAYS, RegressorFile, write_regressor
+from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
 from wsi_scale.artifacts.scale_map import Reason, read_scale_map, write_scale_map
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.report.cohort import CohortView, read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
+from wsi_scale.report.words import slide_facts
 
 SlideWriter = Callable[..., Path]
 
@@ -56,8 +57,8 @@ def views(
     ]
 
 
-def _audit(slide_id: str, flag: str) -> AuditRow:
-    return AuditRow(slide_id, "/p", 0.5, "metadata", 0.25, 0.2, 0.3, flag, f"{flag} because")
+def _audit(slide_id: str, flag: Flag) -> AuditRow:
+    return AuditRow(slide_id, "/p", 0.5, "metadata", 0.5, "metadata", 0.25, 0.2, 0.3, flag, f"{flag} because")
 
 
 def _cohort_page(views: list[SlideView], cohort: CohortView | None = None) -> str:
@@ -69,7 +70,7 @@ def _many(number: int) -> list[StatusRow]:
 
 
 def test_pages_need_nothing_from_outside_and_no_script(views: list[SlideView]) -> None:
-    cohort = CohortView([_audit(HOSTILE, "none")], {"source": "cohort", "training": {"answers": ANSWERS}})
+    cohort = CohortView([_audit(HOSTILE, "agrees")], {"source": "cohort", "training": {"answers": ANSWERS}})
     for page in (render_slide_page(views[0], CONTEXT), _cohort_page(views, cohort)):
         parsed = Page(page)
         assert not {"script", "link", "iframe", "object", "embed", "base"} & set(parsed.tags)
@@ -79,7 +80,7 @@ def test_pages_need_nothing_from_outside_and_no_script(views: list[SlideView]) -
 
 
 def test_every_link_within_a_page_has_its_target_and_ids_are_unique(views: list[SlideView]) -> None:
-    cohort = CohortView([_audit(HOSTILE, "none")], {"source": "cohort", "training": {"answers": ANSWERS}})
+    cohort = CohortView([_audit(HOSTILE, "agrees")], {"source": "cohort", "training": {"answers": ANSWERS}})
     parsed = Page(_cohort_page(views, cohort))
     assert len(parsed.ids) == len(set(parsed.ids))
     assert {link[1:] for link in parsed.links if link.startswith("#")} <= set(parsed.ids)
@@ -109,16 +110,18 @@ def test_failed_slides_come_first_in_the_table(views: list[SlideView]) -> None:
 
 
 def test_flagged_slides_come_first_in_the_audit() -> None:
-    flags = ["none", "missing", "off_2x", "mixed", "implausible", "off_10x"]
-    cohort = CohortView([_audit(flag, flag) for flag in flags])
+    cohort = CohortView([_audit(flag, flag) for flag in reversed(FLAGS)])
     found = re.findall(r"(\w+) because", render_cohort_page([], [], cohort, CONTEXT))
-    assert found == ["off_10x", "off_2x", "mixed", "implausible", "missing", "none"]
+    assert found == list(FLAGS)
+    assert found[:3] == ["off_10x", "off_2x", "mixed"]
 
 
 @pytest.mark.parametrize(
     ("flag", "words"),
     [
-        ("none", "agrees"),
+        ("agrees", "agrees"),
+        ("no_estimate", "cannot tell"),
+        ("unreadable", "unreadable"),
         ("off_2x", "off by about 2"),
         ("off_10x", "off by about 10"),
         ("mixed", "mixed"),
@@ -126,15 +129,24 @@ def test_flagged_slides_come_first_in_the_audit() -> None:
         ("missing", "missing"),
     ],
 )
-def test_every_verdict_is_told_in_words(flag: str, words: str) -> None:
-    page = render_cohort_page([], [], CohortView([_audit("a", flag)]), CONTEXT)
-    assert re.findall(r'class="pill \w+">([^<]+)<', page) == [words]
+def test_every_verdict_is_told_in_words_and_counted(flag: Flag, words: str) -> None:
+    page = render_cohort_page([], [], CohortView([_audit("a", flag), _audit("b", flag)]), CONTEXT)
+    # Once with its count, once for each slide.
+    assert re.findall(r'class="pill \w+">([^<]+)<', page) == [words] * 3
+    assert re.findall(r'<li><span class="pill \w+">[^<]+</span> (\d+)</li>', page) == ["2"]
 
 
-def test_where_there_is_no_estimate_nothing_is_said_to_agree() -> None:
-    row = replace(_audit("a", "none"), mpp=None, mpp_low=None, mpp_high=None)
-    page = render_cohort_page([], [], CohortView([row]), CONTEXT)
-    assert re.findall(r'class="pill (\w+)">([^<]+)<', page) == [("neutral", "cannot tell")]
+def test_a_claim_says_whose_it_is_and_what_the_header_says() -> None:
+    rows = [
+        replace(_audit("a", "agrees"), claimed_mpp=0.25, mpp_source="override", header_mpp=0.499),
+        replace(_audit("b", "agrees"), claimed_mpp=0.25, mpp_source="override", header_mpp=None),
+        replace(_audit("c", "agrees"), mpp_source="ome"),
+        unreadable_row("d", "/p", "no slide"),
+    ]
+    page = render_cohort_page([], [], CohortView(rows), CONTEXT)
+    assert re.findall(r'class="source">([^<]*)<', page) == [
+        "", "given by you; the header says 0.499", "given by you; the header says nothing", "OME-XML",
+    ]  # fmt: skip
 
 
 def test_warnings_and_the_verdict_stand_in_a_slides_section(views: list[SlideView]) -> None:
@@ -142,7 +154,21 @@ def test_warnings_and_the_verdict_stand_in_a_slides_section(views: list[SlideVie
     assert "mpp <0.5> differs" in text
     assert "off_2x because" in text
     assert "level 0 looks like 0.258 µm/px (0.2–0.33)" in text
-    assert "from the header" in text
+    assert "the scanner's metadata" in text
+
+
+def test_a_slides_facts_say_what_was_given_and_what_the_header_says() -> None:
+    known = {"status": "ok", "mpp": 0.25, "mpp_source": "override", "header_mpp": 0.499}
+    assert ("Pixel", "0.25 µm/px (given by you; the header says 0.499)") in slide_facts(known)
+    assert ("Pixel", "0.25 µm/px (OME-XML)") in slide_facts(known | {"mpp_source": "ome"})
+    estimated = known | {"mpp_source": "estimated", "header_mpp": None}
+    assert ("Pixel", "0.25 µm/px (estimated from the pixels; the header says nothing)") in slide_facts(estimated)
+
+
+def test_a_slide_that_cannot_be_read_says_so_once(tmp_path: Path, write_failed: SlideWriter) -> None:
+    folder = write_failed(tmp_path / "2", "broken", REASON)
+    view = read_slide_view(folder, "broken", audit=unreadable_row("broken", "/p", REASON))
+    assert Page(render_slide_page(view, CONTEXT)).text.count(REASON) == 1
 
 
 def test_a_small_cohort_holds_its_sections_and_a_large_one_links_to_them(views: list[SlideView]) -> None:
@@ -169,8 +195,8 @@ def test_a_path_that_is_no_text_does_not_stop_the_page() -> None:
 
 def test_a_cohorts_own_regressor_shows_its_errors(tmp_path: Path) -> None:
     training = {"answers": ANSWERS, "tiles": 100, "groups": 5}
-    header = {"source": "cohort", "coverage": 0.9, "training": training}
-    write_regressor(tmp_path / "r", RegressorFile({name: np.zeros(1) for name in ARRAYS}, header))
+    whole = read_regressor(shipped_regressor())
+    write_regressor(tmp_path / "r", replace(whole, header={**whole.header, "source": "cohort", "training": training}))
     text = Page(render_cohort_page([], [], read_cohort_view([], tmp_path / "r"), CONTEXT)).text
     assert "100 tiles from 5 groups" in text
     # Each answer is 1.1 times too large.

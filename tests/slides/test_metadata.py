@@ -18,7 +18,7 @@ Make = Callable[..., Any]
 
 KEYS = [
     "slide_id", "path", "vendor", "width", "height", "level_count", "level_downsamples", "objective_power",
-    "mpp", "mpp_x", "mpp_y", "mpp_source", "status", "warnings",
+    "mpp", "mpp_x", "mpp_y", "mpp_source", "mpp_doubts", "header_mpp", "header_source", "status", "warnings",
 ]  # fmt: skip
 
 
@@ -53,10 +53,19 @@ def test_what_openslide_reports_is_metadata_and_mpp_is_the_mean() -> None:
     assert info.trusted
 
 
+def test_what_openslide_says_of_another_image_than_level_0_is_not_believed() -> None:
+    slide = Described(x="1.0", y="1.0")
+    for width, mpp in (("100", 1.0), ("25", None)):
+        sizes = {"openslide.level[0].width": width, "openslide.level[0].height": "50"}
+        slide.properties = {**slide.properties, **sizes}
+        assert describe_slide(slide, "s", "s.svs", None).mpp == mpp
+
+
 def test_an_override_wins_and_a_contradiction_is_warned_about() -> None:
     info = described(0.5, x="0.25", y="0.25")
     assert (info.mpp, info.mpp_x, info.mpp_y, info.mpp_source) == (0.5, 0.5, 0.5, "override")
-    assert "contradicts 0.25 in the file (metadata)" in info.warnings[0]
+    assert (info.header_mpp, info.header_source) == (0.25, "metadata")
+    assert "contradicts 0.25 in the header (the scanner's metadata); yours is used" in info.warnings[0]
     assert info.trusted
     assert described(0.2501, x="0.25", y="0.25").warnings == ()
     assert described(0.3).warnings == ()
@@ -140,11 +149,11 @@ def test_a_resolution_without_unit_is_no_pixel_size(tmp_path: Path) -> None:
     assert strips(tmp_path / "t.tif").mpp_source == "missing"
 
 
-@pytest.mark.parametrize(("dpi", "mpp"), [(72, 352.8), (96, 264.6)])
-def test_the_resolution_of_a_screen_is_implausible(tmp_path: Path, dpi: int, mpp: float) -> None:
+@pytest.mark.parametrize(("dpi", "mpp"), [(28.35, 896), (71, 357.7), (250_000, 0.1016), (2400, 10.58)])
+def test_a_resolution_that_is_no_default_counts(tmp_path: Path, dpi: int, mpp: float) -> None:
     info = strips(tmp_path / "s.tif", resolution=(dpi, dpi), resolutionunit="INCH")
-    assert info.mpp == pytest.approx(mpp, abs=0.1)
-    assert info.usable_mpp is None
+    assert info.mpp == pytest.approx(mpp, rel=1e-3)
+    assert (info.usable_mpp is None) is (mpp > 50)
 
 
 @pytest.mark.parametrize(("unit", "size"), [("µm", 0.5), ("nm", 500), ("mm", 0.0005), (None, 0.5)])
@@ -153,14 +162,21 @@ def test_ome_xml_counts_in_any_unit_and_before_tags(tmp_path: Path, unit: str | 
     if unit:
         metadata |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
     info = strips(tmp_path / "s.ome.tif", metadata=metadata, resolution=(4, 4), resolutionunit="MICROMETER")
-    assert info.mpp_source == "tiff"
+    assert info.mpp_source == "ome"
     assert (info.mpp_x, info.mpp_y) == pytest.approx((0.5, 1.0))
 
 
 def test_imagej_states_its_unit_in_words(tmp_path: Path) -> None:
     image = np.zeros((40, 50), np.uint8)
     tifffile.imwrite(tmp_path / "j.tif", image, imagej=True, resolution=(2, 2), metadata={"unit": "micron"})
-    assert inspect_slide(tmp_path / "j.tif", "j").mpp == pytest.approx(0.5)
+    info = inspect_slide(tmp_path / "j.tif", "j")
+    assert (info.mpp, info.mpp_source) == (pytest.approx(0.5), "tiff")
+
+
+def test_the_screen_that_imagej_passes_on_is_no_pixel_size(tmp_path: Path) -> None:
+    image = np.zeros((40, 50), np.uint8)
+    tifffile.imwrite(tmp_path / "j.tif", image, imagej=True, resolution=(72, 72), metadata={"unit": "inch"})
+    assert inspect_slide(tmp_path / "j.tif", "j").mpp_source == "missing"
 
 
 def test_the_dpi_of_images_is_ignored(tmp_path: Path) -> None:
@@ -175,8 +191,12 @@ def test_real_headers_are_read_as_their_table_says(data_root: Path) -> None:
         rows = [row for row in csv.DictReader(stream, delimiter="\t") if row["mpp_x"]]
     for row in rows:
         info = inspect_slide(data_root / "slides" / row["file"], "s")
+        if float(row["mpp_x"]) == pytest.approx(1000):  # 10 px/cm: what libvips writes that knows nothing
+            assert (info.mpp, info.mpp_source) == (None, "missing")
+            continue
         assert info.mpp_x == pytest.approx(float(row["mpp_x"]))
-        assert info.mpp_source == "metadata"
+        generic = "tiff" if row["file"] != "trypsin-ihc.ome.tif" else "ome"
+        assert info.mpp_source == (generic if row["vendor"] == "generic-tiff" else "metadata")
         assert info.trusted is (float(row["mpp_x"]) < 50)
     assert len(rows) > 10
 

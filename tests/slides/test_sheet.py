@@ -78,12 +78,91 @@ def test_unknown_and_missing_columns_are_named(folder: Path) -> None:
         "column 'path' is there 2 times",
         "column 'slide_id' is missing",
     )
-    assert problems(folder / "s.tsv", "slide_id\tpath\tzzzz\n")[0].endswith("known are slide_id, path, mpp, group")
+
+
+def test_columns_of_the_users_own_are_named_once_and_left_alone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "s.csv").write_text(
+        "slide_id,batch,path,notes,mpp_x,,notes,\none,b1,a.svs,x,9,,y,\ntwo,b1,a.svs,x,9,,y,\n"
+    )
+    rows = read_sheet(folder / "s.csv")
+    assert rows == [SheetRow(name, folder / "a.svs", None, None) for name in ("one", "two")]
+    assert [record.message for record in caplog.records] == [
+        f"{folder / 's.csv'}: columns that are not read: batch, notes, mpp_x, notes"
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["MPP", "Mpp ", "m_pp", "groups"])
+def test_a_misspelt_column_is_no_column_of_the_users_own(folder: Path, wrong: str) -> None:
+    known = "group" if wrong == "groups" else "mpp"
+    assert problems(folder / "s.csv", f"slide_id,path,{wrong}\none,a.svs,0.5\n") == (
+        f"unknown column {wrong.strip()!r}; did you mean {known}?",
+    )
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.tsv"])
+@pytest.mark.parametrize("mark", ["\t", ",", ";"])
+@pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\n"), ("utf-8-sig", "\r"), ("utf-16", "\r\n")])
+def test_a_sheet_is_read_however_a_spreadsheet_divides_and_encodes_it(
+    folder: Path, name: str, mark: str, encoding: str, end: str
+) -> None:
+    (folder / "ä.svs").touch()
+    lines = ["slide_id,path,mpp,group", "Brustdrüse,ä.svs,0.25,p 1", ",,,"]
+    (folder / name).write_bytes(end.join(lines).replace(",", mark).encode(encoding))
+    assert read_sheet(folder / name) == [SheetRow("Brustdrüse", folder / "ä.svs", 0.25, "p 1")]
+
+
+def test_slides_that_are_not_there_fail_alone_unless_none_is(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = "slide_id,path\none,a.svs\ntwo,gone.svs\nthree,moved/too.svs\n"
+    (folder / "s.csv").write_text(text)
+    assert read_sheet(folder / "s.csv") == [
+        SheetRow("one", folder / "a.svs", None, None),
+        SheetRow("two", folder / "gone.svs", None, None),
+        SheetRow("three", folder / "moved/too.svs", None, None),
+    ]
+    (record,) = caplog.records
+    assert "2 of 3 slides are not there and will fail: path 'gone.svs': no such file" in record.message
+    assert len(problems(folder / "s.csv", text.replace("a.svs", "also-gone.svs"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("slide_id;path;mpp\none;a.svs;0,25\n", "line 2: mpp '0,25' is not a number; write 0.25"),
+        ("slide_id;path;mpp\none;a.svs;1.0,25\n", "line 2: mpp '1.0,25' is not a number"),
+        ("slide_id,path,mpp\none,a.svs,\"0,25\"\n", "line 2: mpp '0,25' is not a number; write 0.25"),
+        ("slide_id,path,group\none,a.svs,p\x01\n", "line 2: group 'p\\x01' has control characters or is no UTF-8"),
+        ("slide_id,path\none,a.svs\0\n", "it holds null bytes, as no text does; save it as CSV in UTF-8"),
+        ("slide_id|path\none|a.svs\n", "column 'slide_id' is missing"),
+        ("one,a.svs\n", "column 'path' is missing"),
+        ("slide_id,path\none," + "x" * 300 + "/b\n", "no such file in the sheet's folder or the working directory"),
+        ("slide_id,path\n" + '"' * 3 + "x" * 200_000, "it is no table of text"),
+    ],
+)  # fmt: skip
+def test_a_faulty_sheet_says_where_and_what_to_do(folder: Path, content: str, fault: str) -> None:
+    assert any(fault in told for told in problems(folder / "s.csv", content))
+
+
+def test_a_sheet_of_another_encoding_says_so(folder: Path) -> None:
+    (folder / "s.csv").write_bytes("slide_id,path\nDrüse,ä.svs\n".encode("latin-1"))
+    with pytest.raises(SheetError) as caught:
+        read_sheet(folder / "s.csv")
+    assert [told.endswith("save the sheet as UTF-8") for told in caught.value.problems] == [True, True]
+    # Names of files need not be text: a sheet with the very bytes of such a name finds its file.
+    (folder / "\udce4.svs").touch()
+    (folder / "s.csv").write_bytes(b"slide_id,path\none,\xe4.svs\n")
+    assert read_sheet(folder / "s.csv") == [SheetRow("one", folder / "\udce4.svs", None, None)]
+
+
+def test_a_folder_is_no_sheet(folder: Path) -> None:
+    (folder / "folder.tsv").mkdir()
+    with pytest.raises(SheetError, match="cannot be read"):
+        read_sheet(folder / "folder.tsv")
 
 
 def test_a_sheet_without_rows_or_text_is_a_fault(folder: Path) -> None:
     assert problems(folder / "s.tsv", "slide_id\tpath\n") == ("it has no rows",)
-    assert "column 'path' is missing" in problems(folder / "s.tsv", "")
+    assert problems(folder / "s.tsv", "") == ("it is empty; it needs the columns slide_id, path",)
+    assert problems(folder / "s.tsv", "\n \t\n") == ("it is empty; it needs the columns slide_id, path",)
     (folder / "s.csv").write_bytes(b"\x00\xff\x89PNG\r\n\x00")
     with pytest.raises(SheetError):
         read_sheet(folder / "s.csv")
@@ -100,7 +179,7 @@ def test_what_is_written_is_read_back(folder: Path, name: str) -> None:
     assert [(row.slide_id, row.path.resolve(), row.mpp, row.group) for row in read_sheet(folder / name)] == [
         ("one", folder / "a.svs", 0.25, "p"), ("two", odd, None, None),
     ]  # fmt: skip
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob("*wsi-scale*"))
 
 
 def test_a_sheet_that_cannot_be_written_is_one_line(folder: Path) -> None:

@@ -96,11 +96,10 @@ def test_an_absurd_header_is_not_usable_and_the_estimate_stands_in(tmp_path: Pat
 
     assert (info.mpp, info.mpp_source) == (PLANTED, "estimated")
     # What the header said is still told.
-    assert info.warnings[0].startswith("mpp 352 µm/px (metadata) lies outside")
+    assert info.warnings[0].startswith("mpp 352 µm/px (TIFF resolution tags) lies outside")
     assert tile(this, configured(*ESTIMATE)).status == "ok"
-    row = audit_slide(this.folder)
-    assert row is not None
-    assert (row.flag, row.claimed_mpp, row.mpp_source) == ("implausible", pytest.approx(352), "metadata")
+    row = audit_slide(this)
+    assert (row.flag, row.claimed_mpp, row.mpp_source) == ("implausible", pytest.approx(352), "tiff")
 
 
 @pytest.mark.parametrize("given", [None, 0.3])
@@ -112,7 +111,7 @@ def test_an_estimate_never_replaces_an_mpp_that_is_usable(tmp_path: Path, regres
     info = looked(this, regressor, *ESTIMATE)
 
     assert (this.folder / "slide.json").read_bytes() == before
-    assert (info.mpp, info.mpp_source) == ((given, "override") if given else (pytest.approx(2.0), "metadata"))
+    assert (info.mpp, info.mpp_source) == ((given, "override") if given else (pytest.approx(2.0), "tiff"))
 
 
 def test_inspecting_and_predicting_again_end_in_the_same_bytes(silent: SlideJob, regressor: Path) -> None:
@@ -174,7 +173,6 @@ def test_an_estimate_is_nothing_to_learn_from_and_nothing_to_audit(silent: Slide
     info = predicted(silent, regressor, *ESTIMATE)
 
     assert not info.trusted
-    row = audit_slide(silent.folder)
-    assert row is not None
+    row = audit_slide(silent)
     assert (row.flag, row.claimed_mpp, row.mpp) == ("missing", None, PLANTED)
     assert row.reason.startswith("no mpp in the header; pixels look like 0.42 µm/px")

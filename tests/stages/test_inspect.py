@@ -19,7 +19,7 @@ def test_what_the_slide_says_stands_in_slide_json(small_slide: Path, tmp_path: P
     stored = json.loads((tmp_path / "slide.json").read_text())
     assert record.status == "ok"
     assert stored == inspect_slide(small_slide, "small").as_dict()
-    assert (stored["width"], stored["height"], stored["mpp"], stored["mpp_source"]) == (1300, 1000, MPP, "metadata")
+    assert (stored["width"], stored["height"], stored["mpp"], stored["mpp_source"]) == (1300, 1000, MPP, "tiff")
 
 
 def test_a_given_mpp_outranks_the_header_and_the_contradiction_is_told(small_slide: Path, tmp_path: Path) -> None:

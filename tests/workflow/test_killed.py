@@ -40,7 +40,15 @@ def test_another_section_features_reruns_extract_and_the_report_alone(killed: Ki
     }
 
     def rest(run: Run) -> dict[str, tuple[int, int]]:
-        written = ("features.zarr", "extract.json", "report.html", "status.tsv", "audit.tsv", "finished.txt", ".lock")
+        written = (
+            "features.zarr",
+            "extract.json",
+            "report.html",
+            "status.tsv",
+            "audit.tsv",
+            "finished.txt",
+            ".wsi-scale.lock",
+        )
         return {
             name: stamp
             for name, stamp in run.stamps.items()

@@ -1,16 +1,22 @@
 """Whole or not at all: everything is written beside its place and renamed."""
 
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
 
 from wsi_scale.errors import ArtifactError
+
+#: Ends of the names of what is being written, and of what is being replaced: no other program gives them.
+_PART, _OLD = ".wsi-scale-part", ".wsi-scale-old"
+#: Such a name: hidden, of one artefact, made unique by :mod:`tempfile`.
+_LEFT = re.compile(rf"\.(?P<artefact>.+)\.[a-z0-9_]{{8}}({_PART}|{_OLD})")
 
 #: How often, and with which pause, an unfinished folder is removed until it stays away.
 _REMOVALS, _PAUSE_S = 40, 0.05
@@ -27,7 +33,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     """
     with _one_line_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
         os.close(handle)
     part = Path(name)
     try:
@@ -42,17 +48,30 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` to fill; on leaving without an error it takes its place."""
+def replacing_folder(path: Path, is_own: Callable[[Path], bool]) -> Iterator[Path]:
+    """Give an empty folder beside ``path`` to fill; on leaving without an error it takes its place.
+
+    Parameters
+    ----------
+    is_own
+        Whether what is in its place was written by this program, and may be removed. Of a link, the link is.
+
+    Raises
+    ------
+    ArtifactError
+        The place cannot be written, or holds something else.
+    """
+    if os.path.lexists(path) and not path.is_symlink() and not is_own(path):
+        raise ArtifactError(f"{path} was not made by this program; move it away or choose another folder")
     with _one_line_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent))
     try:
         with _one_line_errors(path):
             yield part
             part.chmod(0o777 & ~_umask())
-            if path.exists():
-                old = part.with_suffix(".old")
+            if os.path.lexists(path):
+                old = part.with_suffix(_OLD)
                 path.rename(old)
                 part.rename(path)
                 _remove(old)
@@ -76,14 +95,22 @@ def check_writable(folder: Path) -> None:
             pass
 
 
-def sweep_parts(folder: Path) -> None:
-    """Remove what a killed process left beside its results; the folder's lock must be held."""
-    for part in [*folder.glob(".*.part"), *folder.glob(".*.old")]:
-        _remove(part)
+def sweep_parts(folder: Path, is_artefact: Callable[[str], bool]) -> None:
+    """Remove what a killed process left of some artefacts; nobody else may be writing them.
+
+    Parameters
+    ----------
+    is_artefact
+        Whether parts of an artefact of this name are to go.
+    """
+    for path in folder.glob(".*.wsi-scale-*"):
+        left = _LEFT.fullmatch(path.name)
+        if left and is_artefact(left["artefact"]):
+            _remove(path)
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

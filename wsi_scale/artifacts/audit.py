@@ -4,10 +4,19 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Literal, get_args
 
 from wsi_scale.artifacts.atomic import replacing_file
 
 NAME = "audit.tsv"
+
+Flag = Literal["off_10x", "off_2x", "mixed", "implausible", "missing", "unreadable", "no_estimate", "agrees"]
+
+#: Every flag, what most wants to be looked at first.
+FLAGS: tuple[Flag, ...] = get_args(Flag)
+
+#: Verdicts that find nothing wrong with a claim, or could look at none.
+_NOT_FLAGGED: tuple[Flag, ...] = ("unreadable", "no_estimate", "agrees")
 
 
 @dataclass(frozen=True)
@@ -19,11 +28,14 @@ class AuditRow:
     slide_id, path
         Of the slide.
     claimed_mpp, mpp_source
-        What metadata or an override says; None where nothing does.
+        The claim that is judged, and whose it is: ``override`` (a user gave it), ``metadata``, ``ome`` or ``tiff``
+        (who in the file says it); None and ``missing`` where nobody says anything.
+    header_mpp, header_source
+        What the file itself says and who in it, also where a user gave another one.
     mpp, mpp_low, mpp_high
         What the pixels look like; None where the estimator abstains.
     flag
-        none, missing, implausible, off_2x, off_10x or mixed.
+        One of ``FLAGS``.
     reason
         One line.
     """
@@ -32,16 +44,37 @@ class AuditRow:
     path: str
     claimed_mpp: float | None
     mpp_source: str
+    header_mpp: float | None
+    header_source: str
     mpp: float | None
     mpp_low: float | None
     mpp_high: float | None
-    flag: str
+    flag: Flag
     reason: str
+
+    @property
+    def flagged(self) -> bool:
+        """Whether something speaks against the claim, or nobody says anything."""
+        return self.flag not in _NOT_FLAGGED
+
+
+def unreadable_row(slide_id: str, path: str, reason: str) -> AuditRow:
+    """Make the row of a slide that could not be looked at; ``reason`` is one line."""
+    return AuditRow(slide_id, path, None, "missing", None, "missing", None, None, None, "unreadable", reason)
+
+
+def count_flags(rows: Sequence[AuditRow]) -> dict[Flag, int]:
+    """Count the rows of each flag that occurs, in the order of ``FLAGS``; the counts add up to all rows."""
+    counts = {flag: sum(row.flag == flag for row in rows) for flag in FLAGS}
+    return {flag: count for flag, count in counts.items() if count}
 
 
 def write_audit(folder: Path, rows: Sequence[AuditRow]) -> None:
-    """Write the table, one row a slide."""
-    with replacing_file(folder / NAME) as part, part.open("w", encoding="utf-8", newline="") as stream:
+    """Write the table, one row a slide; bytes of a path that are no text stand in it escaped."""
+    with (
+        replacing_file(folder / NAME) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerow(field.name for field in fields(AuditRow))
         writer.writerows(("" if v is None else v for v in asdict(row).values()) for row in rows)

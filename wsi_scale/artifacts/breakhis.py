@@ -40,7 +40,10 @@ class BreakHisRow:
 
 def write_breakhis(folder: Path, rows: Sequence[BreakHisRow], figures: Mapping[str, object]) -> None:
     """Write the table, one row an image, and the figures that sum it up."""
-    with replacing_file(folder / TABLE) as part, part.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        replacing_file(folder / TABLE) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerow(field.name for field in fields(BreakHisRow))
         writer.writerows(asdict(row).values() for row in rows)

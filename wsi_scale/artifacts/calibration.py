@@ -1,15 +1,18 @@
 """``<network>.calibration.json``: which channels of a network follow size, and how."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
 
-from wsi_scale.artifacts.documents import read_json, write_json
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from wsi_scale.artifacts.documents import STRICT, read_document, write_json
 from wsi_scale.artifacts.fingerprint import fingerprint
-from wsi_scale.errors import ArtifactError
 
 SUFFIX = ".calibration.json"
+_COLUMNS = ("channels", "offset", "slope", "residual")
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,31 @@ class CalibrationFile:
         Layer → {"channels", "offset", "slope", "residual"}, lists of equal length.
     """
 
+    __pydantic_config__ = STRICT
+
     network: str
     digest: str
-    field_um: float
-    finest_mpp: float
-    coarsest_mpp: float
-    rungs_per_octave: int
-    scenes: int
-    seed: int
-    layers: dict[str, dict[str, list[float]]]
+    field_um: PositiveFloat
+    finest_mpp: PositiveFloat
+    coarsest_mpp: PositiveFloat
+    rungs_per_octave: PositiveInt
+    scenes: PositiveInt
+    seed: Annotated[int, Field(ge=0)]
+    layers: Mapping[str, Mapping[str, Sequence[int] | Sequence[float]]]
+
+    @model_validator(mode="after")
+    def _layers_have_channels(self) -> Self:
+        """Check that a file's layers list their channels, each with its line."""
+        if not self.layers:
+            raise ValueError("no layers")
+        for name, columns in self.layers.items():
+            if set(columns) != set(_COLUMNS) or len({len(column) for column in columns.values()}) != 1:
+                raise ValueError(f"layers.{name} must hold {', '.join(_COLUMNS)}, of one length")
+            if not columns["channels"] or not all(isinstance(c, int) and c >= 0 for c in columns["channels"]):
+                raise ValueError(f"layers.{name}.channels must be numbers of channels")
+            if not all(slope > 0 for slope in columns["slope"]):
+                raise ValueError(f"layers.{name}.slope must be positive")
+        return self
 
     @property
     def fingerprint(self) -> str:
@@ -62,11 +81,7 @@ def read_calibration(path: Path) -> CalibrationFile:
     ArtifactError
         Missing, damaged or something else.
     """
-    content: dict[str, Any] = read_json(path)
-    try:
-        return CalibrationFile(**content)
-    except TypeError as error:
-        raise ArtifactError(f"{path} is no calibration; make it with `wsi-scale calibrate NETWORK`") from error
+    return read_document(path, CalibrationFile, "calibration", "make it with `wsi-scale calibrate NETWORK`")
 
 
 def shipped_folder() -> Path:

@@ -30,7 +30,7 @@ def read_checkpoint(path: Path, kind: type[State]) -> State:
         with safe_open(path, "pt") as stored:
             outline = json.loads((stored.metadata() or {})["state"])
             return kind(**_fill(outline, stored))
-    except (SafetensorError, KeyError, OSError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is not a checkpoint ({error}); delete it to train anew") from error
 
 
@@ -56,3 +56,5 @@ def _fill(outline: Any, stored: Any) -> Any:
             return [_fill(inner, stored) for inner in values]
         case {"value": value}:
             return value
+        case _:
+            raise ValueError("its outline is of another making")

@@ -1,11 +1,24 @@
-"""JSON documents: one way to write and read them."""
+"""JSON documents: one way to write, to read and to check them."""
 
 import json
+import re
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.config.faults import faults_of
 from wsi_scale.errors import ArtifactError
+
+Document = TypeVar("Document")
+
+#: ``__pydantic_config__`` of dataclasses that are documents: every number finite, no key unknown.
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+#: What Python puts in place of the bytes of a file's name that are no text.
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -15,21 +28,67 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def as_text(content: Any) -> str:
-    """Lay a document out."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    r"""Lay a document out; bytes of a name that are no text stand in it escaped.
+
+    >>> as_text({"path": "Pr\udce4parat"})
+    '{\n "path": "Pr\\\\udce4parat"\n}\n'
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return _NO_TEXT.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
 
 def read_json(path: Path) -> Any:
-    """Read a document.
+    """Read a document of any content.
 
     Raises
     ------
     ArtifactError
         It is missing or damaged.
     """
+    return read_document(path, object, "document", "delete it and run again")
+
+
+def read_document(path: Path, kind: type[Document], what: str, remedy: str) -> Document:
+    """Read a document and check it: every key there, of its type, and finite.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    kind
+        A dataclass whose fields are the keys. Texts are never taken for numbers.
+    what, remedy
+        What it should be, and what to do where it is not, for the message.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing, damaged or something else; in one line that names the file and the key.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror}; run the stage that writes it") from error
-    except ValueError as error:
-        raise ArtifactError(f"{path} is damaged ({error}); delete it and run again") from error
+    return check_document(content, kind, str(path), what, remedy)
+
+
+def check_document(content: str | bytes, kind: type[Document], where: str, what: str, remedy: str) -> Document:
+    """Check JSON that lies in something else, such as a file's header; as :func:`read_document` does.
+
+    Raises
+    ------
+    ArtifactError
+        It is damaged or something else.
+    """
+    try:
+        checked: Document = _adapter(kind).validate_json(content, strict=True)  # type: ignore[arg-type]  # it is hashable
+    except ValidationError as error:
+        damaged = error.errors()[0]["type"] == "json_invalid"
+        fault = f"{where} is damaged" if damaged else f"{where} is no {what}"
+        raise ArtifactError(f"{fault} ({faults_of(error)}); {remedy}") from error
+    return checked
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

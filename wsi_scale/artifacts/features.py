@@ -11,8 +11,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.atomic import replacing_folder
-from wsi_scale.artifacts.stores import STORE_ERRORS, read_array, read_attributes, store_fingerprint
+from wsi_scale.artifacts.stores import STORE_ERRORS, read_array, read_attributes, replacing_store, store_fingerprint
 from wsi_scale.errors import ArtifactError
 
 NAME = "features.zarr"
@@ -73,7 +72,7 @@ def writing_features(
     folder: Path, tiles: int, mpps: NDArray[np.float64], channels: int, attributes: dict[str, Any]
 ) -> Iterator[FeatureWriter]:
     """Open a new store to be filled; it takes its place when the body ends without an error."""
-    with replacing_folder(folder / NAME) as part:
+    with replacing_store(folder / NAME, ("features", "features_optimal", "padded_share", "mpp")) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3)
         root.attrs["wsi_scale"] = attributes
         arrays = {}

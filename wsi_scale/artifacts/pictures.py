@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.errors import ArtifactError
@@ -13,6 +13,9 @@ from wsi_scale.errors import ArtifactError
 THUMBNAIL = "thumbnail.jpg"
 MASK = "tissue.png"
 OVERLAY = "overlay.png"
+
+#: What Pillow raises on damaged files.
+_DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 #: Grey of the mask's pixels where the slide cannot be decoded, by what is taken for tissue there.
@@ -65,13 +68,37 @@ def _shades(folder: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("L"))
-    except (OSError, UnidentifiedImageError) as error:
+    except _DAMAGED as error:
         raise ArtifactError(f"cannot read {path} ({error}); run `wsi-scale tile` again") from error
 
 
+def check_picture(path: Path) -> Path:
+    """Decode one of the pictures to its end.
+
+    Returns
+    -------
+    Path
+        The path given.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing or damaged.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except _DAMAGED as error:
+        raise ArtifactError(f"cannot read {path} ({error}); run `wsi-scale tile` again") from error
+    return path
+
+
 def has_pictures(folder: Path) -> bool:
-    """Whether all three are there."""
-    return all((folder / name).exists() for name in (THUMBNAIL, MASK, OVERLAY))
+    """Whether all three are there and whole."""
+    try:
+        return all(check_picture(folder / name) for name in (THUMBNAIL, MASK, OVERLAY))
+    except ArtifactError:
+        return False
 
 
 def _save(path: Path, image: Image.Image, kind: str) -> None:

@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from wsi_scale.artifacts.documents import read_json, write_json
-from wsi_scale.errors import ArtifactError
+from pydantic import Field, PositiveFloat, model_validator
+
+from wsi_scale.artifacts.documents import STRICT, read_document, write_json
 
 NAME = "prediction.json"
 
@@ -34,16 +35,29 @@ class Prediction:
         What it depends on.
     """
 
+    __pydantic_config__ = STRICT
+
     path: str
-    mpp: float | None
-    mpp_low: float | None
-    mpp_high: float | None
+    mpp: PositiveFloat | None
+    mpp_low: PositiveFloat | None
+    mpp_high: PositiveFloat | None
     status: Literal["ok", "abstained"]
     reason: str
-    views: int
-    by_downsample: dict[str, float]
+    views: Annotated[int, Field(ge=0)]
+    by_downsample: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], PositiveFloat]
     mixed: str
     fingerprint: str
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        """Check that a file holds an estimate within its interval where it is ok, and none elsewhere."""
+        if (self.status == "ok") != (self.estimate is not None):
+            raise ValueError("an estimate has status ok, mpp, mpp_low and mpp_high, an abstention none of them")
+        if self.estimate is not None:
+            mpp, low, high = self.estimate
+            if not low <= mpp <= high:
+                raise ValueError(f"mpp {mpp:g} does not lie in its interval, {low:g}–{high:g}")
+        return self
 
     @property
     def estimate(self) -> tuple[float, float, float] | None:
@@ -63,7 +77,4 @@ def read_prediction(folder: Path) -> Prediction | None:
     path = folder / NAME
     if not path.exists():
         return None
-    try:
-        return Prediction(**read_json(path))
-    except TypeError as error:
-        raise ArtifactError(f"{path} is no prediction; delete it and run again") from error
+    return read_document(path, Prediction, "prediction", "delete it and run again")

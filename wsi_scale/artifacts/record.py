@@ -2,10 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from wsi_scale.artifacts.documents import read_json, write_json
-from wsi_scale.errors import ArtifactError
+from wsi_scale.artifacts.documents import STRICT, read_document, write_json
 
 Status = Literal["ok", "empty", "failed"]
 
@@ -29,6 +28,8 @@ class Record:
         What its artefacts depend on; "" where the failure came first.
     """
 
+    __pydantic_config__ = STRICT
+
     stage: str
     status: Status
     reason: str
@@ -38,6 +39,11 @@ class Record:
 def record_path(folder: Path, stage: str) -> Path:
     """Path of a stage's record in a slide's folder."""
     return folder / f"{stage}.json"
+
+
+def place_of(path: Path) -> tuple[Path, str]:
+    """Return the slide's folder and the stage that a record's path stands for."""
+    return path.parent, path.stem
 
 
 def write_record(folder: Path, record: Record) -> None:
@@ -50,11 +56,4 @@ def read_record(folder: Path, stage: str) -> Record | None:
     path = record_path(folder, stage)
     if not path.exists():
         return None
-    content = read_json(path)
-    try:
-        record = Record(**content)
-    except TypeError as error:
-        raise ArtifactError(f"{path} is no record of a stage; delete it and run again") from error
-    if record.status not in get_args(Status):
-        raise ArtifactError(f"{path} has the unknown status {record.status!r}; delete it and run again")
-    return record
+    return read_document(path, Record, "record of a stage", "delete it and run again")

@@ -2,24 +2,29 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, PositiveFloat
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.documents import check_document
 from wsi_scale.errors import ArtifactError
 
 _KEY = "wsi_scale_regressor"
-ARRAYS = (
-    "mean", "scale", "hidden_weights", "hidden_bias", "weights", "bias", "centres",
-    "bends", "offsets", "scores", "score_folds",
-)  # fmt: skip
+_AGAIN = "fit one, or leave it out to use the shipped one"
+#: Name → its dimensions: features, hidden units, outputs, bins, models and scores, by their first letters.
+_SHAPES = {
+    "mean": "f", "scale": "f", "hidden_weights": "hf", "hidden_bias": "h", "weights": "oh", "bias": "o",
+    "centres": "b", "bends": "mf", "offsets": "m", "scores": "s", "score_folds": "s",
+}  # fmt: skip
+ARRAYS = tuple(_SHAPES)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,37 @@ class RegressorFile:
     header: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """An out-of-fold answer, as a report shows it."""
+
+    true_mpp: PositiveFloat
+    predicted_mpp: PositiveFloat
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a regressor was fitted on, as far as a report shows it."""
+
+    answers: list[_Answer] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The keys of a header that the package goes by; others are notes."""
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
+
+    network: str
+    network_digest: str
+    layers: Annotated[list[str], Field(min_length=1)]
+    fold_of: dict[str, Annotated[int, Field(ge=0)]]
+    fingerprint: str = ""
+    source: str = ""
+    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    training: _Training = field(default_factory=_Training)
+
+
 def write_regressor(path: Path, regressor: RegressorFile) -> None:
     """Write a regressor whole or not at all."""
     arrays = {name: np.ascontiguousarray(values) for name, values in sorted(regressor.arrays.items())}
@@ -58,13 +94,34 @@ def read_regressor(path: Path) -> RegressorFile:
     """
     try:
         with safe_open(path, "np") as stored:
-            header = json.loads((stored.metadata() or {})[_KEY])
+            text = (stored.metadata() or {})[_KEY]
             arrays = {name: stored.get_tensor(name) for name in ARRAYS}
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ArtifactError(
-            f"{path} is no regressor ({error}); fit one, or leave it out to use the shipped one"
-        ) from error
-    return RegressorFile(arrays, header)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} is no regressor ({error}); {_AGAIN}") from error
+    header = check_document(text, _Header, str(path), "regressor", _AGAIN)
+    if fault := _fault_of(arrays) or _fault_of_folds(header.fold_of, len(arrays["bends"])):
+        raise ArtifactError(f"{path} is no regressor ({fault}); {_AGAIN}")
+    return RegressorFile(arrays, json.loads(text))
+
+
+def _fault_of(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Say what is wrong with the arrays: each of the others' shapes, finite, and a scale to divide by."""
+    sizes: dict[str, int] = {}
+    for name, dimensions in _SHAPES.items():
+        values = arrays[name]
+        known = tuple(sizes.setdefault(d, n) for d, n in zip(dimensions, values.shape, strict=False))
+        if len(dimensions) != values.ndim or known != values.shape:
+            return f"{name} of shape {values.shape} does not fit the others"
+        if values.dtype.kind not in "fi" or not np.isfinite(values).all():
+            return f"{name} holds what is no finite number"
+    if sizes["o"] != sizes["b"] + 1 or not sizes["m"] or not sizes["f"]:
+        return f"{sizes['o']} outputs, {sizes['b']} bins, {sizes['m']} models and {sizes['f']} features do not fit"
+    return "" if (arrays["scale"] > 0).all() else "scale must be positive"
+
+
+def _fault_of_folds(fold_of: Mapping[str, int], models: int) -> str:
+    unknown = [group for group, fold in fold_of.items() if fold >= models]
+    return f"fold_of: {unknown[0]!r} names a model that is not there" if unknown else ""
 
 
 def regressor_fingerprint(path: Path) -> str | None:

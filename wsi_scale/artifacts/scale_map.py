@@ -11,8 +11,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.atomic import replacing_folder
-from wsi_scale.artifacts.stores import STORE_ERRORS, read_array, read_attributes, store_fingerprint
+from wsi_scale.artifacts.stores import STORE_ERRORS, read_array, read_attributes, replacing_store, store_fingerprint
 from wsi_scale.artifacts.tiles import TileGrid
 from wsi_scale.errors import ArtifactError
 
@@ -90,7 +89,7 @@ def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version
     """
     described = {"fingerprint": fingerprint, "grid": asdict(scale_map.grid), **scale_map.attributes}
     attributes = {"wsi_scale": described}
-    with replacing_folder(folder / NAME) as part:
+    with replacing_store(folder / NAME, ("0", "curves")) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3 if version == "0.5" else 2)
         root.attrs.update(_ome(scale_map.grid, scale_map.image, version) | attributes)
         _put(root, "0", scale_map.image, ("c", "y", "x"))

@@ -1,12 +1,16 @@
 """``slide.json``: what `inspect` says of a slide, under stable keys."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from wsi_scale.artifacts.documents import as_text, read_json, write_json
-from wsi_scale.errors import ArtifactError
+from wsi_scale.artifacts.documents import as_text, check_document, read_document, write_json
+
+Info = TypeVar("Info")
 
 NAME = "slide.json"
+_AGAIN = "run `wsi-scale inspect` again"
 
 
 def write_slide_info(folder: Path, info: dict[str, Any]) -> None:
@@ -17,14 +21,22 @@ def write_slide_info(folder: Path, info: dict[str, Any]) -> None:
 
 
 def read_slide_info(folder: Path) -> dict[str, Any]:
-    """Read the keys of `inspect`.
+    """Read the keys of `inspect`; :func:`slide_info_of` checks them.
 
     Raises
     ------
     ArtifactError
         Missing, damaged or something else.
     """
-    content: Any = read_json(folder / NAME)
-    if not isinstance(content, dict):
-        raise ArtifactError(f"{folder / NAME} does not describe a slide; run `wsi-scale inspect` again")
-    return content
+    return read_document(folder / NAME, dict[str, Any], "description of a slide", _AGAIN)
+
+
+def slide_info_of(values: Mapping[str, object], kind: type[Info]) -> Info:
+    """Rebuild the value whose fields are the keys of `inspect`.
+
+    Raises
+    ------
+    ArtifactError
+        A key is missing, unknown, or of another type.
+    """
+    return check_document(json.dumps(values), kind, NAME, "description of a slide", _AGAIN)

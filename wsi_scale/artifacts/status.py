@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.documents import STRICT
 from wsi_scale.artifacts.record import SLIDE_STAGES, Status, read_record
+from wsi_scale.config.faults import faults_of
 from wsi_scale.errors import ArtifactError
 
 NAME = "status.tsv"
+_AGAIN = "run `wsi-scale report` again"
 _COLUMNS = ("slide_id", "path", "status", "reason")
 
 
@@ -27,6 +32,8 @@ class StatusRow:
         One line; for ok "", or what of the slide has no results.
     """
 
+    __pydantic_config__ = STRICT
+
     slide_id: str
     path: str
     status: Status
@@ -43,7 +50,7 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
     for stage in stages:
         record = read_record(folder, stage)
         if record is None:
-            return StatusRow(slide_id, path, "failed", f"{stage} did not finish; run again")
+            return StatusRow(slide_id, path, "failed", f"{stage} did not finish (killed, or out of memory?); run again")
         if record.status == "failed":
             return StatusRow(slide_id, path, "failed", record.reason)
         if record.status == "empty" and status == "ok":
@@ -53,8 +60,11 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
 
 
 def write_status(folder: Path, rows: Sequence[StatusRow]) -> None:
-    """Write the table, one row a slide."""
-    with replacing_file(folder / NAME) as part, part.open("w", encoding="utf-8", newline="") as stream:
+    """Write the table, one row a slide; bytes of a path that are no text stand in it escaped."""
+    with (
+        replacing_file(folder / NAME) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerow(_COLUMNS)
         writer.writerows((row.slide_id, row.path, row.status, row.reason) for row in rows)
@@ -73,6 +83,8 @@ def read_status(path: Path) -> list[StatusRow]:
             reader = csv.DictReader(stream, delimiter="\t")
             if tuple(reader.fieldnames or ()) != _COLUMNS:
                 raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
-            return [StatusRow(**row) for row in reader]  # type: ignore[arg-type]
-    except (OSError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} is no status table ({error}); run `wsi-scale report` again") from error
+            return TypeAdapter(list[StatusRow]).validate_python(list(reader))
+    except ValidationError as error:
+        raise ArtifactError(f"{path} is no status table ({faults_of(error)}); {_AGAIN}") from error
+    except (OSError, csv.Error, ValueError) as error:
+        raise ArtifactError(f"{path} is no status table ({error}); {_AGAIN}") from error

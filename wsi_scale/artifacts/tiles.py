@@ -8,12 +8,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.documents import STRICT, check_document
 from wsi_scale.errors import ArtifactError
 
 NAME = "tiles.parquet"
 _KEY = b"wsi_scale"
+_AGAIN = "run `wsi-scale tile` again"
+#: Columns and their kinds; NumPy's letters.
+_COLUMNS = {"row": "i", "col": "i", "x": "i", "y": "i", "tissue_fraction": "f"}
 
 
 @dataclass(frozen=True)
@@ -36,16 +41,28 @@ class TileGrid:
         Where these come from.
     """
 
-    rows: int
-    cols: int
-    tile_px: int
-    mpp: float
-    step_um: float
-    slide_width: int
-    slide_height: int
-    mpp_x: float
-    mpp_y: float
+    __pydantic_config__ = STRICT
+
+    rows: NonNegativeInt
+    cols: NonNegativeInt
+    tile_px: PositiveInt
+    mpp: PositiveFloat
+    step_um: PositiveFloat
+    slide_width: PositiveInt
+    slide_height: PositiveInt
+    mpp_x: PositiveFloat
+    mpp_y: PositiveFloat
     mpp_source: str
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the schema's metadata say."""
+
+    __pydantic_config__ = STRICT
+
+    fingerprint: str
+    grid: TileGrid
 
 
 @dataclass(frozen=True)
@@ -93,20 +110,33 @@ def read_tiles(folder: Path) -> tuple[TileTable, str]:
     path = folder / NAME
     try:
         content = pq.read_table(path)
-        header = json.loads((content.schema.metadata or {})[_KEY])
-        columns = {name: content[name].to_numpy() for name in content.column_names}
-        return TileTable(TileGrid(**header["grid"]), **columns), header["fingerprint"]
+        text = (content.schema.metadata or {})[_KEY]
+        columns = {name: content[name].to_numpy() for name in _COLUMNS}
     except FileNotFoundError as error:
         raise ArtifactError(f"no {path}; run `wsi-scale tile` first") from error
-    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is no table of tiles ({error}); run `wsi-scale tile` again") from error
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} is no table of tiles ({error}); {_AGAIN}") from error
+    header = check_document(text, _Header, str(path), "table of tiles", _AGAIN)
+    table = TileTable(header.grid, **columns)
+    if fault := _fault_of(table):
+        raise ArtifactError(f"{path} is no table of tiles ({fault}); {_AGAIN}")
+    return table, header.fingerprint
+
+
+def _fault_of(table: TileTable) -> str:
+    """Say what is wrong with the columns: each of its kind, and every tile on the grid."""
+    for name, kind in _COLUMNS.items():
+        values = getattr(table, name)
+        if values.dtype.kind != kind or not np.isfinite(values).all():
+            return f"{name} holds what is no number of its kind"
+    on_grid = (table.row >= 0) & (table.row < table.grid.rows) & (table.col >= 0) & (table.col < table.grid.cols)
+    return "" if on_grid.all() else "some tiles lie off the grid"
 
 
 def tiles_fingerprint(folder: Path) -> str | None:
     """Fingerprint of the tiles in a folder; None where there are none that can be read."""
     try:
-        header = pq.read_schema(folder / NAME).metadata or {}
-        fingerprint: str = json.loads(header[_KEY])["fingerprint"]
-    except (pa.ArrowException, OSError, KeyError, ValueError):
+        text = (pq.read_schema(folder / NAME).metadata or {})[_KEY]
+        return check_document(text, _Header, NAME, "table of tiles", _AGAIN).fingerprint
+    except (ArtifactError, pa.ArrowException, OSError, KeyError, ValueError):
         return None
-    return fingerprint

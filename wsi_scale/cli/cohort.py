@@ -15,16 +15,21 @@ def sheet(
     folder: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The sheet to write.")] = Path("slides.tsv"),
 ) -> None:
-    """Write a sample sheet to start from: slide_id, path, mpp, group."""
+    """Write a sample sheet to start from: slide_id, path, mpp, group; exit 1 where a slide had to be left out."""
     with one_line_errors():
         from wsi_scale.errors import ConfigError
-        from wsi_scale.slides.sheet import slides_of, write_sheet
+        from wsi_scale.slides.sheet import write_sheet
+        from wsi_scale.stages.cohort import sheet_rows
 
         if output.exists():
             raise ConfigError(f"{output} exists; choose another name with -o")
-        rows = slides_of(folder)
+        rows, problems = sheet_rows(folder)
         write_sheet(output, rows)
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)
     typer.echo(f"wrote {output} with {len(rows)} slides; fill in mpp and group where you know better")
+    if problems:
+        raise typer.Exit(1)
 
 
 def fit(source: Source, output: Results, config: ConfigFile = None, assignments: Assignments = None) -> None:
@@ -44,8 +49,14 @@ def report(
     ] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
+    record_only: Annotated[
+        bool, typer.Option("--record-only", help="Exit 0 even where slides failed: status.tsv says so (for workflows).")
+    ] = False,
 ) -> None:
-    """Make status.tsv, audit.tsv and the cohort's report.html from what the slides' stages left."""
+    """Make status.tsv, audit.tsv and the cohort's report.html from what the slides' stages left.
+
+    Exit 1 where a slide failed; the others are in the report all the same.
+    """
     with one_line_errors():
         from wsi_scale.stages.cohort import jobs_in, jobs_of
         from wsi_scale.stages.report import report_cohort
@@ -54,6 +65,35 @@ def report(
         rows = report_cohort(jobs, folder, load(config, assignments))
     failed = [row for row in rows if row.status == "failed"]
     typer.echo(f"{len(rows)} slides, {len(failed)} failed; see {folder / 'report.html'}")
+    if failed and not record_only:
+        raise typer.Exit(1)
+
+
+def complete(
+    folder: Annotated[Path, typer.Argument(help="The results folder of the workflow.")],
+    slides: Annotated[Path, typer.Option(help="The slides that should be there.")],
+) -> None:
+    """Make the report of a run that ended before it made its own."""
+    with one_line_errors():
+        from wsi_scale.stages.cohort import jobs_of
+        from wsi_scale.stages.report import complete as complete_report
+
+        rows = complete_report(jobs_of(slides, folder), folder, load(None, None))
+    failed = [row for row in rows if row.status == "failed"]
+    typer.echo(f"{len(failed)} of {len(rows)} slides failed or did not finish; see {folder / 'status.tsv'}")
+
+
+def died(
+    record: Annotated[Path, typer.Argument(help="The record that is missing.")],
+    exit_code: Annotated[int, typer.Option(help="How it ended, as the shell gives it.")],
+    log: Annotated[Path, typer.Option(help="Its standard error.")],
+) -> None:
+    """Record the failure of a slide's stage whose process could not do so itself."""
+    with one_line_errors():
+        from wsi_scale.stages.died import record_death
+
+        found = record_death(record, exit_code, log)
+    typer.echo(f"{record}: {found.status} {found.reason}".rstrip())
 
 
 def finish(

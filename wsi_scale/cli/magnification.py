@@ -35,8 +35,8 @@ def predict(
 ) -> None:
     """Estimate µm per pixel of slides and images from their pixels; headers play no part.
 
-    It abstains, with a reason, on what is not brightfield tissue and outside 0.2–4 µm/px. Exit 1 where nothing
-    could be read.
+    It abstains, with a reason, on what is not brightfield tissue and outside 0.2–4 µm/px. Exit 1 where something
+    could not be read; the others are answered.
     """
     with one_line_errors():
         from wsi_scale.stages.magnification import predict_paths
@@ -51,7 +51,7 @@ def predict(
             interval = f"{row['mpp_low']:.3f}–{row['mpp_high']:.3f}" if row["mpp"] else ""
             because = f": {row['reason']}" if row["reason"] else ""
             typer.echo(f"{mpp:>7}  {interval:>13}  {row['status']:9}  {row['path']}{because}")
-    if all(row["status"] == "failed" for row in rows):
+    if any(row["status"] == "failed" for row in rows):
         raise typer.Exit(1)
 
 
@@ -67,24 +67,27 @@ def audit(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Hold the µm per pixel that slides claim against their look; exit 3 where anything is flagged, 1 without a slide.
+    """Hold the µm per pixel that slides claim against their look; exit 3 where anything is flagged.
+
+    Exit 1 where a slide cannot be read; the others are judged all the same.
 
     Flags: missing, implausible (outside 0.05–50), off_2x, off_10x, mixed (parts of one slide disagree by a
-    factor of 2), or none. The page shows tiles beside each claim, so that a person can judge.
+    factor of 2). Not flagged: agrees, no_estimate, unreadable. The page shows tiles beside each claim, so that a
+    person can judge.
     """
     with one_line_errors():
+        from wsi_scale.artifacts.audit import count_flags
         from wsi_scale.stages.magnification import PAGE, audit_source
 
         slides = audit_source(source, load(config, assignments, device), output, regressor, network)
-    rows = [slide.row for slide in slides if slide.row is not None]
-    flagged = [row for row in rows if row.flag != "none"]
+    rows = [slide.row for slide in slides]
+    flagged = sum(row.flagged for row in rows)
     for row in rows:
-        typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}")
-    for slide in slides:
-        if slide.row is None:
-            typer.echo(f"not readable: {slide.slide_id}: {slide.problem}", err=True)
-    typer.echo(f"{len(flagged)} of {len(rows)} slides flagged; see {output / PAGE}")
-    if not rows:
+        typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}", err=row.flag == "unreadable")
+    counts = count_flags(rows)
+    listed = ", ".join(f"{count} {flag}" for flag, count in counts.items())
+    typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {output / PAGE}")
+    if counts.get("unreadable"):
         raise typer.Exit(1)
     if flagged:
         raise typer.Exit(FLAGGED)

@@ -1,6 +1,6 @@
 """``wsi-scale``: one command a stage, and `run` for a single slide through all of them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -8,8 +8,24 @@ from wsi_scale import __version__
 from wsi_scale.cli import cohort, slide, tools
 from wsi_scale.cli.magnification import magnification
 from wsi_scale.cli.prune import finetune, prune
+from wsi_scale.cli.terminal import prepare_terminal
+from wsi_scale.errors import OutputError
 
-app = typer.Typer(
+
+class _App(typer.Typer):
+    """The command line, on whatever terminal."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command and end the process."""
+        prepare_terminal()
+        try:
+            return super().__call__(*args, **kwargs)
+        except OutputError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise SystemExit(1) from error
+
+
+app = _App(
     name="wsi-scale",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -49,6 +65,8 @@ app.command(rich_help_panel="Many slides")(cohort.fit)
 app.add_typer(magnification, name="magnification", rich_help_panel="Many slides")
 app.command(rich_help_panel="Many slides")(cohort.report)
 app.command(hidden=True)(cohort.finish)
+app.command(hidden=True)(cohort.complete)
+app.command(hidden=True)(cohort.died)
 app.command(rich_help_panel="Networks")(tools.calibrate)
 app.command(rich_help_panel="Networks")(tools.train)
 app.add_typer(prune, name="prune", rich_help_panel="Networks")

@@ -1,6 +1,7 @@
 """Options that several commands share, and how errors leave."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,8 +79,14 @@ def job_of(
     group: str | None,
     *,
     overwrite: bool = False,
+    recorded: bool = False,
 ) -> "SlideJob":
     """Make a single slide's job.
+
+    Parameters
+    ----------
+    recorded
+        A slide that is not there is left to the stage, whose record will say so.
 
     Raises
     ------
@@ -92,7 +99,7 @@ def job_of(
     from wsi_scale.stages.job import SlideJob
     from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
 
-    if not slide.exists():
+    if not (recorded or os.path.lexists(slide)):
         raise SlideError(f"there is no slide {slide}; check the path")
     if mpp is not None and not is_plausible_mpp(mpp):
         raise ConfigError(f"--mpp {mpp}: give µm per pixel between {PLAUSIBLE_MPP[0]} and {PLAUSIBLE_MPP[1]}")

@@ -1,6 +1,7 @@
 """Commands about one slide."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from wsi_scale.cli.options import (
 
 if TYPE_CHECKING:
     from wsi_scale.artifacts.record import Record
+    from wsi_scale.stages.job import SlideJob
 
 Regressor = Annotated[
     Path | None,
@@ -59,6 +61,7 @@ def run(
             settings = settings.model_copy(update={"magnification": magnification})
         job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
         row = run_slide(job, settings, scheduler)
+        _warn_of(job)
     if row.status == "failed":
         typer.echo(f"error: {row.slide_id}: {row.reason}", err=True)
         raise typer.Exit(1)
@@ -80,17 +83,21 @@ def inspect(
         from wsi_scale.slides.metadata import inspect_slide
         from wsi_scale.stages.inspect import inspect as inspect_stage
 
-        job = job_of(slide, output or Path(), slide_id, mpp, group)
+        job = job_of(slide, output or Path(), slide_id, mpp, group, recorded=record_only)
         if output is not None:
-            return _end(inspect_stage(job), record_only=record_only)
+            return _end(job, inspect_stage(job), record_only=record_only)
         info = inspect_slide(slide, job.row.slide_id, mpp)
+    if info.status == "ok":
+        _warn(info.warnings)
     if as_json:
         typer.echo(json.dumps(info.as_dict(), indent=1, ensure_ascii=False))
     else:
         for key, value in info.as_dict().items():
             shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            typer.echo(f"{key:18} {'–' if shown in (None, '') else shown}")
+            if key != "warnings":
+                typer.echo(f"{key:18} {'–' if shown in (None, '') else shown}")
     if info.status != "ok":
+        typer.echo(f"error: {info.warnings[0]}", err=True)
         raise typer.Exit(1)
     return None
 
@@ -114,8 +121,8 @@ def predict(
         from wsi_scale.stages.regressors import chosen_regressor
 
         settings = load(config, assignments, device)
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
-        _end(predict_stage(job, settings, chosen_regressor(settings, regressor)), record_only=record_only)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        _end(job, predict_stage(job, settings, chosen_regressor(settings, regressor)), record_only=record_only)
 
 
 def tile(
@@ -133,8 +140,8 @@ def tile(
     with one_line_errors():
         from wsi_scale.stages.tile import tile as tile_stage
 
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
-        _end(tile_stage(job, load(config, assignments)), record_only=record_only)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        _end(job, tile_stage(job, load(config, assignments)), record_only=record_only)
 
 
 def search(
@@ -159,9 +166,9 @@ def search(
         from wsi_scale.stages.search import search as search_stage
 
         settings = load(config, assignments, device)
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         chosen = calibration or calibration_for(job, settings)
-        _end(search_stage(job, settings, chosen, scheduler), record_only=record_only)
+        _end(job, search_stage(job, settings, chosen, scheduler), record_only=record_only)
 
 
 def extract(
@@ -181,8 +188,8 @@ def extract(
     with one_line_errors():
         from wsi_scale.stages.extract import extract as extract_stage
 
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
-        _end(extract_stage(job, load(config, assignments, device), scheduler), record_only=record_only)
+        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        _end(job, extract_stage(job, load(config, assignments, device), scheduler), record_only=record_only)
 
 
 def export(
@@ -202,8 +209,30 @@ def export(
     typer.echo(f"wrote {anndata}")
 
 
-def _end(record: "Record", *, record_only: bool) -> None:
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+def _warn_of(job: "SlideJob") -> None:
+    """Print what is odd about a slide that could be read, as its slide.json has it."""
+    from wsi_scale.artifacts.slide_info import NAME, read_slide_info
+    from wsi_scale.slides.metadata import SlideInfo
+
+    if not (job.folder / NAME).exists():
+        return
+    info, given = SlideInfo.from_dict(read_slide_info(job.folder)), job.row.mpp
+    if info.status != "ok":
+        return
+    _warn(info.warnings)
+    if given is not None and (info.mpp, info.mpp_source) != (given, "override"):
+        _warn([f"--mpp {given:g} plays no part: `wsi-scale inspect` was not given it; run that again with --mpp"])
+
+
+def _end(job: "SlideJob", record: "Record", *, record_only: bool) -> None:
     """Print what became of a stage; a failure exits 1 unless it only need be recorded."""
+    if record.stage == "inspect" or job.row.mpp is not None:
+        _warn_of(job)
     if record.status == "failed":
         typer.echo(f"error: {record.reason}", err=True)
         raise typer.Exit(0 if record_only else 1)

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from wsi_scale.config.faults import describe
 from wsi_scale.config.models import Config
+from wsi_scale.config.text import read_yaml
 from wsi_scale.errors import ConfigError
 
 
@@ -27,7 +28,7 @@ def load_config(file: Path | None = None, assignments: Sequence[str] = ()) -> Co
     ConfigError
         With every fault on one line; unknown keys name the nearest known one.
     """
-    values = _read_yaml(file) if file else {}
+    values = _read_file(file) if file else {}
     for assignment in assignments:
         _assign(values, assignment)
     return parse_config(values, str(file) if file else "configuration")
@@ -38,7 +39,7 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        faults = "; ".join(_fault(fault) for fault in error.errors())
+        faults = "; ".join(_fault(fault) for fault in error.errors(include_url=False))
         raise ConfigError(f"{source}: {faults}") from error
 
 
@@ -47,16 +48,16 @@ def dump_section(section: BaseModel) -> dict[str, Any]:
     return section.model_dump(mode="json")
 
 
-def _read_yaml(file: Path) -> dict[str, Any]:
+def _read_file(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        content = read_yaml(file.read_bytes())
     except OSError as error:
         raise ConfigError(f"cannot read configuration {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
+    except ValueError as error:
+        raise ConfigError(f"{file} is not YAML: {error}") from error
+    if content is not None and not isinstance(content, dict):
         raise ConfigError(f"{file} must hold keys and values, not {type(content).__name__}")
-    return content
+    return content or {}
 
 
 def _assign(values: dict[str, Any], assignment: str) -> None:
@@ -64,9 +65,9 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
     if not equals or not name.strip():
         raise ConfigError(f"--set {assignment!r}: write section.key=value")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {assignment!r}: the value is not YAML") from error
+        value = read_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {assignment!r}: the value is not YAML ({error})") from error
     *sections, key = name.strip().split(".")
     place = values
     for section in sections:
@@ -80,14 +81,12 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
 
 def _fault(fault: Any) -> str:
     where = [str(part) for part in fault["loc"]]
-    name = ".".join(where)
-    if fault["type"] == "extra_forbidden":
-        known = _known_keys(where[:-1])
-        near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.4)
-        hint = f"; did you mean {'.'.join([*where[:-1], near[0]])}?" if near else f"; known: {', '.join(known)}"
-        return f"unknown key {name}{hint}"
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{name}: {message} (got {fault['input']!r})" if name else message
+    if fault["type"] != "extra_forbidden":
+        return describe(fault)
+    known = _known_keys(where[:-1])
+    near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.4)
+    hint = f"; did you mean {'.'.join([*where[:-1], near[0]])}?" if near else f"; known: {', '.join(known)}"
+    return f"unknown key {'.'.join(where)}{hint}"
 
 
 def _known_keys(sections: Sequence[str]) -> list[str]:

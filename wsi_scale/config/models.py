@@ -1,10 +1,14 @@
 """What a user can configure: one frozen model per stage, every key with its unit and its default."""
 
+import os
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -17,16 +21,49 @@ from pydantic import (
 MAX_IMAGE_MPX = 300
 
 
-class Section(BaseModel):
-    """Base of all sections: frozen, and unknown keys are errors."""
+#: Bytes of a file's name, and of its path, that systems allow.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+def _as_written(value: Any) -> Any:
+    """Give a text back that YAML (Snakemake's, whose values come parsed) took for an integer or a date."""
+    if isinstance(value, bool | float):
+        raise ValueError("YAML took this for no text; write it in quotes, or a path with ./ before it")
+    if type(value) in (int, date):
+        return str(value)
+    if isinstance(value, str) and not _can_name(value):
+        raise ValueError(
+            "Input should be a text of one character at least, with no null byte, as long as a name can be"
+        )
+    return value
+
+
+def _can_name(text: str) -> bool:
+    """Whether a text can be the path of a file, as far as its characters go."""
+    longest = max(len(os.fsencode(part)) for part in text.split("/"))
+    return 0 < len(text) <= _LONGEST_PATH and longest <= _LONGEST_NAME and "\0" not in text
+
+
+Text = Annotated[str, BeforeValidator(_as_written)]
+File = Annotated[Path, BeforeValidator(_as_written)]
+#: µm per pixel that a tile or a rung can have.
+Mpp = Annotated[float, Field(ge=0.05, le=50)]
+#: What every generator of random numbers takes.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+#: Processes or threads on one machine.
+Workers = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys are errors, and so are NaN and infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class SlidesConfig(Section):
     """Which slides."""
 
-    path: Path | None = None
+    path: File | None = None
     """A folder (searched recursively), a sample sheet (.tsv, .csv), or one slide."""
     mpp: Literal["metadata", "estimate"] = "metadata"
     """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
@@ -41,7 +78,7 @@ class TissueConfig(Section):
 
     method: Literal["auto", "none"] = "auto"
     """auto: found on a thumbnail; none: everything counts as tissue."""
-    mask: str | None = None
+    mask: Text | None = None
     """The user's own mask image; "{slide_id}" in it is replaced by the slide's id. Non-zero is tissue."""
     thumbnail_px: PositiveInt = Field(default=2048, ge=256, le=8192)
     """Longer side of the thumbnail, pixels."""
@@ -52,7 +89,7 @@ class TilingConfig(Section):
 
     tile_px: PositiveInt = Field(default=224, ge=64, le=2048)
     """Side of a tile, pixels."""
-    mpp: PositiveFloat = Field(default=0.5, ge=0.05, le=50)
+    mpp: Mpp = 0.5
     """µm per pixel of a tile."""
     overlap_px: int = Field(default=0, ge=0)
     """Pixels that neighbouring tiles share."""
@@ -78,11 +115,11 @@ class SearchConfig(Section):
 
     method: Literal["covariant", "published"] = "covariant"
     """covariant: calibrated channels on a geometric ladder; published: Penkin et al. 2022 as their demo runs it."""
-    layers: tuple[str, ...] | None = None
+    layers: tuple[Text, ...] | None = None
     """Layers whose responses are read; by default the network's own choice."""
-    finest_mpp: PositiveFloat = 0.25
+    finest_mpp: Mpp = 0.25
     """µm per pixel of the ladder's finest rung."""
-    coarsest_mpp: PositiveFloat = 4.0
+    coarsest_mpp: Mpp = 4.0
     """µm per pixel that the ladder reaches at most."""
     rungs_per_octave: PositiveInt = Field(default=3, le=8)
     """Rungs for each doubling of the mpp."""
@@ -99,7 +136,7 @@ class CalibrationConfig(Section):
 
     scenes: int = Field(default=64, ge=16, le=1024)
     """How many scenes are drawn."""
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
     """Seed of the scenes."""
 
 
@@ -119,9 +156,9 @@ class MapConfig(Section):
 class FeaturesConfig(Section):
     """Features at several magnifications."""
 
-    layer: str | None = None
+    layer: Text | None = None
     """Layer that is averaged over space; by default the network's own choice."""
-    mpps: tuple[PositiveFloat, ...] = (0.5, 1.0, 2.0)
+    mpps: tuple[Mpp, ...] = (0.5, 1.0, 2.0)
     """µm per pixel of the fields around each tile's centre."""
     optimal: bool = True
     """Whether each tile is also seen at its own optimal mpp."""
@@ -130,7 +167,7 @@ class FeaturesConfig(Section):
 class MagnificationConfig(Section):
     """The regressor of µm per pixel."""
 
-    regressor: Path | None = None
+    regressor: File | None = None
     """A regressor file; by default the cohort's own where it can be fitted, else the one shipped."""
     tiles_per_slide: PositiveInt = Field(default=24, le=1000)
     """Positions that `predict` looks at."""
@@ -138,7 +175,7 @@ class MagnificationConfig(Section):
     """Tiles drawn from each slide to fit a cohort's regressor."""
     coverage: float = Field(default=0.9, gt=0.5, lt=1)
     """Share of slides whose true mpp the interval should hold."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of positions and of drawn magnifications."""
 
 
@@ -149,9 +186,9 @@ class ExecutionConfig(Section):
     """auto takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto takes bfloat16 where the hardware has it in silicon."""
-    workers: PositiveInt | None = None
+    workers: Workers | None = None
     """Blocks computed at a time on this machine; by default the cores, or 4 on a GPU: reading overlaps computing."""
-    threads: PositiveInt = 1
+    threads: Workers = 1
     """Threads of one worker's network passes."""
     block_tiles: PositiveInt = Field(default=8, le=4096)
     """Tiles in one block, the unit of work."""
@@ -162,19 +199,19 @@ class ExecutionConfig(Section):
 class TrainingConfig(Section):
     """How the embedded network is trained."""
 
-    fields: tuple[Path, ...] = ()
+    fields: tuple[File, ...] = ()
     """Tables (.tsv) of images with columns file, case, stain, mpp; files beside them."""
-    kept_out: Path | None = None
+    kept_out: File | None = None
     """Table of cases that are never trained on (column case)."""
-    stain: str | None = None
+    stain: Text | None = None
     """Only fields of this stain; null for all."""
-    teacher: str | None = None
+    teacher: Text | None = None
     """A pretrained network whose pooled responses are learnt beside the mpp; null for none."""
-    teacher_layers: tuple[str, ...] = ("C2_2", "C3_4", "C4_2")
+    teacher_layers: tuple[Text, ...] = ("C2_2", "C3_4", "C4_2")
     """Its layers."""
     teacher_tiles: PositiveInt = 6000
     """Tiles that the teacher is asked about, once."""
-    lessons: Path | None = None
+    lessons: File | None = None
     """File of those tiles and the teacher's responses, made where it is not there; by default beside the checkpoint."""
     mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.18, 4.5)
     """µm per pixel that training tiles are drawn from, log-uniformly."""
@@ -200,19 +237,19 @@ class TrainingConfig(Section):
     """Epochs without a better validation before training stops."""
     validation_share: float = Field(default=0.08, gt=0, lt=0.5)
     """Share of the training cases that early stopping looks at."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of everything random."""
 
 
 class TransferConfig(Section):
     """Making a network smaller for a task, and tuning it: `prune channels`, `prune basis`, `finetune`."""
 
-    data: Path | None = None
+    data: File | None = None
     """Folder with a folder of images for each class, or a table (.tsv, .csv) of file and label, or of fields of known
     mpp (file, case, stain, mpp)."""
-    kept_out: Path | None = None
+    kept_out: File | None = None
     """Table of cases (column case) whose fields play no part."""
-    stain: str | None = "H&E"
+    stain: Text | None = "H&E"
     """Only fields of this stain; null for all."""
     tiles: PositiveInt = Field(default=600, ge=30)
     """Tiles drawn from fields to train on; as many to test, a third to validate."""
@@ -244,16 +281,16 @@ class TransferConfig(Section):
     """Statistics of batch norms in tuned blocks: kept, or learnt from the batches; in frozen blocks always kept."""
     patience: PositiveInt = 5
     """Epochs without a better validation before `finetune` stops."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of training; splits and drawn tiles stay the same, so that no image that trained tests the next."""
 
 
 class DemoConfig(Section):
     """The demo's own slides."""
 
-    folder: Path | None = None
+    folder: File | None = None
     """Where demo slides are made; null where the slides are the user's."""
-    seed: int = Field(default=7, ge=0)
+    seed: Seed = 7
     """Seed of the demo slides."""
 
 
@@ -261,11 +298,11 @@ class Config(Section):
     """Everything that a user can configure."""
 
     slides: SlidesConfig = SlidesConfig()
-    results: Path = Path("results")
+    results: File = Path("results")
     """Folder of the results."""
-    network: str = "embedded"
+    network: Text = "embedded"
     """A network by name (embedded, vgg19, vgg16, squeezenet1_1, resnet50, inception_v3) or a network file."""
-    weights: Path | None = None
+    weights: File | None = None
     """A weights file for the named network; by default it is looked for (see `wsi-scale weights`)."""
     tissue: TissueConfig = TissueConfig()
     tiling: TilingConfig = TilingConfig()
@@ -282,4 +319,12 @@ class Config(Section):
     @field_validator("slides", mode="before")
     @classmethod
     def _a_path_stands_for_the_section(cls, value: Any) -> Any:
-        return {"path": value} if isinstance(value, str | Path) else value
+        return value if isinstance(value, Mapping | SlidesConfig) else {"path": value}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_section_without_keys_is_the_default(cls, values: Any) -> Any:
+        # Of a section whose keys are all commented out, the name is left.
+        sections = [name for name, field in cls.model_fields.items() if isinstance(field.default, Section)]
+        empty = [name for name in sections if isinstance(values, dict) and name in values and values[name] is None]
+        return {key: values[key] for key in values if key not in empty} if empty else values

@@ -8,6 +8,8 @@ from filelock import FileLock, Timeout
 
 from wsi_scale.errors import ArtifactError, BusyError
 
+#: Name of the lock; a folder that has it holds results of this program.
+LOCK = ".wsi-scale.lock"
 #: Seconds that a stage waits for another process before it gives up.
 PATIENCE_S = 3600.0
 
@@ -32,7 +34,7 @@ def folder_lock(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        lock = FileLock(folder / LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:

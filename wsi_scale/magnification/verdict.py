@@ -1,15 +1,48 @@
-"""What an audit says of a slide: whether its header agrees with its look."""
+"""What an audit says of a slide: whether the µm per pixel that is claimed agrees with its look."""
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
-Flag = Literal["none", "missing", "implausible", "off_2x", "off_10x", "mixed"]
+from wsi_scale.artifacts.audit import Flag
 
-#: Header and estimate further apart than this (octaves, and outside the interval) are flagged: halfway to 2x.
+#: Claim and estimate further apart than this (octaves, and outside the interval) are flagged: halfway to 2x.
 OFF_OCTAVES = 0.5
-#: From here on the header is closer to off by 10 than by 2 (octaves: the mean of log2 2 and log2 10).
+#: From here on the claim is closer to off by 10 than by 2 (octaves: the mean of log2 2 and log2 10).
 OFF_10X_OCTAVES = (1 + math.log2(10)) / 2
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A µm per pixel, and who claims it.
+
+    Attributes
+    ----------
+    mpp
+        µm per pixel of level 0.
+    usable
+        Whether it is within 0.05–50 µm/px.
+    given
+        Whether a user gave it; else the header says it.
+    header_mpp
+        What the header says where a user gave another one; None if nothing.
+    """
+
+    mpp: float
+    usable: bool
+    given: bool = False
+    header_mpp: float | None = None
+
+    def __str__(self) -> str:
+        """Say who says what.
+
+        >>> str(Claim(0.25, True)), str(Claim(0.25, True, given=True, header_mpp=0.499))
+        ('header says 0.25 µm/px', 'you gave 0.25 µm/px (the header says 0.499)')
+        """
+        said = _digits(self.mpp)
+        if not self.given:
+            return f"header says {said} µm/px"
+        header = "nothing" if self.header_mpp is None else _digits(self.header_mpp)
+        return f"you gave {said} µm/px (the header says {'the same' if header == said else header})"
 
 
 @dataclass(frozen=True)
@@ -21,8 +54,7 @@ class Verdict:
 
 
 def judge(
-    claimed_mpp: float | None,
-    usable: bool,
+    claim: Claim | None,
     estimate: tuple[float, float, float] | None,
     *,
     mixed: str = "",
@@ -32,10 +64,8 @@ def judge(
 
     Parameters
     ----------
-    claimed_mpp
-        µm per pixel that metadata or an override claims; None where nothing does.
-    usable
-        Whether the claim is within 0.05–50 µm/px.
+    claim
+        What a user gave or the header says; None where nobody says anything.
     estimate
         (mpp, low, high) read from the pixels; None where the estimator abstains.
     mixed
@@ -46,17 +76,21 @@ def judge(
     because = f" ({no_estimate})" if no_estimate else ""
     quoted = f"pixels look like {estimate[0]:.3g} µm/px ({estimate[1]:.3g}–{estimate[2]:.3g})" if estimate else ""
     ending = f"; {quoted}" if estimate else f"; no estimate{because}" if no_estimate else ""
-    if claimed_mpp is None:
+    if claim is None:
         return Verdict("missing", f"no mpp in the header{ending}")
-    if not usable:
-        return Verdict("implausible", f"header says {claimed_mpp:.6g} µm/px{ending}")
+    if not claim.usable:
+        return Verdict("implausible", f"{claim}{ending}")
     if mixed:
-        return Verdict("mixed", f"header says {claimed_mpp:.4g} µm/px, but {mixed}")
+        return Verdict("mixed", f"{claim}, but {mixed}")
     if estimate is None:
-        return Verdict("none", f"header says {claimed_mpp:.4g} µm/px; no estimate to hold against it{because}")
+        return Verdict("no_estimate", f"{claim}; no estimate to hold against it{because}")
     mpp, low, high = estimate
-    distance = math.log2(claimed_mpp / mpp)
-    if low <= claimed_mpp <= high or abs(distance) < OFF_OCTAVES:
-        return Verdict("none", f"header says {claimed_mpp:.4g} µm/px; {quoted}")
+    distance = math.log2(claim.mpp / mpp)
+    if low <= claim.mpp <= high or abs(distance) < OFF_OCTAVES:
+        return Verdict("agrees", f"{claim}; {quoted}")
     flag: Flag = "off_10x" if abs(distance) > OFF_10X_OCTAVES else "off_2x"
-    return Verdict(flag, f"header says {claimed_mpp:.4g} µm/px, but {quoted}")
+    return Verdict(flag, f"{claim}, but {quoted}")
+
+
+def _digits(mpp: float) -> str:
+    return f"{mpp:.4g}" if mpp < 1e4 else f"{mpp:.0f}"

@@ -107,7 +107,7 @@ def plan_from_json(steps: Iterable[Any]) -> tuple[Step, ...]:
     """
     plan: list[Step] = []
     for step in steps:
-        if isinstance(step, list):
+        if isinstance(step, list | tuple):
             plan.append(Conv(*(int(value) for value in step)))
         elif step == "M" or (isinstance(step, int) and step > 0):
             plan.append(step)

@@ -5,19 +5,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field, PositiveInt
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.errors import WeightsError
+from wsi_scale.artifacts.documents import STRICT, check_document
+from wsi_scale.errors import ArtifactError, WeightsError
 from wsi_scale.networks.architectures import Architecture, architecture, chain_architecture
 from wsi_scale.networks.chain import Step, plan_as_json, plan_from_json
 
 _KEY = "wsi_scale_network"
 _FORMAT = 1
+_WHAT = "network file of wsi_scale"
+
+#: Channels, or pixels of a kernel or stride; a plan with more is damaged.
+_Extent = Annotated[int, Field(gt=0, le=1 << 16)]
+
+
+@dataclass(frozen=True)
+class _Format:
+    """The key that stands in a header of every format."""
+
+    format: PositiveInt
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The keys of a header of this format."""
+
+    __pydantic_config__ = STRICT
+
+    format: Literal[1]
+    name: str
+    plan: Annotated[list[_Extent | Literal["M"] | tuple[_Extent, _Extent, _Extent]], Field(min_length=1)] | None
+    search_layers: list[str]
+    feature_layer: str
+    provenance: dict[str, Any]
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +76,19 @@ class NetworkFile:
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture that the file describes; what lies behind the feature layer of a cut is not there."""
+        """The architecture that the file describes; what lies behind the feature layer of a cut is not there.
+
+        Raises
+        ------
+        WeightsError
+            It has none of the layers that the file names.
+        """
         if self.plan is not None:
             chain = chain_architecture(self.name, self.plan, self.search_layers, self.feature_layer)
+            self._check_layers(chain)
             return replace(chain, own_shapes=True)
         whole = architecture(self.base or self.name)
+        self._check_layers(whole)
         order = list(whole.nodes)
         kept = order[: order.index(self.feature_layer) + 1]
         return replace(
@@ -66,6 +102,10 @@ class NetworkFile:
             base=whole.name,
             own_shapes=True,
         )
+
+    def _check_layers(self, known: Architecture) -> None:
+        if missing := [name for name in (self.feature_layer, *self.search_layers) if name not in known.nodes]:
+            raise WeightsError(f"the network file of {self.name} names {missing[0]}, a layer that is not there")
 
 
 def embedded_path() -> Path:
@@ -106,25 +146,31 @@ def read_network_file(path: Path) -> tuple[NetworkFile, dict[str, torch.Tensor]]
     """
     try:
         with safe_open(path, "pt") as stored:
-            content = json.loads((stored.metadata() or {})[_KEY])
+            text = (stored.metadata() or {}).get(_KEY)
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
-        return _header(content, path), state
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"cannot read network file {path}: {error}; fetch or make it again") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path} is no network file of wsi_scale; for plain weights use network=NAME weights={path}"
-        ) from error
+    if text is None:
+        raise WeightsError(f"{path} is no {_WHAT}; {_remedy(path)}")
+    try:
+        return _header(text, path), state
+    except ArtifactError as error:
+        raise WeightsError(str(error)) from error
 
 
-def _header(content: Mapping[str, Any], path: Path) -> NetworkFile:
-    if content["format"] != _FORMAT:
-        raise WeightsError(f"{path} is of format {content['format']}; this version reads format {_FORMAT}")
+def _remedy(path: Path) -> str:
+    return f"for plain weights use network=NAME weights={path}"
+
+
+def _header(text: str, path: Path) -> NetworkFile:
+    if (found := check_document(text, _Format, str(path), _WHAT, _remedy(path)).format) != _FORMAT:
+        raise WeightsError(f"{path} is of format {found}; this version reads format {_FORMAT}")
+    header = check_document(text, _Header, str(path), _WHAT, _remedy(path))
     return NetworkFile(
-        content["name"],
-        None if content["plan"] is None else plan_from_json(content["plan"]),
-        tuple(content["search_layers"]),
-        content["feature_layer"],
-        content["provenance"],
-        content.get("base"),
+        header.name,
+        None if header.plan is None else plan_from_json(header.plan),
+        tuple(header.search_layers),
+        header.feature_layer,
+        header.provenance,
+        header.base,
     )

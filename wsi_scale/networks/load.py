@@ -1,5 +1,6 @@
 """From what a user writes (a name or a file) to a network."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ def find_network(network: str, weights: Path | None = None) -> NetworkSource:
         Its weights cannot be had.
     """
     path = embedded_path() if network == "embedded" else Path(network)
-    if network == "embedded" or path.suffix == ".safetensors" or path.is_file():
+    # Path.is_file raises where a name is longer than a file's can be.
+    if network == "embedded" or path.suffix == ".safetensors" or os.path.isfile(path):  # noqa: PTH113
         if weights is not None:
             raise ConfigError(
                 f"weights={weights}: {network} brings its own; leave weights out, or name another network"

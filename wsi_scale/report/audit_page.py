@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from wsi_scale.artifacts.audit import AuditRow
 from wsi_scale.report.images import picture
 from wsi_scale.report.pages import provenance, render
-from wsi_scale.report.words import count_text, flagged_first
+from wsi_scale.report.words import audit_counts, count_text, flagged_first
 
 #: Lengths that a scale bar may have, µm.
 BARS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -41,21 +41,17 @@ class AuditedSlide:
 
     Attributes
     ----------
-    slide_id, path
-        Of the slide.
     row
-        Its verdict; None for a slide that cannot be read.
-    problem
-        Why it cannot be read.
+        Its verdict.
     tiles
         Some of its tissue.
+    warnings
+        What is odd about the slide, one line each.
     """
 
-    slide_id: str
-    path: str
-    row: AuditRow | None
-    problem: str
-    tiles: tuple[AuditTile, ...]
+    row: AuditRow
+    tiles: tuple[AuditTile, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,15 @@ class Bar:
 
 def render_audit_page(slides: Sequence[AuditedSlide], context: Mapping[str, object]) -> str:
     """Write the page: flagged slides first, each with tiles and a scale bar by claim and by estimate."""
-    judged = [slide for slide in slides if slide.row is not None]
-    order = flagged_first([slide.row for slide in judged if slide.row is not None])
-    by_id = {slide.slide_id: slide for slide in judged}
-    flagged = sum(row.flag != "none" for row in order)
+    rows = [slide.row for slide in slides]
+    by_id = {slide.row.slide_id: slide for slide in slides}
+    order = flagged_first(rows)
     return render(
         "audit.html.j2",
-        summary=f"{count_text(len(judged), 'slide')}, {flagged} flagged",
-        slides=[(by_id[row.slide_id], _pictures(by_id[row.slide_id])) for row in order],
-        unreadable=[slide for slide in slides if slide.row is None],
+        summary=f"{count_text(len(rows), 'slide')}, {sum(row.flagged for row in rows)} flagged",
+        counts=audit_counts(rows),
+        slides=[(by_id[row.slide_id], _pictures(by_id[row.slide_id])) for row in order if row.flag != "unreadable"],
+        unreadable=[row for row in order if row.flag == "unreadable"],
         **provenance(context),
     )
 

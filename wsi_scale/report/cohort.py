@@ -19,7 +19,7 @@ class CohortView:
     Attributes
     ----------
     audit
-        One row a slide that could be judged.
+        One row a slide.
     regressor
         Header of the regressor in use (``source``, ``training``, ``coverage``, …); empty where there is none.
     """

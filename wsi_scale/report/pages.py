@@ -11,6 +11,8 @@ from wsi_scale.report.slide_section import lay_section
 from wsi_scale.report.slide_view import SlideView
 from wsi_scale.report.words import (
     STATUS_TONES,
+    audit_counts,
+    claim_words,
     count_text,
     failed_first,
     flagged_first,
@@ -71,6 +73,7 @@ def render_cohort_page(
         summary=_summary(rows),
         links=links,
         audit=flagged_first(cohort.audit),
+        audit_counts=audit_counts(cohort.audit),
         regressor=lay_regressor(cohort.regressor),
         sections=[lay_section(view, anchors[view.slide_id]) for view in embedded],
         **provenance(context),
@@ -117,6 +120,6 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.globals["tones"] = STATUS_TONES
-    environment.filters |= {"mpp": mpp_text, "count": count_text, "verdict": verdict_words}
+    environment.filters |= {"mpp": mpp_text, "count": count_text, "verdict": verdict_words, "claim": claim_words}
     environment.globals["interval"] = interval_text
     return environment

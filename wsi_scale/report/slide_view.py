@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wsi_scale.artifacts.audit import AuditRow
-from wsi_scale.artifacts.pictures import OVERLAY, THUMBNAIL, read_unreadable
+from wsi_scale.artifacts.pictures import OVERLAY, THUMBNAIL, check_picture, read_unreadable
 from wsi_scale.artifacts.prediction import Prediction, read_prediction
 from wsi_scale.artifacts.record import SLIDE_STAGES, Record, read_record
 from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map
@@ -66,7 +66,7 @@ class SlideView:
 
 
 def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: AuditRow | None = None) -> SlideView:
-    """Read what a report shows of a slide; what is missing or damaged is left out and noted.
+    """Read what a report shows of a slide; what is damaged is left out and noted, and fails the slide.
 
     Parameters
     ----------
@@ -90,20 +90,28 @@ def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: Audit
     done = {stage for stage, record in records.items() if record is not None and record.status != "failed"}
     found = {stage for stage in done if (record := records[stage]) is not None and record.status == "ok"}
     info = (tried(lambda: read_slide_info(folder)) if (folder / SLIDE_INFO).exists() else None) or {}
-    status = tried(lambda: slide_status(folder, slide_id, path or str(info.get("path", ""))))
-    pictures = [folder / name if "tile" in done and (folder / name).exists() else None for name in (THUMBNAIL, OVERLAY)]
+    shown_path = path or str(info.get("path", ""))
+    status = tried(lambda: slide_status(folder, slide_id, shown_path))
+    pictures = [
+        tried(partial(check_picture, folder / name)) if "tile" in done and (folder / name).exists() else None
+        for name in (THUMBNAIL, OVERLAY)
+    ]
+    striped = bool(pictures[1]) and tried(lambda: read_unreadable(folder)) is not None
     tiles = tried(lambda: read_tiles(folder)) if "tile" in found else None
     scale_map = tried(lambda: read_scale_map(folder)) if "search" in found else None
+    prediction = tried(lambda: read_prediction(folder)) if "predict" in found else None
+    if status is None or (notes and status.status != "failed"):
+        status = StatusRow(slide_id, shown_path, "failed", " ".join(notes[0].split()))
     return SlideView(
-        status=status or StatusRow(slide_id, path, "failed", notes[-1]),
+        status=status,
         records=tuple(record for record in records.values() if record is not None),
         info=info,
         thumbnail=pictures[0],
         overlay=pictures[1],
-        striped=bool(pictures[1]) and tried(lambda: read_unreadable(folder)) is not None,
+        striped=striped,
         tiles=tiles[0] if tiles else None,
         scale_map=scale_map[0] if scale_map else None,
-        prediction=tried(lambda: read_prediction(folder)) if "predict" in found else None,
+        prediction=prediction,
         audit=audit,
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -7,32 +7,27 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.audit import AuditRow
+from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, count_flags
 from wsi_scale.artifacts.prediction import Prediction
+from wsi_scale.slides.mpp_claim import SOURCE_NAMES
 from wsi_scale.units import is_plausible_mpp
 
 Tone = Literal["good", "doubt", "bad", "neutral"]
 
 #: An audit's flag → its colour and what it is called.
-VERDICTS: Mapping[str, tuple[Tone, str]] = {
-    "none": ("good", "agrees"),
+VERDICTS: Mapping[Flag, tuple[Tone, str]] = {
     "off_10x": ("bad", "off by about 10"),
     "off_2x": ("bad", "off by about 2"),
+    "mixed": ("bad", "mixed"),
     "implausible": ("bad", "implausible"),
     "missing": ("doubt", "missing"),
-    "mixed": ("bad", "mixed"),
+    "unreadable": ("bad", "unreadable"),
+    "no_estimate": ("neutral", "cannot tell"),
+    "agrees": ("good", "agrees"),
 }
 #: A status → its colour.
 STATUS_TONES: Mapping[str, Tone] = {"ok": "good", "empty": "neutral", "failed": "bad"}
-#: In which order an audit lists its flags.
-_FLAG_ORDER = ("off_10x", "off_2x", "mixed", "implausible", "missing", "none")
 _STATUS_ORDER = ("failed", "empty", "ok")
-_SOURCES = {
-    "override": "given by you",
-    "metadata": "from the header",
-    "tiff": "from the TIFF tags or OME-XML",
-    "estimated": "estimated from the pixels",
-}
 
 
 @dataclass(frozen=True)
@@ -101,8 +96,12 @@ def _pixel(info: Mapping[str, object]) -> str:
     mpp = info.get("mpp")
     if not isinstance(mpp, int | float):
         return "µm per pixel unknown"
+    source, header = str(info.get("mpp_source")), info.get("header_mpp")
+    said = SOURCE_NAMES.get(source, "source unknown")
+    if source in ("override", "estimated"):
+        said += f"; the header says {header:.4g}" if isinstance(header, int | float) else "; the header says nothing"
     unused = "" if is_plausible_mpp(float(mpp)) else ", not used"
-    return f"{mpp:.4g} µm/px ({_SOURCES.get(str(info.get('mpp_source')), 'source unknown')}{unused})"
+    return f"{mpp:.4g} µm/px ({said}{unused})"
 
 
 def prediction_words(prediction: Prediction) -> str:
@@ -123,15 +122,28 @@ def by_downsample(prediction: Prediction) -> list[tuple[str, str]]:
 
 
 def verdict_words(row: AuditRow) -> tuple[Tone, str]:
-    """Colour and name of a verdict; where there is no estimate, nothing agrees with anything."""
-    if row.flag == "none" and row.mpp is None:
-        return "neutral", "cannot tell"
-    return VERDICTS.get(row.flag, ("neutral", row.flag))
+    """Colour and name of a verdict."""
+    return VERDICTS[row.flag]
+
+
+def claim_words(row: AuditRow) -> str:
+    """Say whose claim is judged and, where a user gave it, what the header says."""
+    if row.claimed_mpp is None:
+        return ""
+    said = SOURCE_NAMES.get(row.mpp_source, "source unknown")
+    if row.mpp_source != "override":
+        return said
+    return f"{said}; the header says {'nothing' if row.header_mpp is None else mpp_text(row.header_mpp)}"
+
+
+def audit_counts(rows: Sequence[AuditRow]) -> list[tuple[Tone, str, int]]:
+    """(colour, name, number of slides) of each verdict that occurs; the numbers add up to all slides."""
+    return [(*VERDICTS[flag], count) for flag, count in count_flags(rows).items()]
 
 
 def flagged_first(rows: Sequence[AuditRow]) -> list[AuditRow]:
     """Order an audit's rows by how much they want to be looked at."""
-    return sorted(rows, key=lambda row: _rank(_FLAG_ORDER, row.flag))
+    return sorted(rows, key=lambda row: FLAGS.index(row.flag))
 
 
 def _rank(order: Sequence[str], name: str) -> int:

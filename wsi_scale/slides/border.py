@@ -5,6 +5,7 @@ RecursionError, MemoryError. Whatever leaves a reader is a SlideError with one l
 behind it nobody lists a library's exceptions.
 """
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,27 @@ def opening(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:  # gone, locked, a share that went away: no damage
             raise SlideError(f"{path}: cannot be read ({reason_of(error)})") from error
         raise SlideError(f"{path}: cannot be opened ({reason_of(error)}); {AGAIN}") from error
+
+
+def check_place(path: Path) -> None:
+    """Make sure that a file or folder is there, without opening it: a pipe would block, a device never end.
+
+    Raises
+    ------
+    SlideError
+        There is none, or it is a pipe, a device or a socket.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        if path.is_symlink():
+            raise SlideError(
+                f"{path}: it is a link to {path.readlink()}, which cannot be read ({reason_of(error)}); "
+                "bring that place back or remove the link"
+            ) from error
+        raise SlideError(f"{path}: cannot be read ({reason_of(error)}); check the path") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise SlideError(f"{path}: a pipe, device or socket is no slide; give a file or a folder")
 
 
 @contextmanager

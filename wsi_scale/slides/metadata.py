@@ -4,29 +4,29 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
-from wsi_scale.errors import ArtifactError, MppError, SlideError
+from pydantic import model_validator
+
+from wsi_scale.artifacts.documents import STRICT
+from wsi_scale.artifacts.slide_info import slide_info_of
+from wsi_scale.errors import MppError, SlideError
+from wsi_scale.slides.mpp_claim import SOURCE_NAMES, Authority, MppClaim, MppSource, believed
+from wsi_scale.slides.mpp_warnings import (
+    HOW_TO_GIVE_MPP,
+    MISSING,
+    PLAUSIBLE_RANGE,
+    MppDoubt,
+    about_claims,
+    about_mpp,
+    about_override,
+)
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.slide import Slide
-from wsi_scale.units import (
-    PLAUSIBLE_MPP,
-    POWER_TOLERANCE,
-    agrees_with_power,
-    is_plausible_mpp,
-    mpp_from_power,
-)
+from wsi_scale.units import is_plausible_mpp
 
-MppSource = Literal["override", "metadata", "tiff", "estimated", "missing"]
-
-#: How a user gives what the slide does not say.
-HOW_TO_GIVE_MPP = "give it with --mpp or in the sheet's mpp column"
-
-#: Relative difference from which x and y, or header and override, count as different.
-_DIFFERENT = 0.01
-
-#: Warnings about µm per pixel begin with this word; a slide that has one is not trusted.
-_ABOUT_MPP = "mpp"
+#: No side of a slide is as long as this, pixels.
+_MOST_PX = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,20 @@ class SlideInfo:
     mpp_x, mpp_y
         µm per pixel along each axis.
     mpp_source
-        ``override``, ``metadata`` (OpenSlide), ``tiff`` (tags or OME-XML), ``estimated`` or ``missing``.
+        ``override``, ``metadata`` (the scanner's own), ``ome`` (OME-XML), ``tiff`` (resolution tags),
+        ``estimated`` or ``missing``.
+    mpp_doubts
+        Why the µm per pixel is nothing to learn from: ``axes`` (x and y differ), ``objective`` (far off what it
+        suggests), ``sources`` (the file says two things).
+    header_mpp, header_source
+        What the file itself says and who in it, whatever outranks or replaces it; None and ``missing`` if nothing.
     status
         ``ok`` or ``unreadable``; the reason is then the first warning.
     warnings
         One line each.
     """
+
+    __pydantic_config__ = STRICT
 
     slide_id: str
     path: str
@@ -70,6 +78,9 @@ class SlideInfo:
     mpp_x: float | None
     mpp_y: float | None
     mpp_source: MppSource
+    mpp_doubts: tuple[MppDoubt, ...]
+    header_mpp: float | None
+    header_source: MppSource
     status: Literal["ok", "unreadable"]
     warnings: tuple[str, ...]
 
@@ -85,13 +96,18 @@ class SlideInfo:
         Raises
         ------
         ArtifactError
-            The keys are others.
+            The keys are others, or of other types.
         """
-        parts = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        try:
-            return cls(**parts)  # type: ignore[arg-type]  # the keys are the fields
-        except TypeError as error:
-            raise ArtifactError(f"slide.json lacks keys of a slide ({error}); run `wsi-scale inspect` again") from error
+        return slide_info_of(values, cls)
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        """Check what a file says beyond the types of its keys."""
+        if self.status == "unreadable" and not self.warnings:
+            raise ValueError("an unreadable slide has its reason as first warning")
+        if self.status == "ok" and not (0 < self.width < _MOST_PX and 0 < self.height < _MOST_PX):
+            raise ValueError(f"width × height cannot be {self.width} × {self.height} px")
+        return self
 
     @property
     def usable_mpp(self) -> tuple[float, float] | None:
@@ -109,8 +125,7 @@ class SlideInfo:
             return False
         if self.mpp_source == "override":
             return True
-        doubted = any(warning.startswith(_ABOUT_MPP) for warning in self.warnings)
-        return self.mpp_source in ("metadata", "tiff") and not doubted
+        return self.mpp_source in get_args(Authority) and not self.mpp_doubts
 
 
 def inspect_slide(path: Path, slide_id: str, override_mpp: float | None = None) -> SlideInfo:
@@ -130,21 +145,10 @@ def inspect_slide(path: Path, slide_id: str, override_mpp: float | None = None) 
             return describe_slide(slide, slide_id, str(path), override_mpp)
     except SlideError as error:
         return SlideInfo(
-            slide_id,
-            str(path),
-            None,
-            0,
-            0,
-            0,
-            (),
-            None,
-            None,
-            None,
-            None,
-            "missing",
-            "unreadable",
-            (str(error),),
-        )
+            slide_id=slide_id, path=str(path), vendor=None, width=0, height=0, level_count=0, level_downsamples=(),
+            objective_power=None, mpp=None, mpp_x=None, mpp_y=None, mpp_source="missing", mpp_doubts=(),
+            header_mpp=None, header_source="missing", status="unreadable", warnings=(str(error),),
+        )  # fmt: skip
 
 
 def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float | None) -> SlideInfo:
@@ -160,13 +164,17 @@ def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float |
         µm per pixel of level 0 that outranks the file's.
     """
     power = _positive(slide.properties.get("openslide.objective-power"))
-    mpp_xy, source = _header_mpp(slide)
-    warnings = [*slide.warnings]
-    if override_mpp is not None:
-        warnings += _contradiction(override_mpp, mpp_xy, source)
+    claims = _claims(slide)
+    header = believed(claims)
+    header_source: MppSource = header.authority if header else "missing"
+    mpp_xy, source = (header.x, header.y) if header else None, header_source
+    if override_mpp is None:
+        said = about_claims(claims)
+    else:
+        said = about_override(override_mpp, header)
         mpp_xy, source = (override_mpp, override_mpp), "override"
-    warnings += _mpp_warnings(mpp_xy, source, power)
-    finite = mpp_xy if mpp_xy and all(math.isfinite(value) for value in mpp_xy) else None
+    said += about_mpp(mpp_xy, source, power)
+    finite = mpp_xy if mpp_xy and all(map(math.isfinite, mpp_xy)) else None
     return SlideInfo(
         slide_id=slide_id,
         path=path,
@@ -180,8 +188,11 @@ def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float |
         mpp_x=finite[0] if finite else None,
         mpp_y=finite[1] if finite else None,
         mpp_source=source,
+        mpp_doubts=tuple(warning.doubt for warning in said if warning.doubt),
+        header_mpp=header.mean if header and math.isfinite(header.mean) else None,
+        header_source=header_source,
         status="ok",
-        warnings=tuple(warnings),
+        warnings=(*slide.warnings, *(warning.text for warning in said)),
     )
 
 
@@ -194,7 +205,7 @@ def with_estimated_mpp(info: SlideInfo, estimate: tuple[float, float, float]) ->
         (mpp, low, high), µm per pixel of level 0.
     """
     mpp, low, high = estimate
-    kept = tuple(warning for warning in info.warnings if not warning.startswith("mpp is missing"))
+    kept = tuple(warning for warning in info.warnings if warning != MISSING)
     said = f"mpp is estimated from the pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
     return replace(info, mpp=mpp, mpp_x=mpp, mpp_y=mpp, mpp_source="estimated", warnings=(*kept, said))
 
@@ -212,25 +223,35 @@ def require_mpp(info: SlideInfo) -> tuple[float, float]:
     if info.mpp is None:
         raise MppError(f"{info.slide_id}: the slide has no usable µm per pixel (mpp); {HOW_TO_GIVE_MPP}")
     raise MppError(
-        f"{info.slide_id}: {info.mpp:.4g} µm/px ({info.mpp_source}) lies outside "
-        f"{PLAUSIBLE_MPP[0]:g}–{PLAUSIBLE_MPP[1]:g} and is not used; {HOW_TO_GIVE_MPP}"
+        f"{info.slide_id}: {info.mpp:.4g} µm/px ({SOURCE_NAMES[info.mpp_source]}) lies outside {PLAUSIBLE_RANGE} "
+        f"and is not used; {HOW_TO_GIVE_MPP}"
     )
 
 
-def _header_mpp(slide: Slide) -> tuple[tuple[float, float] | None, MppSource]:
-    """µm per pixel of the file itself, from the highest authority that has one."""
-    reported = _pair(slide.properties.get("openslide.mpp-x"), slide.properties.get("openslide.mpp-y"))
-    if reported:
-        return reported, "metadata"
+def _claims(slide: Slide) -> list[MppClaim]:
+    """Gather what the file itself says of level 0, one claim for each authority, the highest first."""
+    reported = _reported(slide.properties, slide.width, slide.height)
+    claims = [MppClaim("metadata", *reported)] if reported else []
     from wsi_scale.slides.tiff_header import is_tiff
 
     if slide.path.is_file() and is_tiff(slide.path):
-        from wsi_scale.slides.tiff_mpp import read_tiff_mpp
+        from wsi_scale.slides.tiff_mpp import read_tiff_claims
 
-        tagged = read_tiff_mpp(slide.path)
-        if tagged:
-            return tagged, "tiff"
-    return None, "missing"
+        known = {claim.authority for claim in claims}
+        tagged = read_tiff_claims(slide.path, (slide.width, slide.height))
+        claims += [claim for claim in tagged if claim.authority not in known]
+    return claims
+
+
+def _reported(properties: Mapping[str, str], width: int, height: int) -> tuple[float, float] | None:
+    """Read what OpenSlide found in the scanner's own metadata, if it means the image that is level 0."""
+    # Of a generic TIFF it reports the first directory's resolution tags, whatever image that holds.
+    if properties.get("openslide.vendor") == "generic-tiff":
+        return None
+    for side, own in (("width", width), ("height", height)):
+        if properties.get(f"openslide.level[0].{side}", str(own)) != str(own):  # a larger image was found
+            return None
+    return _pair(properties.get("openslide.mpp-x"), properties.get("openslide.mpp-y"))
 
 
 def _pair(x: str | None, y: str | None) -> tuple[float, float] | None:
@@ -250,32 +271,3 @@ def _number(text: str | None) -> float | None:
 def _positive(text: str | None) -> float | None:
     value = _number(text)
     return value if value is not None and math.isfinite(value) and value > 0 else None
-
-
-def _contradiction(override: float, header: tuple[float, float] | None, source: MppSource) -> list[str]:
-    if header is None:
-        return []
-    mean = (header[0] + header[1]) / 2
-    if math.isfinite(mean) and abs(override - mean) <= _DIFFERENT * mean:
-        return []
-    return [f"mpp {override:.4g} µm/px as given contradicts {mean:.4g} in the file ({source}); the given one is used"]
-
-
-def _mpp_warnings(mpp_xy: tuple[float, float] | None, source: MppSource, power: float | None) -> list[str]:
-    """Everything that is wrong with µm per pixel, one line each."""
-    if mpp_xy is None:
-        return [f"mpp is missing; {HOW_TO_GIVE_MPP}"]
-    x, y = mpp_xy
-    mean = (x + y) / 2
-    if not (is_plausible_mpp(x) and is_plausible_mpp(y)):
-        low, high = PLAUSIBLE_MPP
-        return [f"mpp {mean:.4g} µm/px ({source}) lies outside {low:g}–{high:g} and is not used; {HOW_TO_GIVE_MPP}"]
-    warnings = []
-    if abs(x - y) > _DIFFERENT * mean:
-        warnings.append(f"mpp differs along x ({x:.4g}) and y ({y:.4g} µm/px); each axis is read at its own")
-    if power is not None and not agrees_with_power(mean, power):
-        warnings.append(
-            f"mpp {mean:.4g} µm/px ({source}) is more than {POWER_TOLERANCE} times off the "
-            f"{mpp_from_power(power):.4g} that objective {power:g}x suggests; not trusted for training"
-        )
-    return warnings

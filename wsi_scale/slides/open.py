@@ -1,29 +1,25 @@
 """The one door to slides: which library reads which file."""
 
-import re
 from pathlib import Path
 
 from wsi_scale.config.models import MAX_IMAGE_MPX
 from wsi_scale.errors import SlideError
-from wsi_scale.slides.border import opening
+from wsi_scale.slides.border import check_place, opening
+from wsi_scale.slides.dicom import dicom_files, series_of
 from wsi_scale.slides.slide import Slide
-
-#: How far into a DICOM file its series may be named.
-_DICOM_HEAD_BYTES = 1 << 18
-_SERIES = re.compile(rb"\x20\x00\x0e\x00UI(?P<length>..)(?P<uid>[0-9.]{1,64})", re.DOTALL)
 
 
 def open_slide(path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> Slide:
     """Open a slide.
 
     The largest image in a file is the slide. OpenSlide reads what it knows; tifffile reads TIFFs that OpenSlide
-    cannot decode or of which it misses the largest image or some levels; Pillow reads PNG and JPEG. A folder of
-    DICOM files is one slide: the series whose level 0 is largest.
+    cannot decode or of which it misses the largest image or some levels; Pillow reads PNG and JPEG. Of a folder of
+    DICOM files the series whose level 0 is largest is read, of a DICOM file its own series.
 
     Parameters
     ----------
     path
-        A file, or a folder that holds ``.dcm`` files.
+        A file, or a folder that holds DICOM files.
     max_image_mpx
         PNG and JPEG of more megapixels are refused: they are decoded whole.
 
@@ -38,6 +34,7 @@ def open_slide(path: Path, max_image_mpx: int = MAX_IMAGE_MPX) -> Slide:
         If the path is no slide, or is one that cannot be read; one line says why.
     """
     with opening(path):
+        check_place(path)
         return _open_folder_or_file(path, max_image_mpx)
 
 
@@ -72,12 +69,12 @@ def _open_file(path: Path, head: bytes, max_image_mpx: int) -> Slide:
 def _open_dicom_folder(folder: Path) -> Slide:
     """Open the series of a DICOM folder whose level 0 is largest."""
     try:
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".dcm" and file.is_file())
+        files = dicom_files(sorted(file for file in folder.iterdir() if file.is_file()))
     except OSError as error:
         raise SlideError(f"{folder}: cannot be read ({error.strerror or error})") from error
     if not files:
-        raise SlideError(f"{folder}: a folder without DICOM files (.dcm) is no slide")
-    opened = {uid: slide for uid, members in _series(files).items() if (slide := _open_series(folder, members))}
+        raise SlideError(f"{folder}: a folder without DICOM files is no slide")
+    opened = {uid: slide for uid, members in series_of(files).items() if (slide := _open_series(folder, members))}
     if not opened:
         raise SlideError(f"{folder}: none of its {len(files)} DICOM files is a slide that OpenSlide can open")
     best = max(opened, key=lambda uid: (opened[uid].width * opened[uid].height, len(opened[uid].levels)))
@@ -91,18 +88,6 @@ def _open_dicom_folder(folder: Path) -> Slide:
             f"({chosen.width}x{chosen.height} px, series {best})",
         )
     return chosen
-
-
-def _series(files: list[Path]) -> dict[str, list[Path]]:
-    """Files by the series they name (a file that names none stands for itself)."""
-    series: dict[str, list[Path]] = {}
-    for file in files:
-        with file.open("rb") as stream:
-            found = list(_SERIES.finditer(stream.read(_DICOM_HEAD_BYTES)))
-        # Sequences of references come first in a header, the file's own series after them.
-        uid = found[-1]["uid"].decode("ascii") if found else file.name
-        series.setdefault(uid, []).append(file)
-    return series
 
 
 def _open_series(folder: Path, files: list[Path]) -> Slide | None:

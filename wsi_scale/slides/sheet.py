@@ -1,8 +1,10 @@
 """Sample sheets, and the one place that says which slides a source means."""
 
+import codecs
 import csv
 import difflib
 import io
+import logging
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from wsi_scale.errors import SheetError, UserError
 from wsi_scale.slides.discover import find_slides, slide_id_for
 from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
 
+log = logging.getLogger(__name__)
+
 #: Columns of a sheet; the first two must be there.
 COLUMNS = ("slide_id", "path", "mpp", "group")
 _NEEDED = ("slide_id", "path")
@@ -20,7 +24,17 @@ _NEEDED = ("slide_id", "path")
 #: Suffixes of sheets.
 SHEET_SUFFIXES = (".tsv", ".csv")
 
+#: What may divide a sheet's columns.
+_DELIMITERS = ("\t", ",", ";")
+#: Likeness from which a column's name is a misspelt one of those that are known.
+_MISSPELT = 0.8
+
 _UNFIT_ID = re.compile(r"[/{}<>\x00-\x1f\x7f]")
+#: Bytes of another encoding than the sheet's.
+_NO_TEXT = re.compile("[\ud800-\udfff\ufffd]")
+_UNFIT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_DECIMAL_COMMA = re.compile(r"\d*,\d+")
+_AROUND = "the sheet's folder or the working directory"
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ def slides_of(source: Path, *, exclude: Path | None = None) -> list[SheetRow]:
     SheetError
         If the sheet has faults.
     """
-    if not source.exists():
+    if not is_there(source):
         raise UserError(f"{source}: there is no such file or folder; give a slide, a folder or a sample sheet")
     if source.is_dir():
         return [SheetRow(found.slide_id, found.path, None, None) for found in find_slides(source, exclude=exclude)]
@@ -77,14 +91,14 @@ def read_sheet(path: Path) -> list[SheetRow]:
     Parameters
     ----------
     path
-        ``.tsv`` (tabs) or ``.csv`` (commas, or semicolons), UTF-8, with the columns ``slide_id`` and
-        ``path`` and, if wanted, ``mpp`` and ``group``. A relative path is looked for in the sheet's own
-        folder first, then in the working directory.
+        ``.tsv`` or ``.csv``, divided by tabs, commas or semicolons, UTF-8 (or UTF-16 with its mark), with the
+        columns ``slide_id`` and ``path`` and, if wanted, ``mpp`` and ``group``; others are named in a warning
+        and left alone. A relative path is looked for in the sheet's own folder first, then in the working directory.
 
     Returns
     -------
     list of SheetRow
-        In the sheet's order.
+        In the sheet's order. A slide that is not there keeps its row, with a warning, unless none is.
 
     Raises
     ------
@@ -93,22 +107,30 @@ def read_sheet(path: Path) -> list[SheetRow]:
     """
     header, lines = _cells(path)
     problems = _header_problems(header)
-    if problems:
+    rows = [_row(path, dict(zip(header, cells, strict=False))) for _, cells in lines]
+    for (number, cells), row in zip(lines, rows, strict=True):
+        surplus = [f"{len(cells)} cells under {len(header)} columns"] if any(cells[len(header) :]) else []
+        problems += [f"line {number}: {fault}" for fault in (*surplus, *row.faults)]
+    problems += _duplicates([row.slide.slide_id for row in rows])
+    problems += [] if rows or problems else ["it has no rows"]
+    missing = [row.missing for row in rows if row.missing]
+    # A few slides that are not there fail alone; where none is, it is the sheet that is wrong.
+    if len(problems) > len(missing) or len(missing) == len(rows):
         raise SheetError(str(path), problems)
-    rows = []
-    for number, cells in lines:
-        if len(cells) > len(header):
-            problems.append(f"line {number}: {len(cells)} cells under {len(header)} columns")
-        values = dict(zip(header, (cell.strip() for cell in cells), strict=False))
-        row, faults = _row(path, values)
-        problems += [f"line {number}: {fault}" for fault in faults]
-        rows.append(row)
-    problems += _duplicates([row.slide_id for row in rows])
-    if not rows:
-        problems.append("it has no rows")
-    if problems:
-        raise SheetError(str(path), problems)
-    return rows
+    if missing:
+        log.warning("%s: %d of %d slides are not there and will fail: %s", path, len(missing), len(rows), missing[0])
+    if others := [name for name in header if name and name not in COLUMNS]:
+        log.warning("%s: columns that are not read: %s", path, ", ".join(others))
+    return [row.slide for row in rows]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row as it was read: its slide, its faults, and which of them says that its slide is not there."""
+
+    slide: SheetRow
+    faults: list[str]
+    missing: str
 
 
 def write_sheet(path: Path, rows: list[SheetRow]) -> None:
@@ -127,7 +149,7 @@ def write_sheet(path: Path, rows: list[SheetRow]) -> None:
         If the sheet cannot be written.
     """
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=_delimiter(path, ""), lineterminator="\n")
+    writer = csv.writer(text, delimiter=_delimiter(path), lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
         mpp = "" if row.mpp is None else repr(row.mpp)
@@ -141,50 +163,75 @@ def _shown(slide: Path, folder: Path) -> str:
     return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)
 
 
-def _delimiter(path: Path, first_line: str) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    return ";" if ";" in first_line and "," not in first_line else ","
+def _delimiter(path: Path, header: str = "") -> str:
+    """Find what divides a header into the columns that are needed; by the sheet's suffix where nothing does."""
+    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    for mark in (usual, *_DELIMITERS):
+        names = {name.strip() for cells in csv.reader([header], delimiter=mark) for name in cells}
+        if names.issuperset(_NEEDED):
+            return mark
+    return usual
 
 
 def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Header, and (line number, cells) of every row that is not blank."""
+    text = _text(path)
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise SheetError(str(path), [f"it cannot be read ({error.strerror or error})"]) from error
-    reader = csv.reader(io.StringIO(text), delimiter=_delimiter(path, text.partition("\n")[0]))
-    try:
-        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        reader = csv.reader(io.StringIO(text), delimiter=_delimiter(path, text.partition("\n")[0]))
+        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
     except csv.Error as error:
         raise SheetError(str(path), [f"it is no table of text ({error})"]) from error
     if not lines:
-        return [], []
-    return [name.strip() for name in lines[0][1]], lines[1:]
+        raise SheetError(str(path), [f"it is empty; it needs the columns {', '.join(_NEEDED)}"])
+    return lines[0][1], lines[1:]
+
+
+def _text(path: Path) -> str:
+    """Text of a sheet: UTF-8, or UTF-16 as Excel writes it; bytes that are neither stay as they are."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SheetError(str(path), [f"it cannot be read ({error.strerror or error})"]) from error
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16", "replace") if wide else content.decode("utf-8-sig", "surrogateescape")
+    if "\0" in text:
+        raise SheetError(str(path), ["it holds null bytes, as no text does; save it as CSV in UTF-8"])
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _header_problems(header: list[str]) -> list[str]:
+    """Columns that are missing, twice there, or misspelt; other columns are the user's own."""
+    missing = [name for name in COLUMNS if name not in header]
     problems = []
     for name in header:
-        if name not in COLUMNS:
-            near = difflib.get_close_matches(name.lower(), COLUMNS, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COLUMNS)}"
-            problems.append(f"unknown column {name!r}; {hint}")
-    problems += [f"column {name!r} is there {count} times" for name, count in Counter(header).items() if count > 1]
-    return problems + [f"column {name!r} is missing" for name in _NEEDED if name not in header]
+        alike = [known for known in missing if _folded(name) == _folded(known)]
+        if near := alike or difflib.get_close_matches(name.lower(), missing, n=1, cutoff=_MISSPELT):
+            problems.append(f"unknown column {name!r}; did you mean {near[0]}?")
+    problems += [f"column {name!r} is there {header.count(name)} times" for name in COLUMNS if header.count(name) > 1]
+    return problems + [f"column {name!r} is missing" for name in _NEEDED if name in missing]
 
 
-def _row(sheet: Path, values: dict[str, str]) -> tuple[SheetRow, list[str]]:
-    """One row and its faults."""
-    slide_id, named = values.get("slide_id", ""), values.get("path", "")
-    faults = _id_faults(slide_id)
+def _folded(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def _row(sheet: Path, values: dict[str, str]) -> _Row:
+    slide_id, named, group = (values.get(name, "") for name in ("slide_id", "path", "group"))
     slide = _resolved(sheet.parent, named)
-    if not named:
-        faults.append("path is empty")
-    elif slide is None:
-        faults.append(f"path {named!r}: no such file in the sheet's folder or the working directory")
+    missing = f"path {named!r}: no such file in {_AROUND}{_encoding_hint(named)}" if named and not slide else ""
     mpp, mpp_faults = _mpp(values.get("mpp", ""))
-    return SheetRow(slide_id, slide or Path(named), mpp, values.get("group") or None), faults + mpp_faults
+    faults = [
+        *(_id_faults(slide_id) if "slide_id" in values else []),
+        *(["path is empty"] if "path" in values and not named else []),
+        *([missing] if missing else []),
+        *mpp_faults,
+        *([f"group {group!r} has control characters or is no UTF-8"] if _UNFIT_TEXT.search(group) else []),
+    ]
+    return _Row(SheetRow(slide_id, slide or sheet.parent / named, mpp, group or None), faults, missing)
+
+
+def _encoding_hint(named: str) -> str:
+    return "; its name is no UTF-8: save the sheet as UTF-8" if _NO_TEXT.search(named) else ""
 
 
 def _id_faults(slide_id: str) -> list[str]:
@@ -192,19 +239,22 @@ def _id_faults(slide_id: str) -> list[str]:
         return ["slide_id is empty"]
     if _UNFIT_ID.search(slide_id):
         return [f"slide_id {slide_id!r} has '/', {{}}, <> or control characters"]
+    if _NO_TEXT.search(slide_id):
+        return [f"slide_id {slide_id!r} is no UTF-8; save the sheet as UTF-8"]
     return [f"slide_id {slide_id!r} begins with a dot"] if slide_id.startswith(".") else []
 
 
 def _resolved(folder: Path, named: str) -> Path | None:
     """Find the file named, in the sheet's folder or else in the working directory."""
     candidates = [folder / named, Path(named)]
-    return next((candidate for candidate in candidates if named and _exists(candidate)), None)
+    return next((candidate for candidate in candidates if named and is_there(candidate)), None)
 
 
-def _exists(path: Path) -> bool:
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; never raises, as Path.exists does where it cannot tell."""
     try:
         return path.exists()
-    except (OSError, ValueError):  # too long, or with a null byte
+    except (OSError, ValueError):  # too long, not to be searched, or with a null byte
         return False
 
 
@@ -215,7 +265,8 @@ def _mpp(text: str) -> tuple[float | None, list[str]]:
     try:
         value = float(text)
     except ValueError:
-        return None, [f"mpp {text!r} is not a number"]
+        hint = f"; write {text.replace(',', '.')}" if _DECIMAL_COMMA.fullmatch(text) else ""
+        return None, [f"mpp {text!r} is not a number{hint}"]
     if not is_plausible_mpp(value):
         return None, [f"mpp {text} does not lie within {PLAUSIBLE_MPP[0]:g}–{PLAUSIBLE_MPP[1]:g} µm/px"]
     return value, []

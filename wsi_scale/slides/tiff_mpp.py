@@ -1,7 +1,8 @@
-"""µm per pixel from a TIFF's own tags or OME-XML, in whatever unit they use."""
+"""What a TIFF's own header claims of the pixel size: the scanner's description, OME-XML, resolution tags."""
 
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -9,60 +10,92 @@ import tifffile
 
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import opening
-from wsi_scale.units import micrometres_per_unit
+from wsi_scale.slides.mpp_claim import MppClaim
+from wsi_scale.units import is_default_resolution, micrometres_per_unit
+
+Size = tuple[int, int]
 
 #: ResolutionUnit (TIFF 6.0, and two that newer writers use) as units of length; 1 means "no unit".
 _RESOLUTION_UNITS = {2: "inch", 3: "cm", 4: "mm", 5: "µm"}
 
+#: How Aperio's description names the pixel size, µm.
+_APERIO_MPP = re.compile(r"^Aperio\b.*\|\s*MPP\s*=\s*([^|\s]+)", re.DOTALL)
 
-def read_tiff_mpp(path: Path) -> tuple[float, float] | None:
-    """µm per pixel of a TIFF's first image along x and y.
 
-    OME-XML (``PhysicalSizeX`` and ``Y`` with any unit of length) comes before the resolution tags, which
-    count only with a unit: their own ``ResolutionUnit``, or ImageJ's.
+def read_tiff_claims(path: Path, size: Size) -> tuple[MppClaim, ...]:
+    """Read what a TIFF claims of one of its images, highest authority first.
+
+    A file may hold a label, a macro image, a preview or several sections, each with a pixel size of its own: only
+    what is said of an image of this size counts. Resolution tags count with a unit only (their own
+    ``ResolutionUnit``, or ImageJ's), and not where they are a program's default.
 
     Parameters
     ----------
     path
         A TIFF that ``check_tiff`` has let through.
+    size
+        (width, height) in pixels of the image that is level 0.
 
     Returns
     -------
-    tuple of float or None
-        None where the file says nothing.
+    tuple of MppClaim
+        At most one for each authority; empty where the header says nothing or cannot be read.
     """
     try:
         with opening(path), tifffile.TiffFile(path) as file:
-            if file.is_ome and (size := _ome_size(file.ome_metadata or "")):
-                return size
-            page = file.pages.first
-            unit = _imagej_unit(page.description) if file.is_imagej else None
-            return _tag_size(page, unit)
-    except SlideError:
-        return None
+            return tuple(_claims(file, size))
+    except SlideError:  # the slide is open already; it only has nothing to add
+        return ()
 
 
-def _ome_size(xml: str) -> tuple[float, float] | None:
-    """Physical size of the first image's pixels in µm."""
+def _claims(file: tifffile.TiffFile, size: Size) -> Iterator[MppClaim]:
+    page = next((page for page in _pages(file) if (page.imagewidth, page.imagelength) == size), None)
+    if page is not None and (mpp := _aperio_mpp(page.description)) is not None:
+        yield MppClaim("metadata", mpp, mpp)
+    if file.is_ome and (pair := _ome_size(file.ome_metadata or "", size)):
+        yield MppClaim("ome", *pair)
+    if page is None:
+        return
+    unit = _imagej_unit(file.pages.first.description) if file.is_imagej else None
+    pair = _tag_size(page, unit)
+    if pair and not all(map(is_default_resolution, pair)):
+        yield MppClaim("tiff", *pair)
+
+
+def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """Walk along the main chain, each page followed by those of its SubIFDs."""
+    for page in file.pages:
+        whole = page.aspage()
+        yield whole
+        if whole.subifds:
+            yield from (below.aspage() for below in whole.pages or ())
+
+
+def _aperio_mpp(description: str) -> float | None:
+    """Find the pixel size in the description of a scan that Aperio's software wrote (µm)."""
+    found = _APERIO_MPP.match(description)
+    return _number(found[1]) if found else None
+
+
+def _ome_size(xml: str, size: Size) -> tuple[float, float] | None:
+    """Physical size of the pixels (µm) of the first image that has this many."""
     if "<!ENTITY" in xml:  # OME-XML has none; a file that does may grow without bound
         return None
     try:
         root = ET.fromstring(xml)  # noqa: S314 — entities are refused above
     except ET.ParseError:
         return None
-    pixels = next((element for element in root.iter() if element.tag.rpartition("}")[2] == "Pixels"), None)
-    if pixels is None:
-        return None
-    x, y = (_ome_length(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit")) for axis in "XY")
-    return _both(x, y)
+    for element in root.iter():
+        named = element.tag.rpartition("}")[2] == "Pixels"
+        if named and tuple(_number(element.get(f"Size{axis}")) for axis in "XY") == size:
+            return _both(*(_ome_length(element, axis) for axis in "XY"))
+    return None
 
 
-def _ome_length(size: str | None, unit: str | None) -> float | None:
-    factor = micrometres_per_unit(unit or "µm")
-    try:
-        return float(size) * factor if size and factor else None
-    except ValueError:
-        return None
+def _ome_length(pixels: ET.Element, axis: str) -> float | None:
+    size = _number(pixels.get(f"PhysicalSize{axis}"))
+    factor = micrometres_per_unit(pixels.get(f"PhysicalSize{axis}Unit") or "µm")
+    return size * factor if size is not None and factor else None
 
 
 def _imagej_unit(description: str) -> str | None:
@@ -88,6 +121,13 @@ def _per_unit(tag: tifffile.TiffTag | None) -> float | None:
     value = tag.value
     numerator, denominator = value if isinstance(value, tuple) else (value, 1)
     return numerator / denominator if numerator and denominator else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
 
 
 def _both(x: float | None, y: float | None) -> tuple[float, float] | None:

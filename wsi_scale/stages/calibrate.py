@@ -152,6 +152,12 @@ def read_for(path: Path, network: "Network") -> tuple[Calibration, str]:
     stored = read_calibration(path)
     if stored.digest != network.digest:
         raise ArtifactError(f"{path} belongs to other weights of {stored.network}; make one with `wsi-scale calibrate`")
+    widths = {layer.name: layer.channels for layer in network.layers}
+    for name, values in stored.layers.items():
+        if max(values["channels"]) >= widths.get(name, 0):
+            raise ArtifactError(
+                f"{path} calibrates channels of {name} that {network.name} lacks; make one with `wsi-scale calibrate`"
+            )
     layers = {
         name: LayerCalibration(
             np.array(values["channels"], np.int64),

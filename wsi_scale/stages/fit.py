@@ -2,16 +2,18 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
+from wsi_scale.artifacts.record import read_record, record_path
 from wsi_scale.artifacts.regressor import (
     read_regressor,
     regressor_fingerprint,
@@ -19,7 +21,7 @@ from wsi_scale.artifacts.regressor import (
     write_regressor,
 )
 from wsi_scale.config.models import Config, MagnificationConfig
-from wsi_scale.errors import SlideError
+from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Recipe, disguise
 from wsi_scale.magnification.pooling import ANSWERED_MPP, pool_views
@@ -28,7 +30,7 @@ from wsi_scale.slides.field import read_field
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.inspect import read_info
-from wsi_scale.stages.job import SlideJob
+from wsi_scale.stages.job import SlideJob, guarded
 from wsi_scale.stages.regressors import Estimator, load_estimator, stored_form
 from wsi_scale.stages.views import DOWNSAMPLES, VIEW_PX, fields_at, is_brightfield, tissue_positions
 
@@ -42,6 +44,18 @@ COARSEST_TRUSTED_MPP = 2.0
 LEAST_VIEWS = 4
 #: Largest mpp of a training tile, µm/px.
 COARSEST_TILE_MPP = 4.0
+
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class TrustedSlide:
+    """A slide to learn from: its job, what it says of itself, and the identity of its content."""
+
+    job: SlideJob
+    info: SlideInfo
+    identity: str
 
 
 @dataclass(frozen=True)
@@ -66,17 +80,25 @@ class Examples:
 def fit(jobs: Sequence[SlideJob], config: Config, target: Path) -> Path:
     """Fit the cohort's regressor, or put the shipped one in its place where too few slides can be trusted.
 
-    Only the slides that are fitted on enter the fingerprint: another bad slide recomputes nothing.
+    A slide that cannot be read is left out, with a warning. Only the slides that are fitted on enter the
+    fingerprint: another bad slide recomputes nothing.
+
+    Raises
+    ------
+    ArtifactError
+        No slide was inspected; a regressor cannot be read or written.
     """
     if config.magnification.regressor is not None:
         return _copy(config.magnification.regressor, target)
-    trusted = [(job, info) for job in jobs if (info := _trusted_info(job)) is not None]
-    if len({job.group for job, _ in trusted}) < MIN_GROUPS:
+    if not any(record_path(job.folder, "inspect").exists() for job in jobs):
+        raise ArtifactError(f"{target.parent}: `fit` needs `wsi-scale inspect SLIDE -o FOLDER` of each slide first")
+    trusted = [found for job in jobs if (found := _or_warned(job, partial(_trusted, job))) is not None]
+    if len({slide.job.group for slide in trusted}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     settings = config.magnification
     prior = load_estimator(config, shipped_regressor())
     print_ = fingerprint(
-        "fit", slides=[(job.identity(), job.row.slide_id, job.group, info.usable_mpp) for job, info in trusted],
+        "fit", slides=[(s.identity, s.job.row.slide_id, s.job.group, s.info.usable_mpp) for s in trusted],
         prior=file_identity(shipped_regressor()),
         settings=(settings.fit_tiles_per_slide, settings.coverage, settings.seed),
     )  # fmt: skip
@@ -146,27 +168,42 @@ def _copy(source: Path, target: Path) -> Path:
     return target
 
 
-def _trusted_info(job: SlideJob) -> SlideInfo | None:
-    try:
-        info = read_info(job)
-    except SlideError:
-        return None
+def _or_warned(job: SlideJob, work: Callable[[], _Found | None]) -> _Found | None:
+    """Do something with one slide; where it fails, warn that the slide is left out."""
+
+    def failed(reason: str) -> None:
+        log.warning("%s is not fitted on: %s", job.row.slide_id, reason)
+
+    return guarded(f"{job.row.slide_id}: fit", work, failed)
+
+
+def _trusted(job: SlideJob) -> TrustedSlide | None:
+    """Look whether a slide is one to learn from.
+
+    Raises
+    ------
+    SlideError, ArtifactError
+        It cannot be read, or was not inspected.
+    """
+    record = read_record(job.folder, "inspect")
+    if record is not None and record.status == "failed":
+        raise SlideError(record.reason)
+    info = read_info(job)
     usable = info.usable_mpp
     if not info.trusted or usable is None or max(usable) > COARSEST_TRUSTED_MPP:
         return None
+    identity = job.identity()
     with open_slide(job.row.path) as slide:
-        return info if is_brightfield(slide) else None
+        return TrustedSlide(job, info, identity) if is_brightfield(slide) else None
 
 
-def _read_examples(
-    trusted: Sequence[tuple[SlideJob, SlideInfo]], settings: MagnificationConfig, prior: Estimator
-) -> list[Examples]:
+def _read_examples(trusted: Sequence[TrustedSlide], settings: MagnificationConfig, prior: Estimator) -> list[Examples]:
     examples = []
     with progress("fit", len(trusted), unit="slides") as advance:
-        for number, (job, info) in enumerate(trusted):
+        for number, slide in enumerate(trusted):
             rng = np.random.default_rng((settings.seed, number))
-            found = _slide_examples(job, info, settings, prior, rng)
-            examples += [found] if len(found.log2_mpp) else []
+            found = _or_warned(slide.job, partial(_slide_examples, slide.job, slide.info, settings, prior, rng))
+            examples += [found] if found is not None and len(found.log2_mpp) else []
             advance(1)
     return examples
 

@@ -16,12 +16,20 @@ def inspect(job: SlideJob) -> Record:
         write_slide_info(job.folder, info.as_dict())
         return _outcome(info)
 
-    def depends() -> str:
-        row = job.row
-        return fingerprint("inspect", slide=job.identity(), path=str(row.path), id=row.slide_id, mpp=row.mpp)
-
     # Opening a slide again costs less than deciding whether one must; the file keeps its bytes.
-    return run_stage(job, Stage("inspect", (), depends, lambda _: None, work))
+    return run_stage(job, Stage("inspect", (), lambda: inspect_fingerprint(job), lambda _: None, work))
+
+
+def inspect_fingerprint(job: SlideJob) -> str:
+    """Digest of what a slide's inspection depends on.
+
+    Raises
+    ------
+    SlideError, ArtifactError
+        The slide is gone or cannot be read.
+    """
+    row = job.row
+    return fingerprint("inspect", slide=job.identity(), path=str(row.path), id=row.slide_id, mpp=row.mpp)
 
 
 def read_info(job: SlideJob) -> SlideInfo:

@@ -4,15 +4,21 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from wsi_scale.artifacts.atomic import sweep_parts
-from wsi_scale.artifacts.fingerprint import file_identity
-from wsi_scale.artifacts.record import Record, Status, read_record, write_record
+from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
+from wsi_scale.artifacts.names import is_artefact
+from wsi_scale.artifacts.record import SLIDE_STAGES, Record, Status, read_record, write_record
 from wsi_scale.errors import ArtifactError, UserError
-from wsi_scale.execution.lock import folder_lock
+from wsi_scale.execution.lock import LOCK, folder_lock
+from wsi_scale.slides.border import check_place
+from wsi_scale.slides.dicom import series_beside
 from wsi_scale.slides.sheet import SheetRow
 
 log = logging.getLogger(__name__)
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,18 @@ class SlideJob:
         return self.row.group or self.row.slide_id
 
     def identity(self) -> str:
-        """Identity of the slide's content."""
-        return file_identity(self.row.path)
+        """Identity of the slide's content.
+
+        Raises
+        ------
+        SlideError
+            The slide is gone, or no file or folder at all.
+        """
+        check_place(self.row.path)
+        files = series_beside(self.row.path)
+        if len(files) == 1:
+            return file_identity(files[0])
+        return fingerprint("series", files=[file_identity(file) for file in files])
 
 
 @dataclass(frozen=True)
@@ -72,15 +88,41 @@ def run_stage(job: SlideJob, stage: Stage) -> Record:
     Raises
     ------
     ArtifactError, BusyError
-        The slide's folder cannot be written, so that nothing can be recorded.
+        The slide's folder cannot be written, or holds files of the user's own, so that nothing can be recorded.
     """
+    _check_own(job.folder)
     with folder_lock(job.folder, on_wait=log.warning):
-        sweep_parts(job.folder)
+        # Nobody else writes a stage's artefacts while the lock is held.
+        sweep_parts(job.folder, is_artefact)
         record = _passed_on(job, stage) or _run(job, stage)
         write_record(job.folder, record)
     if record.status == "failed":
         log.info("%s: %s failed: %s", job.row.slide_id, stage.name, record.reason)
     return record
+
+
+def _check_own(folder: Path) -> None:
+    """Make sure that no stage writes over what a user keeps in a folder in which no stage has ever run."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError:  # not there yet; or the lock will say what is wrong
+        return
+    if not names or LOCK in names or any(_is_record(folder, stage) for stage in SLIDE_STAGES):
+        return
+    from wsi_scale.report.pages import NAME as PAGE
+
+    if foreign := [name for name in names if is_artefact(name) or name == PAGE]:
+        raise ArtifactError(
+            f"{folder} holds {', '.join(foreign)} not made by this program, which would write over it; "
+            "choose another folder"
+        )
+
+
+def _is_record(folder: Path, stage: str) -> bool:
+    try:
+        return read_record(folder, stage) is not None
+    except ArtifactError:
+        return False
 
 
 def _passed_on(job: SlideJob, stage: Stage) -> Record | None:
@@ -94,20 +136,37 @@ def _passed_on(job: SlideJob, stage: Stage) -> Record | None:
 
 
 def _run(job: SlideJob, stage: Stage) -> Record:
-    fingerprint = ""
+    print_ = ""
+
+    def attempt() -> Outcome:
+        nonlocal print_
+        print_ = stage.fingerprint()
+        outcome = None if job.overwrite else stage.current(print_)
+        return stage.work(print_) if outcome is None else outcome
+
+    outcome = guarded(f"{job.row.slide_id}: {stage.name}", attempt, lambda reason: Outcome("failed", reason))
+    return Record(stage.name, outcome.status, _without_places(outcome.reason, job), print_)
+
+
+def guarded(what: str, work: Callable[[], _Answer], failed: Callable[[str], _Answer]) -> _Answer:
+    """Do something with one slide at the per-slide border: it may fail, and the next slide goes on.
+
+    Parameters
+    ----------
+    what
+        The slide and what is done with it, for the log.
+    work
+        What is done.
+    failed
+        Makes an answer of the reason, one line, where the work raises whatever it may.
+    """
     try:
-        fingerprint = stage.fingerprint()
-        outcome = None if job.overwrite else stage.current(fingerprint)
-        if outcome is None:
-            outcome = stage.work(fingerprint)
+        return work()
     except UserError as error:
-        outcome = Outcome("failed", one_line(error))
-    except Exception as error:  # the per-slide border: recorded, and the next slide goes on
-        log.exception("%s: %s", job.row.slide_id, stage.name)
-        outcome = Outcome(
-            "failed", f"unexpected {type(error).__name__}: {one_line(error)} (see the log; please report it)"
-        )
-    return Record(stage.name, outcome.status, _without_places(outcome.reason, job), fingerprint)
+        return failed(one_line(error))
+    except Exception as error:  # the per-slide border
+        log.exception(what)
+        return failed(f"unexpected {type(error).__name__}: {one_line(error)} (see the log; please report it)")
 
 
 def _without_places(reason: str, job: SlideJob) -> str:

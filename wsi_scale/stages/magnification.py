@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from wsi_scale.artifacts.atomic import check_writable, replacing_file
-from wsi_scale.artifacts.audit import write_audit
+from wsi_scale.artifacts.audit import unreadable_row, write_audit
 from wsi_scale.artifacts.prediction import Prediction
 from wsi_scale.config.models import Config
-from wsi_scale.errors import SlideError, UserError
+from wsi_scale.errors import UserError
 from wsi_scale.execution.progress import progress
 from wsi_scale.report.audit_page import AuditedSlide, AuditTile, render_audit_page
 from wsi_scale.slides.metadata import SlideInfo, describe_slide
@@ -18,7 +18,7 @@ from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.sheet import SheetRow, slides_of
 from wsi_scale.slides.slide import Slide
 from wsi_scale.stages.audit import verdict_on
-from wsi_scale.stages.job import one_line
+from wsi_scale.stages.job import guarded, one_line
 from wsi_scale.stages.predict import estimate_slide, prediction_of
 from wsi_scale.stages.regressors import Estimator, load_estimator
 from wsi_scale.stages.report import page_context
@@ -39,18 +39,20 @@ def predict_paths(
     -------
     rows
         Keys path, mpp, mpp_low, mpp_high, status (ok, abstained, failed) and reason; mpp is None unless ok.
+        Of several sources, one that stands for no slide is a failed row.
 
     Raises
     ------
     UserError
-        A source stands for no slide, or the regressor cannot be read.
+        The only source stands for no slide, or the regressor cannot be read.
     """
     estimator = load_estimator(config, regressor, network)
-    rows = [row for source in sources for row in slides_of(source)]
+    several = len(sources) > 1
+    asked = [found for source in sources for found in _slides_of(source, or_why=several)]
     answers = []
-    with progress("predict", len(rows), unit="slides") as advance:
-        for row in rows:
-            answers.append(_answer(row.path, estimator, config))
+    with progress("predict", len(asked), unit="slides") as advance:
+        for path, problem in asked:
+            answers.append(_row(str(path), None, "failed", problem) if problem else _answer(path, estimator, config))
             advance(1)
     return answers
 
@@ -60,7 +62,7 @@ def audit_source(
 ) -> list[AuditedSlide]:
     """Hold the claim of every slide against its look; writes ``audit.tsv`` and a page with tiles to judge by.
 
-    A slide that cannot be read stands in the page and in no table.
+    A slide that cannot be read is a row with the flag ``unreadable`` and its reason.
     """
     estimator = load_estimator(config, regressor, network)
     rows = slides_of(source, exclude=None if output.resolve() == source.resolve() else output)
@@ -70,19 +72,29 @@ def audit_source(
         for row in rows:
             audited.append(_audited(row, estimator, config))
             advance(1)
-    write_audit(output, [slide.row for slide in audited if slide.row is not None])
+    write_audit(output, [slide.row for slide in audited])
     with replacing_file(output / PAGE) as part:
         part.write_text(render_audit_page(audited, page_context(config)), encoding="utf-8")
     return audited
 
 
-def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
+def _slides_of(source: Path, *, or_why: bool) -> list[tuple[Path, str]]:
+    """Slides that a source stands for, or the source itself and why it stands for none."""
     try:
+        return [(row.path, "") for row in slides_of(source)]
+    except UserError as error:
+        if or_why:
+            return [(source, one_line(error))]
+        raise
+
+
+def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
+    def estimate() -> dict[str, Any]:
         with open_slide(path) as slide:
             found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(path))
-    except UserError as error:
-        return _row(str(path), None, "failed", one_line(error))
-    return _row(found.path, found.estimate, found.status, found.reason)
+        return _row(found.path, found.estimate, found.status, found.reason)
+
+    return guarded(f"{path}: predict", estimate, lambda reason: _row(str(path), None, "failed", reason))
 
 
 def _row(path: str, estimate: tuple[float, float, float] | None, status: str, reason: str) -> dict[str, Any]:
@@ -91,14 +103,17 @@ def _row(path: str, estimate: tuple[float, float, float] | None, status: str, re
 
 
 def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlide:
-    try:
+    def look() -> AuditedSlide:
         with open_slide(row.path) as slide:
             info = describe_slide(slide, row.slide_id, str(row.path), row.mpp)
             found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(row.path))
             verdict = verdict_on(info, found)
-            return AuditedSlide(row.slide_id, str(row.path), verdict, "", tuple(_tiles(slide, info, found)))
-    except SlideError as error:
-        return AuditedSlide(row.slide_id, str(row.path), None, one_line(error), ())
+            return AuditedSlide(verdict, tuple(_tiles(slide, info, found)), info.warnings)
+
+    def failed(reason: str) -> AuditedSlide:
+        return AuditedSlide(unreadable_row(row.slide_id, str(row.path), reason))
+
+    return guarded(f"{row.slide_id}: audit", look, failed)
 
 
 def _tiles(slide: Slide, info: SlideInfo, found: Prediction) -> Iterator[AuditTile]:

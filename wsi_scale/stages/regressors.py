@@ -63,13 +63,17 @@ def load_estimator(config: Config, regressor: Path | None = None, network: str |
     Raises
     ------
     ArtifactError
-        The regressor was fitted on features of another network.
+        The regressor is damaged, or was fitted on features of another network.
     """
-    stored = read_regressor(chosen_regressor(config, regressor))
+    path = chosen_regressor(config, regressor)
+    stored = read_regressor(path)
     # In another dtype the features would not be those that the regressor was fitted on.
     compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
     placed = _placed(network or stored.header["network"], tuple(stored.header["layers"]), compute)
-    return Estimator(regressor_of(stored, placed.digest), placed, compute)
+    rebuilt = regressor_of(stored, placed.digest)
+    if len(rebuilt.head.mean) != sum(layer.channels for layer in placed.layers):
+        raise ArtifactError(f"{path} reads other features than {', '.join(stored.header['layers'])} give; fit it again")
+    return Estimator(rebuilt, placed, compute)
 
 
 @lru_cache(maxsize=2)

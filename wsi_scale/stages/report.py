@@ -7,53 +7,77 @@ import yaml
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.audit import AuditRow
-from wsi_scale.artifacts.record import read_record
-from wsi_scale.artifacts.status import StatusRow, write_status
+from wsi_scale.artifacts.status import NAME as STATUS
+from wsi_scale.artifacts.status import StatusRow, read_status, write_status
 from wsi_scale.config.load import dump_section
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError
 from wsi_scale.report.cohort import read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, NAME, render_cohort_page, render_slide_page
-from wsi_scale.report.slide_view import read_slide_view
+from wsi_scale.report.slide_view import SlideView, read_slide_view
 from wsi_scale.stages.audit import audit, audit_slide
 from wsi_scale.stages.doctor import versions
-from wsi_scale.stages.job import SlideJob
+from wsi_scale.stages.job import SlideJob, guarded
 from wsi_scale.stages.status import status_of
 
 REGRESSOR = "regressor.safetensors"
 
 
-def report_slide(job: SlideJob, config: Config) -> None:
-    """Write a slide's own page."""
-    view = read_slide_view(job.folder, job.row.slide_id, path=str(job.row.path), audit=_verdict(job))
+def report_slide(job: SlideJob, config: Config) -> SlideView:
+    """Write a slide's own page, and return what it shows."""
+    return _write_slide_page(job, audit_slide(job), config)
+
+
+def _write_slide_page(job: SlideJob, verdict: AuditRow, config: Config) -> SlideView:
+    view = read_slide_view(job.folder, job.row.slide_id, path=str(job.row.path), audit=verdict)
     _write(job.folder / NAME, render_slide_page(view, page_context(config)))
+    return view
 
 
 def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[StatusRow]:
-    """Write status.tsv, audit.tsv and the cohort's page; above 50 slides each has a page of its own."""
-    rows = [status_of(job.folder, job.row.slide_id, str(job.row.path)) for job in jobs]
-    write_status(results, rows)
-    verdicts = {row.slide_id: row for row in audit([job for job in jobs if _verdict(job)], results)}
-    regressor = results / REGRESSOR
-    cohort = read_cohort_view(list(verdicts.values()), regressor if regressor.exists() else None)
+    """Write status.tsv, audit.tsv and the cohort's page; above 50 slides each has a page of its own.
+
+    A slide whose results cannot be read is a failed row.
+    """
+    verdicts = audit(jobs, results)
     embedded = len(jobs) <= MOST_EMBEDDED
-    views = []
-    for job in jobs:
-        if embedded:
-            slide_id = job.row.slide_id
-            views.append(read_slide_view(job.folder, slide_id, path=str(job.row.path), audit=verdicts.get(slide_id)))
-        else:
-            report_slide(job, config)
+    told = [_told(job, verdict, config, embedded) for job, verdict in zip(jobs, verdicts, strict=True)]
+    rows = [row for row, _ in told]
+    write_status(results, rows)
+    regressor = results / REGRESSOR
+    cohort = read_cohort_view(verdicts, regressor if regressor.exists() else None)
+    views = [view for _, view in told if view is not None]
     _write(results / NAME, render_cohort_page(rows, views, cohort, page_context(config)))
     return rows
 
 
-def _verdict(job: SlideJob) -> AuditRow | None:
-    """Give the audit's verdict; None for a slide that was not inspected or whose results are damaged."""
+def complete(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[StatusRow]:
+    """Make the report of a run that ended before it made its own; one that is of the records in place stays."""
+    rows = [status_of(job.folder, job.row.slide_id, str(job.row.path)) for job in jobs]
     try:
-        return audit_slide(job.folder) if read_record(job.folder, "inspect") else None
-    except ArtifactError:
-        return None
+        told = [(row.slide_id, row.status, row.reason) for row in read_status(results / STATUS)]
+    except ArtifactError:  # not made yet
+        told = []
+    if told == [(row.slide_id, row.status, row.reason) for row in rows]:
+        return rows
+    return report_cohort(jobs, results, config)
+
+
+def _told(job: SlideJob, verdict: AuditRow, config: Config, embedded: bool) -> tuple[StatusRow, SlideView | None]:
+    """Tell what became of a slide, and what the cohort's page shows of it; in a large cohort it gets its own page."""
+    slide_id, path = job.row.slide_id, str(job.row.path)
+
+    def read() -> tuple[StatusRow, SlideView | None]:
+        row = status_of(job.folder, slide_id, path)
+        if embedded:
+            view = read_slide_view(job.folder, slide_id, path=path, audit=verdict)
+        else:
+            view = _write_slide_page(job, verdict, config)
+        # A result that cannot be read fails a slide whose records are all well.
+        worse = row.status != "failed" and view.status.status == "failed"
+        return view.status if worse else row, view if embedded else None
+
+    return guarded(f"{slide_id}: report", read, lambda reason: (StatusRow(slide_id, path, "failed", reason), None))
 
 
 def page_context(config: Config) -> dict[str, object]:

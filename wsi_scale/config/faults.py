@@ -1,0 +1,34 @@
+"""What pydantic found wrong with values that came from outside, in words for one line."""
+
+import reprlib
+from typing import Any
+
+from pydantic import ValidationError
+
+#: More faults than these tell a reader nothing new.
+_MOST = 8
+
+
+def faults_of(error: ValidationError) -> str:
+    """Name every fault by its key, what must stand there and what does.
+
+    >>> from pydantic import TypeAdapter
+    >>> try:
+    ...     TypeAdapter(dict[str, float]).validate_json('{"mpp": "wide"}', strict=True)
+    ... except ValidationError as error:
+    ...     faults_of(error)
+    "mpp: Input should be a valid number (got 'wide')"
+    """
+    found = error.errors(include_url=False)
+    more = f"; and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return "; ".join(describe(fault) for fault in found[:_MOST]) + more
+
+
+def describe(fault: Any) -> str:
+    """Word one of a ValidationError's faults."""
+    name = ".".join(str(part) for part in fault["loc"])
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] in ("missing", "json_invalid"):
+        return f"{name}: it is missing" if name else message
+    # What was given may be a whole document, or refer to itself.
+    return f"{name}: {message} (got {reprlib.repr(fault['input'])})" if name else message

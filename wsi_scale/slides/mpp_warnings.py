@@ -1,0 +1,101 @@
+"""What is wrong with a slide's µm per pixel: one line for the user, and what it makes doubtful."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from wsi_scale.slides.mpp_claim import SOURCE_NAMES, MppClaim, MppSource, disagree
+from wsi_scale.units import PLAUSIBLE_MPP, POWER_TOLERANCE, agrees_with_power, is_plausible_mpp, mpp_from_power
+
+#: Why a µm per pixel is used and yet no lesson: its axes differ; it is far off the objective; the file says two things.
+MppDoubt = Literal["axes", "objective", "sources"]
+
+#: How a user gives what the slide does not say.
+HOW_TO_GIVE_MPP = "give it with --mpp or in the sheet's mpp column"
+
+MISSING = f"mpp is missing; {HOW_TO_GIVE_MPP}"
+PLAUSIBLE_RANGE = f"{PLAUSIBLE_MPP[0]:g}–{PLAUSIBLE_MPP[1]:g}"
+
+#: Relative difference from which x and y, or header and override, count as different.
+_DIFFERENT = 0.01
+
+
+@dataclass(frozen=True)
+class MppWarning:
+    """A line for the user, and what it makes doubtful (None: nothing)."""
+
+    text: str
+    doubt: MppDoubt | None = None
+
+
+def about_override(override: float, header: MppClaim | None) -> list[MppWarning]:
+    """Tell that a user's µm per pixel and the file's differ by more than 1 %."""
+    if header is None or math.isclose(override, header.mean, rel_tol=_DIFFERENT):
+        return []
+    said = f"{header.mean:.4g} in the header ({header.name})"
+    return [MppWarning(f"mpp {override:.4g} µm/px as you gave it contradicts {said}; yours is used")]
+
+
+def about_claims(claims: Sequence[MppClaim]) -> list[MppWarning]:
+    """Tell what is odd about a file's claims beside each other.
+
+    Parameters
+    ----------
+    claims
+        Highest authority first.
+
+    Returns
+    -------
+    list of MppWarning
+        One for each implausible claim that would outrank a usable one, and one where usable claims disagree.
+    """
+    usable = [claim for claim in claims if claim.usable]
+    if not usable:
+        return []
+    best = f"{_size(usable[0])} ({usable[0].name})"
+    said = [
+        MppWarning(f"mpp {claim.mean:.4g} µm/px ({claim.name}) lies outside {PLAUSIBLE_RANGE}; {best} is used")
+        for claim in claims[: claims.index(usable[0])]
+    ]
+    if disagree(usable):
+        listed = ", ".join(f"{_size(claim)} ({claim.name})" for claim in usable)
+        text = f"mpp is told in several ways: {listed} µm/px; the first is used, but not trusted for training"
+        said.append(MppWarning(text, "sources"))
+    return said
+
+
+def about_mpp(mpp_xy: tuple[float, float] | None, source: MppSource, power: float | None) -> list[MppWarning]:
+    """Tell everything that is wrong with the µm per pixel that counts.
+
+    Parameters
+    ----------
+    mpp_xy
+        µm per pixel along x and y; None if missing.
+    source
+        Who says so.
+    power
+        The objective's, if it is known.
+    """
+    if mpp_xy is None:
+        return [MppWarning(MISSING)]
+    x, y = mpp_xy
+    mean = (x + y) / 2
+    named = f"mpp {mean:.4g} µm/px ({SOURCE_NAMES[source]})"
+    if not (is_plausible_mpp(x) and is_plausible_mpp(y)):
+        return [MppWarning(f"{named} lies outside {PLAUSIBLE_RANGE} and is not used; {HOW_TO_GIVE_MPP}")]
+    said = []
+    if abs(x - y) > _DIFFERENT * mean:
+        text = f"mpp differs along x ({x:.4g}) and y ({y:.4g} µm/px); each axis is read at its own"
+        said.append(MppWarning(text, "axes"))
+    if power is not None and not agrees_with_power(mean, power):
+        suggested = f"{mpp_from_power(power):.4g} that objective {power:g}x suggests"
+        text = f"{named} is more than {POWER_TOLERANCE} times off the {suggested}; not trusted for training"
+        said.append(MppWarning(text, "objective"))
+    return said
+
+
+def _size(claim: MppClaim) -> str:
+    """Both axes, as one number where they agree."""
+    same = abs(claim.x - claim.y) <= _DIFFERENT * claim.mean
+    return f"{claim.mean:.4g}" if same else f"{claim.x:.4g} × {claim.y:.4g}"

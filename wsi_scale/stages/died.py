@@ -1,0 +1,67 @@
+"""What a workflow's job leaves of a slide's stage where the process ended before it could write its record."""
+
+import signal
+from pathlib import Path
+
+from wsi_scale.artifacts.record import Record, place_of, read_record, write_record
+
+#: A shell gives a process that a signal killed this much more than the signal's number.
+_SIGNALLED = 128
+#: How much of a log's end is looked through for the reason.
+_LOG_BYTES = 1 << 16
+
+
+def record_death(record: Path, exit_code: int, log: Path) -> Record:
+    """Write a failed record in the place of a process that wrote none.
+
+    Parameters
+    ----------
+    record
+        Path of the record that it should have written.
+    exit_code
+        As the shell gives it.
+    log
+        Where its standard error went.
+
+    Returns
+    -------
+    Record
+        The one in place: a process that died after it had written its own keeps it.
+
+    Raises
+    ------
+    ArtifactError
+        The record cannot be written.
+    """
+    folder, stage = place_of(record)
+    found = read_record(folder, stage)
+    if found is None:
+        found = Record(stage, "failed", _reason(stage, exit_code, log), "")
+        write_record(folder, found)
+    return found
+
+
+def _reason(stage: str, exit_code: int, log: Path) -> str:
+    if exit_code > _SIGNALLED:
+        return f"{stage} died before it could say why ({_name(exit_code - _SIGNALLED)})"
+    return _last_words(log) or f"{stage} ended with exit code {exit_code} before it could say why; see {log.name}"
+
+
+def _name(number: int) -> str:
+    """Name a signal; the one that cannot be refused is mostly sent for want of memory."""
+    if number == signal.SIGKILL:
+        return "out of memory?"
+    known = {int(member): member.name for member in signal.Signals}
+    return known.get(number, f"signal {number}")
+
+
+def _last_words(log: Path) -> str:
+    """Return the last line of a log: that of an error, or of a traceback."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(log.stat().st_size - _LOG_BYTES, 0))
+            lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines()]
+    except OSError:
+        return ""
+    said = [line for line in lines if line]
+    return said[-1].removeprefix("error: ") if said else ""
