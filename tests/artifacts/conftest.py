@@ -76,7 +76,8 @@ def make_map(seed: int = 0) -> scale_map.ScaleMap:
     curves["C3_4"][0, 1] = 0
     rung_mpp = np.geomspace(0.125, 4, 6)
     described = {"method": "covariant", "network": "vgg19", "layers": ["C2_2", "C3_4"], "execution": {"threads": 1}}
-    return scale_map.ScaleMap(grid, image, curves, rung_mpp, rung_mpp < 0.25, described)
+    reason = rng.integers(0, 6, (grid.rows, grid.cols)).astype(np.uint8)
+    return scale_map.ScaleMap(grid, image, reason, curves, rung_mpp, rung_mpp < 0.25, described)
 
 
 #: Shapes of the arrays of a small regressor of three models.

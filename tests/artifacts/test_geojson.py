@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wsi_scale.artifacts.geojson import write_geojson
-from wsi_scale.artifacts.scale_map import CHANNELS, ScaleMap
+from wsi_scale.artifacts.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
 from wsi_scale.artifacts.tiles import TileTable
 
 
@@ -37,6 +37,18 @@ def test_each_polygon_is_the_tile_on_level_0_closed(written: dict[str, Any], til
         np.testing.assert_array_equal(corners.min(axis=0), [tile_table.x[index], tile_table.y[index]])
         # 112 µm on pixels of 0.25 by 0.251 µm.
         np.testing.assert_allclose(np.ptp(corners, axis=0), [112 / 0.25, 112 / 0.251], atol=0.01)
+
+
+def test_a_tile_without_an_answer_has_its_reason_as_its_class(
+    written: dict[str, Any], tile_table: TileTable, answered: ScaleMap
+) -> None:
+    for index, feature in enumerate(written["features"]):
+        reason = Reason(answered.reason[tile_table.row[index], tile_table.col[index]])
+        if reason == Reason.ANSWERED:
+            assert "classification" not in feature["properties"]
+        else:
+            classified = feature["properties"]["classification"]
+            assert classified == {"name": reason.name.lower(), "color": list(REASON_COLORS[reason])}
 
 
 def test_measurements_are_the_map_and_leave_out_what_has_no_answer(

@@ -9,7 +9,13 @@ import pytest
 import xarray
 import zarr
 
-from wsi_scale.artifacts.scale_map import CHANNELS, ScaleMap, scale_map_fingerprint, write_scale_map
+from wsi_scale.artifacts.scale_map import (
+    CHANNELS,
+    ScaleMap,
+    read_scale_map,
+    scale_map_fingerprint,
+    write_scale_map,
+)
 
 Version = Literal["0.5", "0.4"]
 
@@ -31,7 +37,7 @@ def test_ome_zarr_opens_it_with_labelled_channels(stored: Path, answered: ScaleM
     from ome_zarr.io import parse_url
     from ome_zarr.reader import Reader
 
-    (node,) = Reader(parse_url(stored, mode="r"))()
+    node, *_ = Reader(parse_url(stored, mode="r"))()
     assert node.metadata["channel_names"] == ["optimal_mpp", "confidence", "tissue_fraction"]
     assert [axis["name"] for axis in node.metadata["axes"]] == ["c", "y", "x"]
     assert [axis.get("unit") for axis in node.metadata["axes"]] == [None, "micrometer", "micrometer"]
@@ -47,6 +53,46 @@ def test_ome_zarr_models_find_it_valid(stored: Path, version: Version) -> None:
     metadata = Image05.from_zarr(group).ome_attributes if version == "0.5" else Image04.from_zarr(group).attributes
     assert len(metadata.multiscales) == 1
     assert [axis.name for axis in metadata.multiscales[0].axes] == ["c", "y", "x"]
+
+
+def test_ome_zarr_opens_the_reasons_as_labels_with_names_and_colours(stored: Path, answered: ScaleMap) -> None:
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Reader
+
+    (label,) = [n for n in Reader(parse_url(stored, mode="r"))() if n.zarr.basename() == "reason"]
+    named = {code: properties["name"] for code, properties in label.metadata["properties"].items()}
+    assert named == {
+        0: "answered", 1: "glass", 2: "unreadable", 3: "no_optimum", 4: "beyond_ladder", 5: "not_searched",
+    }  # fmt: skip
+    assert set(label.metadata["color"]) == set(named)
+    assert label.metadata["color"][0][3] == 0
+    np.testing.assert_array_equal(np.asarray(label.data[0])[0], answered.reason)
+    # It lies where the map lies.
+    assert label.metadata["coordinateTransformations"] == [
+        [{"type": "scale", "scale": [1.0, 84.0, 84.0]}, {"type": "translation", "translation": [0.0, 56.0, 56.0]}]
+    ]
+
+
+def test_ome_zarr_models_find_the_labels_valid(stored: Path, version: Version) -> None:
+    from ome_zarr_models.v04.image_label import ImageLabel as Label04
+    from ome_zarr_models.v04.labels import Labels as Labels04
+    from ome_zarr_models.v05.image_label import ImageLabel as Label05
+    from ome_zarr_models.v05.labels import Labels as Labels05
+
+    group, label = (zarr.open_group(stored, path=path, mode="r") for path in ("labels", "labels/reason"))
+    if version == "0.5":
+        listed, described = Labels05.from_zarr(group).attributes.ome, Label05.from_zarr(label).attributes.ome
+    else:
+        listed, described = Labels04.from_zarr(group).attributes, Label04.from_zarr(label).attributes
+    assert listed.labels == ["reason"]
+    assert described.image_label.source.image == "../../"
+    assert [p.label_value for p in described.image_label.properties] == [0, 1, 2, 3, 4, 5]
+
+
+def test_reasons_are_read_as_written(stored: Path, answered: ScaleMap) -> None:
+    reason = read_scale_map(stored.parent)[0].reason
+    np.testing.assert_array_equal(reason, answered.reason)
+    assert reason.dtype == np.uint8
 
 
 def test_it_lies_on_the_slide(stored: Path, answered: ScaleMap, version: Version) -> None:

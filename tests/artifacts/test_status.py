@@ -36,6 +36,16 @@ def test_a_slide_without_tissue_is_empty_and_says_the_first_reason(tmp_path: Pat
     assert (row.status, row.reason) == ("empty", "tile says why")
 
 
+def test_what_an_ok_slide_lacks_is_said(tmp_path: Path) -> None:
+    leave(tmp_path, **dict.fromkeys(SLIDE_STAGES, "ok"))
+    write_record(tmp_path, Record("search", "ok", "3 of 412 tiles cannot be read", "print"))
+    write_record(tmp_path, Record("extract", "ok", "4 of 412 tiles cannot be read", "print"))
+    row = slide_status(tmp_path, "a", "a.svs")
+    assert (row.status, row.reason) == ("ok", "3 of 412 tiles cannot be read")
+    leave(tmp_path, extract="failed")
+    assert slide_status(tmp_path, "a", "a.svs").reason == "extract says why"
+
+
 def test_a_failure_outweighs_emptiness(tmp_path: Path) -> None:
     leave(tmp_path, inspect="ok", predict="ok", tile="empty", search="failed", extract="empty")
     assert slide_status(tmp_path, "a", "a.svs").status == "failed"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wsi_scale.artifacts.pictures import write_pictures
 from wsi_scale.artifacts.prediction import Prediction, write_prediction
 from wsi_scale.artifacts.record import SLIDE_STAGES, Record, Status, write_record
-from wsi_scale.artifacts.scale_map import ScaleMap, write_scale_map
+from wsi_scale.artifacts.scale_map import Reason, ScaleMap, write_scale_map
 from wsi_scale.artifacts.slide_info import write_slide_info
 from wsi_scale.artifacts.tiles import TileGrid, TileTable, write_tiles
 from wsi_scale.report.overlay import draw_overlay
@@ -85,9 +85,14 @@ def _scale_map(table: TileTable) -> ScaleMap:
         curve = np.exp(-((away / (1.0 + 0.4 * number)) ** 2)) + rng.normal(0, 0.02, away.shape)
         curve[..., 0] = np.nan
         curves[layer] = curve.astype(np.float32)
+    reason = np.full((GRID.rows, GRID.cols), Reason.GLASS, np.uint8)
+    reason[table.row, table.col] = np.where(
+        np.isfinite(image[0, table.row, table.col]), Reason.ANSWERED, Reason.NO_OPTIMUM
+    )
     return ScaleMap(
         GRID,
         image,
+        reason,
         curves,
         RUNGS,
         RUNGS < 0.25,

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, unreadable_row
+from wsi_scale.artifacts.record import Record, write_record
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
-from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
+from wsi_scale.artifacts.scale_map import Reason, read_scale_map, write_scale_map
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.report.cohort import CohortView, read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, render_cohort_page, render_slide_page
@@ -239,3 +240,25 @@ def test_versions_and_configuration_are_shown_as_they_are(views: list[SlideView]
 
 def test_a_page_without_context_can_be_written(views: list[SlideView]) -> None:
     assert "Not recorded." in render_slide_page(views[2], {})
+
+
+def test_places_that_cannot_be_read_are_hatched_and_counted(tmp_path: Path, write_ok: SlideWriter) -> None:
+    note = "3 of 148 tiles cannot be read"
+    write_ok(tmp_path, "a")
+    found, print_ = read_scale_map(tmp_path)
+    answered = np.argwhere(found.reason == Reason.ANSWERED)[:3]
+    found.reason[tuple(answered.T)] = Reason.UNREADABLE
+    write_scale_map(tmp_path, found, print_)
+    write_record(tmp_path, Record("search", "ok", note, print_))
+
+    view = read_slide_view(tmp_path, "a")
+    page = render_slide_page(view, CONTEXT)
+
+    parsed = Page(page)
+    assert note in parsed.text
+    assert parsed.text.count("cannot be read (3)") == 2
+    outlines = [value for name, value in parsed.attributes if name == "d" and value and value.count("z") == 3]
+    assert len(outlines) == 2
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert note in render_cohort_page([view.status], [], CohortView(), CONTEXT)
+    assert "hatching" not in render_slide_page(read_slide_view(write_ok(tmp_path / "b", "b"), "b"), CONTEXT)

@@ -75,6 +75,18 @@ def test_a_few_channels_that_say_something_else_do_not_move_the_answer(
     np.testing.assert_allclose(np.log2(answer.radius_um / radii), 0, atol=0.05)
 
 
+def test_what_is_larger_or_smaller_than_the_ladder_reaches_is_told_from_what_prefers_no_scale(
+    measure: Callable[..., CovariantAnswer], log2_mpp: np.ndarray
+) -> None:
+    beyond = measure(np.array([0.1, 3.0, 200.0]))
+    assert np.isfinite(beyond.optimal_mpp).tolist() == [False, True, False]
+    assert beyond.beyond_ladder.tolist() == [True, False, True]
+    flat = {name: np.ones((1, 2 * len(offset), len(log2_mpp))) for name, offset in OFFSET.items()}
+    answer = search_covariant(flat, log2_mpp, ruler())
+    assert np.isnan(answer.optimal_mpp).all()
+    assert answer.beyond_ladder.tolist() == [False]
+
+
 def test_confidence_is_between_none_and_all(measure: Callable[..., CovariantAnswer]) -> None:
     for jitter in (0.0, 0.2, 1.0, 3.0):
         confidence = measure(np.geomspace(1, 12, 50), jitter=jitter).confidence

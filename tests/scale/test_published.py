@@ -57,6 +57,11 @@ def test_layers_without_a_vote_are_left_out_of_the_mean() -> None:
     assert answer.scale.tolist() == [2.5]
 
 
+def test_channels_that_rise_or_fall_throughout_point_beyond_the_grid_and_constant_ones_nowhere() -> None:
+    for curve, beyond in ((RUNGS / 20, True), (RUNGS[::-1] + 1.0, True), (np.ones(21), False), (peak(2.0), False)):
+        assert search_published({"C1_2": one_tile(curve)}).beyond_ladder.tolist() == [beyond]
+
+
 def test_no_vote_at_all_is_no_answer() -> None:
     assert np.isnan(search_published({"C1_2": one_tile(np.ones(21)), "C2_2": one_tile(np.zeros(21))}).scale).all()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.runs import MPP, RADII_UM, configured, draw, job
-from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map
+from wsi_scale.artifacts.scale_map import Reason, ScaleMap, read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.networks.load import find_network
 from wsi_scale.scale.optimum import interior_optimum
@@ -64,6 +64,9 @@ def test_the_map_answers_where_tiles_lie_and_nowhere_else(small_slide: Path, tmp
     np.testing.assert_allclose(found.image[2][has_tile], tiles.tissue_fraction, rtol=1e-5)
     for curve in found.curves.values():
         assert np.isnan(curve[~has_tile]).all()
+    assert (found.reason[~has_tile] == Reason.GLASS).all()
+    assert not (found.reason[has_tile] == Reason.GLASS).any()
+    np.testing.assert_array_equal(found.reason == Reason.ANSWERED, np.isfinite(found.image[0]))
 
 
 def test_what_the_curves_show_peaks_where_the_map_says(scale_map: ScaleMap) -> None:

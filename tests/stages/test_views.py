@@ -1,12 +1,17 @@
 """Views of a slide: fields of tissue at downsamples of level 0."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
+from tests.damaged import damage
 from tests.runs import MPP, draw
+from wsi_scale.errors import RegionError
+from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.views import DOWNSAMPLES, MIN_VIEW_PX, VIEW_PX, is_brightfield, view_px, views_of
 from wsi_scale.synthesis import write_pyramid
@@ -73,6 +78,36 @@ def test_the_same_seed_looks_at_the_same_places(tissue: Path) -> None:
     with open_slide(tissue) as slide:
         once, twice = ([centres for *_, centres in views_of(slide, 7, rng())] for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(once, twice, strict=True))
+
+
+def test_a_view_that_cannot_be_decoded_is_left_out_and_the_others_show_what_they_should(
+    tissue: Path, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copy(tissue, tmp_path / "broken.tiff"))
+    x, y, width, height = damage(broken, tile=5)
+    count = 0
+    with open_slide(tissue) as sound, open_slide(broken) as slide:
+        # Levels 1 and 2, which coarser views are read from, are sound.
+        for downsample, images, centres in views_of(slide, 30, rng(), 0.2):
+            reach = VIEW_PX * downsample / 2
+            for image, centre in zip(images, centres, strict=True):
+                field = Field(*(centre - reach), 2 * reach, 2 * reach)
+                np.testing.assert_array_equal(image, read_field(sound, field, (VIEW_PX, VIEW_PX)))
+                away = np.abs(centre - [x + width / 2, y + height / 2]) - [width / 2, height / 2]
+                assert downsample > 1 or away.max() >= reach
+                count += downsample == 1
+    assert 5 < count < 30
+
+
+def test_a_slide_of_which_too_much_cannot_be_seen_gives_no_views(tissue: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copy(tissue, tmp_path / "broken.tiff"))
+    with tifffile.TiffFile(tissue) as file:
+        counts = [len(page.dataoffsets) for page in file.pages]
+    for level, count in enumerate(counts):
+        for number in range(count):
+            damage(broken, level=level, tile=number)
+    with open_slide(broken) as slide, pytest.raises(RegionError, match="unreadable_share"):
+        list(views_of(slide, 9, rng()))
 
 
 def test_views_lie_on_tissue(tmp_path: Path) -> None:

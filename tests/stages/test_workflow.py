@@ -45,6 +45,12 @@ def test_tiles_are_told_whether_only_brightfield_goes_on(tmp_path: Path) -> None
     assert "--set=slides.brightfield_only=True" in study(tmp_path, brightfield_only=True).settings("tile")
 
 
+def test_every_stage_that_reads_pixels_is_told_how_much_may_be_unreadable(tmp_path: Path) -> None:
+    asked = study(tmp_path, unreadable_share=0.25)
+    told = {stage for stage in SECTIONS if "--set=slides.unreadable_share=0.25" in asked.settings(stage)}
+    assert told == {"predict", "tile", "search", "extract"}
+
+
 @pytest.mark.parametrize("stage", SECTIONS)
 def test_a_stage_is_told_its_own_sections_only(tmp_path: Path, stage: str) -> None:
     told = [setting.split("=")[1] for setting in study(tmp_path).settings(stage)]

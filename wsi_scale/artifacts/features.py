@@ -26,15 +26,15 @@ class Features:
     Attributes
     ----------
     features
-        (tile, mpp, channel) float32; NaN where the mpp is finer than the slide holds.
+        (tile, mpp, channel) float32; NaN where the mpp is finer than the slide holds or the field cannot be decoded.
     features_optimal
-        (tile, channel) float32; NaN where the tile has no optimal mpp.
+        (tile, channel) float32; NaN where the tile has no optimal mpp or its field cannot be decoded.
     mpps
         (mpp,) µm per pixel.
     padded_share
         (tile, mpp) share of the field outside the slide, filled with the background colour.
     attributes
-        Network, layer, digest, fingerprint.
+        Network, layer, digest, fingerprint; ``unreadable_tiles`` where there are any.
     """
 
     features: NDArray[np.float32]
@@ -48,7 +48,12 @@ class Features:
 class FeatureWriter:
     """Open arrays of a store that is being written, by rows of tiles."""
 
+    root: zarr.Group
     arrays: dict[str, zarr.Array[Any]]
+
+    def note_unreadable(self, tiles: int) -> None:
+        """Write down how many tiles could not be decoded."""
+        self.root.attrs["wsi_scale"] = read_attributes(self.root) | {"unreadable_tiles": tiles}
 
     def put(
         self,
@@ -83,7 +88,7 @@ def writing_features(
             )
         if len(mpps):
             root.create_array("mpp", data=mpps, dimension_names=("mpp",))
-        yield FeatureWriter(arrays)
+        yield FeatureWriter(root, arrays)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
             zarr.consolidate_metadata(part)
@@ -105,6 +110,21 @@ def read_features(folder: Path) -> Features:
         return Features(**values, mpps=mpps, attributes=read_attributes(root))
     except FileNotFoundError as error:
         raise ArtifactError(f"no {path}; run `wsi-scale extract` first") from error
+    except STORE_ERRORS as error:
+        raise ArtifactError(f"{path} holds no features ({error}); run `wsi-scale extract` again") from error
+
+
+def unreadable_tiles(folder: Path) -> int:
+    """Tiles of a store that could not be decoded.
+
+    Raises
+    ------
+    ArtifactError
+        Missing or damaged.
+    """
+    path = folder / NAME
+    try:
+        return int(read_attributes(zarr.open_group(path, mode="r")).get("unreadable_tiles", 0))
     except STORE_ERRORS as error:
         raise ArtifactError(f"{path} holds no features ({error}); run `wsi-scale extract` again") from error
 

@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.artifacts.scale_map import CHANNELS, ScaleMap
+from wsi_scale.artifacts.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
 from wsi_scale.artifacts.tiles import TileTable
 
 NAME = "tiles.geojson"
 
 
 def write_geojson(folder: Path, tiles: TileTable, scale_map: ScaleMap) -> None:
-    """Write one QuPath tile object a tile; coordinates are level-0 pixels."""
+    """Write one QuPath tile object a tile; coordinates are level-0 pixels.
+
+    A tile without an answer has its reason as its class.
+    """
     side = scale_map.grid.tile_px * scale_map.grid.mpp
     size = (side / scale_map.grid.mpp_x, side / scale_map.grid.mpp_y)
     features = [_feature(tiles, index, size, scale_map) for index in range(len(tiles))]
@@ -30,6 +33,9 @@ def _feature(tiles: TileTable, index: int, size: tuple[float, float], scale_map:
     measurements = {
         name: round(float(value), 5) for name, value in zip(CHANNELS, values, strict=True) if np.isfinite(value)
     }
+    reason = Reason(scale_map.reason[tiles.row[index], tiles.col[index]])
+    answered = reason == Reason.ANSWERED
+    why = {} if answered else {"classification": {"name": reason.name.lower(), "color": REASON_COLORS[reason]}}
     ring = [[x, y], [right, y], [right, bottom], [x, bottom], [x, y]]
     return {
         "type": "Feature",
@@ -38,6 +44,7 @@ def _feature(tiles: TileTable, index: int, size: tuple[float, float], scale_map:
             "objectType": "tile",
             "name": f"{tiles.row[index]}, {tiles.col[index]}",
             "isLocked": True,
+            **why,
             "measurements": measurements,
         },
     }

@@ -18,21 +18,56 @@ OVERLAY = "overlay.png"
 _DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
+#: Grey of the mask's pixels where the slide cannot be decoded, by what is taken for tissue there.
+_UNREADABLE_GLASS, _UNREADABLE_TISSUE = 64, 192
+
+
 def write_pictures(
-    folder: Path, thumbnail: NDArray[np.uint8], mask: NDArray[np.bool_], overlay: NDArray[np.uint8]
+    folder: Path,
+    thumbnail: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    overlay: NDArray[np.uint8],
+    unreadable: NDArray[np.bool_] | None = None,
 ) -> None:
-    """Write the three pictures; images are (row, col, rgb), the mask (row, col)."""
+    """Write the three pictures.
+
+    Parameters
+    ----------
+    thumbnail, overlay
+        (row, col, rgb).
+    mask
+        (row, col) True on tissue: white, else black.
+    unreadable
+        (row, col) True where the slide cannot be decoded: light grey where the mask takes it for tissue, else dark
+        grey. None where all of it can.
+    """
+    shades = Image.fromarray(mask)
+    if unreadable is not None:
+        unknown = np.where(mask, _UNREADABLE_TISSUE, _UNREADABLE_GLASS)
+        shades = Image.fromarray(np.where(unreadable, unknown, 255 * mask).astype(np.uint8))
     _save(folder / THUMBNAIL, Image.fromarray(thumbnail), "JPEG")
-    _save(folder / MASK, Image.fromarray(mask), "PNG")
+    _save(folder / MASK, shades, "PNG")
     _save(folder / OVERLAY, Image.fromarray(overlay), "PNG")
 
 
 def read_mask(folder: Path) -> NDArray[np.bool_]:
     """Read the tissue mask, (row, col)."""
+    mask: NDArray[np.bool_] = _shades(folder) >= _UNREADABLE_TISSUE
+    return mask
+
+
+def read_unreadable(folder: Path) -> NDArray[np.bool_] | None:
+    """Read where the slide cannot be decoded, (row, col); None where all of it can."""
+    shades = _shades(folder)
+    unreadable = (shades == _UNREADABLE_GLASS) | (shades == _UNREADABLE_TISSUE)
+    return unreadable if unreadable.any() else None
+
+
+def _shades(folder: Path) -> NDArray[np.uint8]:
     path = folder / MASK
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("1"))
+            return np.asarray(image.convert("L"))
     except _DAMAGED as error:
         raise ArtifactError(f"cannot read {path} ({error}); run `wsi-scale tile` again") from error
 

@@ -1,5 +1,6 @@
-"""``scale.ome.zarr``: the scale map as an OME-Zarr image, and the response curves beside it."""
+"""``scale.ome.zarr``: the scale map as an OME-Zarr image, why places have no answer, and the response curves."""
 
+import enum
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +21,33 @@ _COLORS = ("FFFFFF", "33BBEE", "EE7733")
 Version = Literal["0.5", "0.4"]
 
 
+class Reason(enum.IntEnum):
+    """Why a place of the map has no optimal mpp; the codes of ``labels/reason``."""
+
+    ANSWERED = 0
+    #: Less tissue than ``tiling.min_tissue``: no tile lies there.
+    GLASS = 1
+    #: The slide cannot be decoded there.
+    UNREADABLE = 2
+    #: Too few channels prefer a scale.
+    NO_OPTIMUM = 3
+    #: Most channels respond most at an end of the ladder.
+    BEYOND_LADDER = 4
+    #: A tile lies there and was left out.
+    NOT_SEARCHED = 5
+
+
+#: (red, green, blue) of places without an answer, told apart by everyone.
+REASON_COLORS = {
+    Reason.GLASS: (221, 221, 221),
+    Reason.UNREADABLE: (204, 51, 17),
+    Reason.NO_OPTIMUM: (136, 204, 238),
+    Reason.BEYOND_LADDER: (170, 68, 153),
+    Reason.NOT_SEARCHED: (153, 153, 51),
+}
+_LABEL = "reason"
+
+
 @dataclass(frozen=True)
 class ScaleMap:
     """A scale map in memory.
@@ -30,6 +58,8 @@ class ScaleMap:
         The grid that it lies on.
     image
         (3, row, col) float32: optimal mpp in µm/px, confidence 0–1, tissue fraction 0–1; NaN without answer.
+    reason
+        (row, col) uint8, a ``Reason`` each.
     curves
         Layer → (row, col, rung) float32.
     rung_mpp
@@ -42,6 +72,7 @@ class ScaleMap:
 
     grid: TileGrid
     image: NDArray[np.float32]
+    reason: NDArray[np.uint8]
     curves: Mapping[str, NDArray[np.float32]]
     rung_mpp: NDArray[np.float64]
     rung_interpolated: NDArray[np.bool_]
@@ -62,6 +93,11 @@ def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version
         root = zarr.open_group(part, mode="w", zarr_format=3 if version == "0.5" else 2)
         root.attrs.update(_ome(scale_map.grid, scale_map.image, version) | attributes)
         _put(root, "0", scale_map.image, ("c", "y", "x"))
+        labels = root.create_group("labels")
+        labels.attrs.update(_versioned({"labels": [_LABEL]}, version))
+        label = labels.create_group(_LABEL)
+        label.attrs.update(_label_ome(scale_map.grid, version))
+        _put(label, "0", scale_map.reason[np.newaxis], ("c", "y", "x"))
         curves = root.create_group("curves")
         _put(curves, "mpp", scale_map.rung_mpp, ("rung",), {"units": "µm/px"})
         _put(curves, "interpolated", scale_map.rung_interpolated, ("rung",))
@@ -90,7 +126,8 @@ def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
         curves = {name: read_array(stored, name) for name in sorted(names)}
         rungs = (read_array(stored, "mpp"), read_array(stored, "interpolated"))
         fingerprint = str(attributes.pop("fingerprint"))
-        return ScaleMap(grid, read_array(root, "0"), curves, *rungs, attributes), fingerprint
+        reason = read_array(root, f"labels/{_LABEL}/0")[0]
+        return ScaleMap(grid, read_array(root, "0"), reason, curves, *rungs, attributes), fingerprint
     except FileNotFoundError as error:
         raise ArtifactError(f"no {path}; run `wsi-scale search` first") from error
     except STORE_ERRORS as error:
@@ -126,7 +163,40 @@ def _put(
 
 
 def _ome(grid: TileGrid, image: NDArray[np.float32], version: Version) -> dict[str, Any]:
-    """OME metadata: µm per map pixel, and the centre of the first tile as translation."""
+    """OME metadata of the map."""
+    channels = [
+        {
+            "label": label,
+            "color": color,
+            "active": label == "optimal_mpp",
+            "window": _window(image[index], 0.0 if index else None),
+        }
+        for index, (label, color) in enumerate(zip(CHANNELS, _COLORS, strict=True))
+    ]
+    omero = {"channels": channels} if version == "0.5" else {"channels": channels, "version": "0.4"}
+    return _versioned({"multiscales": [_multiscale("scale", grid, version)], "omero": omero}, version)
+
+
+def _label_ome(grid: TileGrid, version: Version) -> dict[str, Any]:
+    """OME metadata of the label image: what each code means, and its colour."""
+    described = {
+        "colors": [
+            {"label-value": int(r), "rgba": [*REASON_COLORS[r], 255] if r in REASON_COLORS else [0, 0, 0, 0]}
+            for r in Reason
+        ],
+        "properties": [{"label-value": int(r), "name": r.name.lower()} for r in Reason],
+        "source": {"image": "../../"},
+    }
+    label = described if version == "0.5" else {**described, "version": "0.4"}
+    return _versioned({"multiscales": [_multiscale(_LABEL, grid, version)], "image-label": label}, version)
+
+
+def _versioned(metadata: dict[str, Any], version: Version) -> dict[str, Any]:
+    return {"ome": {"version": "0.5", **metadata}} if version == "0.5" else metadata
+
+
+def _multiscale(name: str, grid: TileGrid, version: Version) -> dict[str, Any]:
+    """One resolution: µm per map pixel, and the centre of the first tile as translation."""
     half = grid.tile_px * grid.mpp / 2
     transforms = [
         {"type": "scale", "scale": [1.0, grid.step_um, grid.step_um]},
@@ -138,25 +208,11 @@ def _ome(grid: TileGrid, image: NDArray[np.float32], version: Version) -> dict[s
         {"name": "x", "type": "space", "unit": "micrometer"},
     ]
     multiscale = {
-        "name": "scale",
+        "name": name,
         "axes": axes,
         "datasets": [{"path": "0", "coordinateTransformations": transforms}],
     }
-    channels = [
-        {
-            "label": label,
-            "color": color,
-            "active": label == "optimal_mpp",
-            "window": _window(image[index], 0.0 if index else None),
-        }
-        for index, (label, color) in enumerate(zip(CHANNELS, _COLORS, strict=True))
-    ]
-    if version == "0.5":
-        return {"ome": {"version": "0.5", "multiscales": [multiscale], "omero": {"channels": channels}}}
-    return {
-        "multiscales": [{**multiscale, "version": "0.4"}],
-        "omero": {"channels": channels, "version": "0.4"},
-    }
+    return multiscale if version == "0.5" else {**multiscale, "version": "0.4"}
 
 
 def _window(values: NDArray[np.float32], low: float | None) -> dict[str, float]:

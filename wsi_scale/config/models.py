@@ -65,6 +65,8 @@ class SlidesConfig(Section):
     """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
     brightfield_only: bool = False
     """true: a slide with a dark background (fluorescence, dark field) ends as empty and is not searched."""
+    unreadable_share: float = Field(default=0.01, ge=0, le=1)
+    """Share of a slide's tiles, or of its area, that may be impossible to decode; beyond it the slide fails."""
 
 
 class TissueConfig(Section):

@@ -12,6 +12,8 @@ from wsi_scale.report.ticks import linear_ticks, short
 
 #: Room for the axes' labels left of and above the slide, units of the drawing.
 _LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 8.0, 16.0, 86.0
+#: Room for the key to what cannot be read.
+_KEY = 22.0
 #: A drawing is at least this wide, so that the legend's labels do not touch.
 _LEAST_WIDTH = 200.0
 
@@ -38,6 +40,10 @@ class MapDrawing:
         (place 0–1, label).
     legend_label, description
         In words.
+    unreadable_path
+        Outline of the places that cannot be decoded, as an SVG path in the drawing; "" without any.
+    unreadable_words
+        How many these are.
     """
 
     width: float
@@ -56,6 +62,8 @@ class MapDrawing:
     legend_ticks: list[tuple[float, str]]
     legend_label: str
     description: str
+    unreadable_path: str
+    unreadable_words: str
 
 
 def lay_map(
@@ -66,6 +74,7 @@ def lay_map(
     *,
     box: tuple[float, float],
     underlay_uri: str = "",
+    unreadable: NDArray[np.bool_] | None = None,
 ) -> MapDrawing:
     """Lay out a map.
 
@@ -79,6 +88,8 @@ def lay_map(
         Largest width and height of the slide in the drawing.
     underlay_uri
         A picture of the whole slide under the map.
+    unreadable
+        (row, col) places that cannot be decoded; drawn hatched.
     """
     width_um, height_um = grid.slide_width * grid.mpp_x, grid.slide_height * grid.mpp_y
     per_um = min(box[0] / width_um, box[1] / height_um)
@@ -88,9 +99,12 @@ def lay_map(
     legend = np.linspace(scale.low, scale.high, 256)
     if scale.logarithmic:
         legend = np.geomspace(scale.low, scale.high, 256)
+    hatching = ""
+    if unreadable is not None:
+        hatching = _hatching(unreadable, margin_um * per_um, grid.step_um * per_um, (slide_width, slide_height))
     return MapDrawing(
         width=max(_LEFT + slide_width + _RIGHT, _LEAST_WIDTH),
-        height=_TOP + slide_height + _BOTTOM,
+        height=_TOP + slide_height + _BOTTOM + (_KEY if hatching else 0),
         left=_LEFT,
         top=_TOP,
         slide_width=slide_width,
@@ -105,7 +119,19 @@ def lay_map(
         legend_ticks=scale.ticks(),
         legend_label=scale.label,
         description=description,
+        unreadable_path=hatching,
+        unreadable_words=f"cannot be read ({int(unreadable.sum())})" if unreadable is not None else "",
     )
+
+
+def _hatching(places: NDArray[np.bool_], margin: float, step: float, size: tuple[float, float]) -> str:
+    """One closed rectangle of the path for each place, cut off at the slide's edge; lengths as in the drawing."""
+    path = []
+    for row, col in np.argwhere(places):
+        x, y = margin + col * step, margin + row * step
+        width, height = min(step, size[0] - x), min(step, size[1] - y)
+        path.append(f"M{_LEFT + x:.2f} {_TOP + y:.2f}h{width:.2f}v{height:.2f}h{-width:.2f}z")
+    return "".join(path)
 
 
 def _ticks(length_um: float, per_um: float) -> list[tuple[float, str]]:

@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 OUTLINE_RGB = (230, 97, 0)
 FRAME_RGB = (0, 114, 178)
 
+#: Stripes over what cannot be decoded: two greys and their width, pixels.
+_STRIPES = (96, 160)
+_STRIPE_PX = 4
+
 #: What is left of the background's brightness.
 _BACKGROUND = 0.82
 #: Thumbnail pixels for each pixel of the outline's width, so that it survives being shown smaller.
@@ -48,6 +52,21 @@ def draw_overlay(
     drawn[frames] = (1 - strength) * drawn[frames] + strength * np.array(FRAME_RGB, np.float32)
     drawn[_outline(mask)] = OUTLINE_RGB
     return np.rint(drawn).astype(np.uint8)
+
+
+def hatched(image: NDArray[np.uint8], unreadable: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Lay grey stripes over what cannot be decoded.
+
+    Parameters
+    ----------
+    image
+        (row, col, rgb).
+    unreadable
+        (row, col).
+    """
+    row, col = np.indices(unreadable.shape)
+    stripe = np.where((row + col) // _STRIPE_PX % 2, *_STRIPES).astype(np.uint8)
+    return np.where(unreadable[..., None], stripe[..., None], image)
 
 
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

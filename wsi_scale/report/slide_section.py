@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from wsi_scale.artifacts.scale_map import ScaleMap
+from wsi_scale.artifacts.scale_map import Reason, ScaleMap
 from wsi_scale.report.colors import CONFIDENCE_SCALE, mpp_scale
 from wsi_scale.report.images import photograph, underlay
 from wsi_scale.report.maps import MapDrawing, lay_map
@@ -134,6 +135,7 @@ def _scale(view: SlideView) -> Scale | None:
     described = "Map of the confidence"
     if summed_up and np.isfinite(confidence).any():
         described += f", median {quartiles(confidence[np.isfinite(confidence)]).median:.2f}"
+    unreadable = _unreadable(scale_map)
     pale = underlay(view.thumbnail) if view.thumbnail else ""
     return Scale(
         words=words,
@@ -145,8 +147,16 @@ def _scale(view: SlideView) -> Scale | None:
             f"Scale map. {words}",
             box=_MAP_BOX,
             underlay_uri=pale,
+            unreadable=unreadable,
         ),
-        confidence=lay_map(confidence, scale_map.grid, CONFIDENCE_SCALE, described, box=_CONFIDENCE_BOX),
+        confidence=lay_map(
+            confidence,
+            scale_map.grid,
+            CONFIDENCE_SCALE,
+            described,
+            box=_CONFIDENCE_BOX,
+            unreadable=unreadable,
+        ),
         curves=tuple(_curves(scale_map, middle.median)) if summed_up else (),
         distribution=distribution_plot(answers, f"Histogram. {words}") if summed_up else "",
     )
@@ -157,6 +167,11 @@ def _summed_up(middle: Quartiles) -> str:
         f"; their optimal mpp has the median {mpp_text(middle.median)} µm/px and its middle half lies between "
         f"{mpp_text(middle.low)} and {mpp_text(middle.high)} µm/px"
     )
+
+
+def _unreadable(scale_map: ScaleMap) -> NDArray[np.bool_] | None:
+    unreadable: NDArray[np.bool_] = scale_map.reason == Reason.UNREADABLE
+    return unreadable if unreadable.any() else None
 
 
 def _method(scale_map: ScaleMap) -> str:

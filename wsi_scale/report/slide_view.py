@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wsi_scale.artifacts.audit import AuditRow
-from wsi_scale.artifacts.pictures import OVERLAY, THUMBNAIL, check_picture
+from wsi_scale.artifacts.pictures import OVERLAY, THUMBNAIL, check_picture, read_unreadable
 from wsi_scale.artifacts.prediction import Prediction, read_prediction
 from wsi_scale.artifacts.record import SLIDE_STAGES, Record, read_record
 from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map
@@ -37,6 +37,8 @@ class SlideView:
         The keys of `inspect`; empty where there are none.
     thumbnail, overlay
         Paths of the pictures, or None.
+    striped
+        Whether the pictures have stripes where the slide cannot be decoded.
     tiles, scale_map, prediction
         As stored, or None.
     audit
@@ -50,6 +52,7 @@ class SlideView:
     info: Mapping[str, object]
     thumbnail: Path | None
     overlay: Path | None
+    striped: bool
     tiles: TileTable | None
     scale_map: ScaleMap | None
     prediction: Prediction | None
@@ -93,6 +96,7 @@ def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: Audit
         tried(partial(check_picture, folder / name)) if "tile" in done and (folder / name).exists() else None
         for name in (THUMBNAIL, OVERLAY)
     ]
+    striped = bool(pictures[1]) and tried(lambda: read_unreadable(folder)) is not None
     tiles = tried(lambda: read_tiles(folder)) if "tile" in found else None
     scale_map = tried(lambda: read_scale_map(folder)) if "search" in found else None
     prediction = tried(lambda: read_prediction(folder)) if "predict" in found else None
@@ -104,6 +108,7 @@ def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: Audit
         info=info,
         thumbnail=pictures[0],
         overlay=pictures[1],
+        striped=striped,
         tiles=tiles[0] if tiles else None,
         scale_map=scale_map[0] if scale_map else None,
         prediction=prediction,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.scale.calibration import Calibration, LayerCalibration
-from wsi_scale.scale.optimum import interior_optimum
+from wsi_scale.scale.optimum import interior_optimum, peaks_at_an_end
 
 #: Spread of the channels' answers, octaves, at which the confidence has fallen to 1/e.
 CONFIDENCE_OCTAVES = 0.5
@@ -27,6 +27,8 @@ class CovariantAnswer:
         (tile,) the mpp at which that structure has the size to which the channels respond most.
     confidence
         (tile,) 0–1: share of calibrated channels that answer × exp(−spread / 0.5 octave).
+    beyond_ladder
+        (tile,) whether a tile has no answer because most calibrated channels respond most at an end of the ladder.
     curves
         Layer → (tile, rung): calibrated channels, each moved along its own line (with slope 1: shifted by its
         offset less the median offset), scaled to its own maximum, averaged; they peak where the map says.
@@ -35,6 +37,7 @@ class CovariantAnswer:
     radius_um: NDArray[np.float64]
     optimal_mpp: NDArray[np.float64]
     confidence: NDArray[np.float64]
+    beyond_ladder: NDArray[np.bool_]
     curves: dict[str, NDArray[np.float64]]
 
 
@@ -53,11 +56,12 @@ def search_covariant(
     log2_mpp
         (rung,).
     """
-    answers, weights, curves = [], [], {}
+    answers, weights, at_end, curves = [], [], [], {}
     for name, layer in calibration.layers.items():
         values = np.asarray(responses[name], np.float64)[:, layer.channels, :]
         optimum = interior_optimum(values, log2_mpp)
         answers.append((optimum - layer.offset) / layer.slope)
+        at_end.append(peaks_at_an_end(values))
         weights.append(np.broadcast_to(1 / (layer.residual**2 + 0.05**2), len(layer.channels)))
         curves[name] = _shifted_mean(values, log2_mpp, layer, calibration.log2_k)
     log2_radius = np.concatenate(answers, axis=1)
@@ -66,7 +70,8 @@ def search_covariant(
     answered = answering >= MIN_ANSWERING
     radius = np.where(answered, 2**middle, np.nan)
     confidence = np.where(answered, answering * np.exp(-spread / CONFIDENCE_OCTAVES), 0.0)
-    return CovariantAnswer(radius, radius * 2**calibration.log2_k, confidence, curves)
+    beyond = ~answered & (np.concatenate(at_end, axis=1).mean(axis=1) > 0.5)
+    return CovariantAnswer(radius, radius * 2**calibration.log2_k, confidence, beyond, curves)
 
 
 def robust_mean(

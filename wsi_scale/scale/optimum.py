@@ -43,3 +43,26 @@ def interior_optimum(curves: NDArray[np.floating], log2_mpp: NDArray[np.floating
         vertex = 0.5 * (x0 + x1) - left / (2 * curvature)
     vertex = np.clip(vertex, (x0 + x1) / 2, (x1 + x2) / 2)
     return np.where(inside, vertex, np.nan)
+
+
+def peaks_at_an_end(curves: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether each curve is highest at its first or last finite rung: its maximum may lie beyond the ladder.
+
+    Parameters
+    ----------
+    curves
+        (..., rung); NaN where a rung has no answer.
+
+    Returns
+    -------
+    ndarray
+        (...,) bool; False for a constant curve and for one without an answer.
+    """
+    y = np.asarray(curves, np.float64)
+    finite = np.isfinite(y)
+    first, last = finite.argmax(axis=-1), y.shape[-1] - 1 - finite[..., ::-1].argmax(axis=-1)
+    ends = np.stack([np.take_along_axis(y, at[..., None], -1)[..., 0] for at in (first, last)])
+    highest = np.where(finite, y, -np.inf).max(axis=-1)
+    lowest = np.where(finite, y, np.inf).min(axis=-1)
+    at_end: NDArray[np.bool_] = finite.any(axis=-1) & (lowest < highest) & np.any(ends == highest, axis=0)
+    return at_end

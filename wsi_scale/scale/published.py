@@ -25,6 +25,8 @@ class PublishedAnswer:
     ----------
     scale
         (tile,) factor by which the tile should be enlarged; NaN without a vote.
+    beyond_ladder
+        (tile,) whether there is no vote because most channels are highest and lowest at the ends of the grid.
     votes
         Layer → (tile,) signed scale; NaN without a vote.
     curves
@@ -34,6 +36,7 @@ class PublishedAnswer:
     """
 
     scale: NDArray[np.float64]
+    beyond_ladder: NDArray[np.bool_]
     votes: dict[str, NDArray[np.float64]]
     curves: dict[str, NDArray[np.float64]]
     kept: dict[str, NDArray[np.float64]]
@@ -78,7 +81,9 @@ def search_published(responses: Mapping[str, NDArray[np.floating]]) -> Published
     count = answered.sum(axis=0)
     total = np.where(answered, stacked, 0).sum(axis=0)
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return PublishedAnswer(signed_to_factor(mean), votes, curves, kept)
+    varying = np.concatenate([_varies(np.asarray(values, np.float64)) for values in responses.values()], axis=1)
+    beyond = (count == 0) & (varying.mean(axis=1) > 0.5)
+    return PublishedAnswer(signed_to_factor(mean), beyond, votes, curves, kept)
 
 
 def _layer_vote(
@@ -93,10 +98,12 @@ def _layer_vote(
 
 def _keeps(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Keep a channel that is not constant and has its maximum or its minimum inside the grid."""
-    highest, lowest = values.max(axis=-1), values.min(axis=-1)
-    constant = np.isclose(highest, lowest)
-    varies: NDArray[np.bool_] = ~np.asarray(constant)
-    return varies & (_is_inside(values.argmax(axis=-1)) | _is_inside(values.argmin(axis=-1)))
+    return _varies(values) & (_is_inside(values.argmax(axis=-1)) | _is_inside(values.argmin(axis=-1)))
+
+
+def _varies(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    varies: NDArray[np.bool_] = ~np.asarray(np.isclose(values.max(axis=-1), values.min(axis=-1)))
+    return varies
 
 
 def _extremum(merged: NDArray[np.float64]) -> NDArray[np.float64]:

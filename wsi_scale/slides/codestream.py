@@ -1,4 +1,4 @@
-"""What a compressed tile says of its own size, before a codec takes memory for it.
+"""What a compressed tile says of its own size and end, before a codec takes memory for it.
 
 A codec makes room for the size that stands in its own stream, whatever the file's header says, and some fill it with
 grey where the stream ends early: a few damaged bytes could take many gigabytes.
@@ -8,13 +8,15 @@ import struct
 
 _JPEG, _JPEG_2000, _JP2 = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  "
 _PNG = b"\x89PNG\r\n\x1a\n"
+#: Marker at the end of a JPEG image and of a JPEG 2000 codestream; within their compressed data it cannot occur.
+_END = b"\xff\xd9"
 #: Markers of JPEG's frame headers: all of C0 to CF but those of tables (C4, C8, CC).
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
 
 
 def check_codestream(data: bytes, width: int, height: int) -> None:
-    """Compare the size that a compressed strip or tile states with the one it should have.
+    """Compare the size that a compressed strip or tile states with the one it should have, and look for its end.
 
     Parameters
     ----------
@@ -26,12 +28,14 @@ def check_codestream(data: bytes, width: int, height: int) -> None:
     Raises
     ------
     ValueError
-        It states more.
+        It states more, or is JPEG or JPEG 2000 without its end: decoders fill in what is missing.
     """
     stated = _stated_size(data)
     # JPEG tiles may be filled up to whole blocks of 16 pixels.
     if stated and (stated[0] > width + 15 or stated[1] > height + 15):
         raise ValueError(f"a strip or tile of {width}x{height} px states {stated[0]}x{stated[1]} px")
+    if data.startswith((_JPEG, _JPEG_2000, _JP2)) and _END not in data:
+        raise ValueError("a strip or tile ends before its image does")
 
 
 def _stated_size(data: bytes) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from wsi_scale.errors import SlideError, UserError
 from wsi_scale.slides.coverage import transparent_places
+from wsi_scale.slides.damage import Box, GapReader, closed
 from wsi_scale.slides.field import choose_level
 from wsi_scale.slides.slide import Slide
 
@@ -35,15 +36,19 @@ class Thumbnail:
         Level-0 pixels per pixel of the thumbnail.
     transparent
         (h, w) True where the slide holds nothing and the image shows a background; None if nowhere.
+    unreadable
+        (h, w) True where no level of the slide can be decoded: there the image has the colour of the nearest
+        place that can. None where all of it can be decoded.
     """
 
     image: NDArray[np.uint8]
     downsample_x: float
     downsample_y: float
     transparent: NDArray[np.bool_] | None = None
+    unreadable: NDArray[np.bool_] | None = None
 
 
-def read_thumbnail(slide: Slide, longer_side_px: int = 2048) -> Thumbnail:
+def read_thumbnail(slide: Slide, longer_side_px: int = 2048, most_unreadable: float = 0.01) -> Thumbnail:
     """Average a slide down to a fixed size.
 
     The coarsest level that is at least that large is read block by block, so that memory stays bounded also
@@ -55,11 +60,15 @@ def read_thumbnail(slide: Slide, longer_side_px: int = 2048) -> Thumbnail:
         An opened slide.
     longer_side_px
         Longer side of the thumbnail in pixels.
+    most_unreadable
+        Share of the slide that may be impossible to decode at any level, 0–1.
 
     Raises
     ------
+    RegionError
+        If more of the slide cannot be decoded; the line names the first place.
     SlideError
-        If the slide cannot be decoded, or is too large to be read through.
+        If the slide is too large to be read through.
     """
     longest = max(slide.width, slide.height)
     scale = max(1.0, longest / longer_side_px)
@@ -72,25 +81,38 @@ def read_thumbnail(slide: Slide, longer_side_px: int = 2048) -> Thumbnail:
             "thumbnail; convert it to a pyramidal TIFF"
         )
     factor = max(1, min(level.width // width, level.height // height))
-    reduced = _block_means(slide, index, factor)
+    reduced, gaps = _block_means(slide, index, factor, most_unreadable)
     box = (0, 0, min(level.width / factor, reduced.width), min(level.height / factor, reduced.height))
+    unreadable = None
+    if gaps is not None:
+        reduced = Image.fromarray(closed(np.asarray(reduced), gaps))
+        unreadable = np.asarray(Image.fromarray(gaps).resize((width, height), Image.Resampling.NEAREST, box=box))
     image = np.asarray(reduced.resize((width, height), Image.Resampling.BILINEAR, box=box))
     transparent = transparent_places(slide, (width, height))
-    return Thumbnail(image, slide.width / width, slide.height / height, transparent=transparent)
+    return Thumbnail(image, slide.width / width, slide.height / height, transparent, unreadable)
 
 
-def _block_means(slide: Slide, index: int, factor: int) -> Image.Image:
-    """Shrink a level by a whole factor, read in blocks of at most ``_BLOCK_PX`` pixels."""
+def _block_means(
+    slide: Slide, index: int, factor: int, most_unreadable: float
+) -> tuple[Image.Image, NDArray[np.bool_] | None]:
+    """Shrink a level by a whole factor, read in blocks of at most ``_BLOCK_PX`` pixels; with its gaps, if any."""
     level = slide.levels[index]
     rows = factor * max(1, 512 // factor)
     columns = factor * max(1, _BLOCK_PX // rows // factor)
+    reader = GapReader(slide, index, most_unreadable)
     reduced = Image.new("RGB", (-(-level.width // factor), -(-level.height // factor)))
+    gaps: NDArray[np.bool_] | None = None
     for top in range(0, level.height, rows):
         for left in range(0, level.width, columns):
             width, height = min(columns, level.width - left), min(rows, level.height - top)
-            block = Image.fromarray(slide.read(index, left, top, width, height))
-            reduced.paste(block.reduce(factor), (left // factor, top // factor))
-    return reduced
+            pixels, unreadable = reader.read(Box(left, top, width, height))
+            reduced.paste(Image.fromarray(pixels).reduce(factor), (left // factor, top // factor))
+            if unreadable is not None:
+                gaps = np.zeros((reduced.height, reduced.width), np.bool_) if gaps is None else gaps
+                share = np.asarray(Image.fromarray(unreadable.astype(np.float32)).reduce(factor))
+                row, column = top // factor, left // factor
+                gaps[row : row + share.shape[0], column : column + share.shape[1]] = share > 0
+    return reduced, gaps
 
 
 def tissue_mask(thumbnail: Thumbnail, method: Literal["auto", "none"]) -> NDArray[np.bool_]:

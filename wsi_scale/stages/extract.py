@@ -1,7 +1,7 @@
 """Stage `extract`: tiles (and their optimal mpp) → features at several magnifications."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.features import features_fingerprint, writing_features
+from wsi_scale.artifacts.features import features_fingerprint, unreadable_tiles, writing_features
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.record import Record
+from wsi_scale.artifacts.scale_map import Reason
 from wsi_scale.artifacts.tiles import TileTable
 from wsi_scale.config.models import Config
 from wsi_scale.execution.blocks import map_blocks
@@ -24,6 +25,7 @@ from wsi_scale.slides.slide import Slide
 from wsi_scale.stages.job import Outcome, SlideJob, Stage, run_stage
 from wsi_scale.stages.search import execution_parameters, read_current_map
 from wsi_scale.stages.tile import read_current_tiles
+from wsi_scale.stages.unreadable import UnreadableTiles, read_each, unreadable_note
 from wsi_scale.units import MAX_UPSAMPLING
 
 if TYPE_CHECKING:
@@ -49,20 +51,30 @@ class ExtractPlan:
 
 @dataclass(frozen=True)
 class ExtractBlock:
-    """Some tiles of a plan: centres in level-0 pixels, and each one's optimal mpp (NaN without)."""
+    """Some tiles of a plan: centres in level-0 pixels, optimal mpp (NaN without), what the search could not read."""
 
     plan: ExtractPlan
     centres: tuple[tuple[float, float], ...]
     optimal_mpp: tuple[float, ...]
+    unreadable: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
 class BlockFeatures:
-    """Features of a block: (tile, mpp, channel), (tile, channel), (tile, mpp)."""
+    """Features of a block.
+
+    Attributes
+    ----------
+    features, optimal, padded
+        (tile, mpp, channel), (tile, channel), (tile, mpp).
+    problems
+        One a tile: why the smallest of its fields cannot be decoded, or "".
+    """
 
     features: NDArray[np.float32]
     optimal: NDArray[np.float32]
     padded: NDArray[np.float32]
+    problems: tuple[str, ...]
 
 
 def extract(job: SlideJob, config: Config, scheduler: str | None = None) -> Record:
@@ -74,16 +86,19 @@ def extract(job: SlideJob, config: Config, scheduler: str | None = None) -> Reco
         return fingerprint(
             "extract", tiles=tiles_print, map=read_current_map(job)[1] if config.features.optimal else None,
             network=network.digest, layer=network.layers[0].name, features=config.features,
-            execution=execution_parameters(config),
+            execution=execution_parameters(config), unreadable_share=config.slides.unreadable_share,
         )  # fmt: skip
 
     def current(print_: str) -> Outcome | None:
-        return Outcome() if features_fingerprint(job.folder) == print_ else None
+        return outcome() if features_fingerprint(job.folder) == print_ else None
 
     def work(print_: str) -> Outcome:
         tiles, _ = read_current_tiles(job)
         _extract_tiles(job, tiles, config, print_, scheduler)
-        return Outcome()
+        return outcome()
+
+    def outcome() -> Outcome:
+        return Outcome("ok", unreadable_note(unreadable_tiles(job.folder), len(read_current_tiles(job)[0])))
 
     after = ("inspect", "tile", "search") if config.features.optimal else ("inspect", "tile")
     return run_stage(job, Stage("extract", after, depends, current, work))
@@ -99,28 +114,42 @@ def extract_block(block: ExtractBlock) -> BlockFeatures:
     count = len(block.centres)
     features = np.full((count, len(plan.mpps), channels), np.nan, np.float32)
     padded = np.full((count, len(plan.mpps)), np.nan, np.float32)
+    problems: dict[float, tuple[str, ...]] = {}
     for index, mpp in enumerate(plan.mpps):
         if not _is_too_fine(mpp, plan):
             fields = [_field(centre, mpp, plan) for centre in block.centres]
-            features[:, index] = _respond(network, slide, fields, plan)
+            features[:, index], problems[mpp] = _respond(network, slide, fields, plan)
             padded[:, index] = [padded_share(slide, field) for field in fields]
-    return BlockFeatures(features, _at_optimum(network, slide, block, channels), padded)
+    smallest = problems[min(problems)] if problems else ("",) * count
+    return BlockFeatures(features, _at_optimum(network, slide, block, channels), padded, smallest)
 
 
 def _at_optimum(network: "Network", slide: Slide, block: ExtractBlock, channels: int) -> NDArray[np.float32]:
     optimal = np.full((len(block.centres), channels), np.nan, np.float32)
-    able = [i for i, mpp in enumerate(block.optimal_mpp) if np.isfinite(mpp) and not _is_too_fine(mpp, block.plan)]
-    if able:
-        fields = [_field(block.centres[i], block.optimal_mpp[i], block.plan) for i in able]
-        optimal[able] = _respond(network, slide, fields, block.plan)
+    fields = {
+        index: None if unreadable else _field(centre, mpp, block.plan)
+        for index, (centre, mpp, unreadable) in enumerate(
+            zip(block.centres, block.optimal_mpp, block.unreadable, strict=True)
+        )
+        if unreadable or (np.isfinite(mpp) and not _is_too_fine(mpp, block.plan))
+    }
+    if fields:
+        optimal[list(fields)], _ = _respond(network, slide, list(fields.values()), block.plan)
     return optimal
 
 
-def _respond(network: "Network", slide: Slide, fields: list[Field], plan: ExtractPlan) -> NDArray[np.float32]:
+def _respond(
+    network: "Network", slide: Slide, fields: Sequence[Field | None], plan: ExtractPlan
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """(tile, channel) answers, NaN for fields that cannot be decoded, and why not."""
     from wsi_scale.networks.forward import pooled_responses
 
-    images = np.stack([read_field(slide, field, (plan.tile_px, plan.tile_px)) for field in fields])
-    return pooled_responses(network, images, plan.compute)[plan.layer]
+    size = (plan.tile_px, plan.tile_px)
+    blank = np.full((*size, 3), 255, np.uint8)
+    images, problems = read_each(lambda field: read_field(slide, field, size), fields, blank)
+    responses = pooled_responses(network, np.stack(images), plan.compute)[plan.layer]
+    unreadable = np.array([bool(problem) for problem in problems])
+    return np.where(unreadable[:, None], np.float32(np.nan), responses), problems
 
 
 def _field(centre: tuple[float, float], mpp: float, plan: ExtractPlan) -> Field:
@@ -158,7 +187,7 @@ def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str,
     for mpp in plan.mpps:
         if _is_too_fine(mpp, plan):
             log.warning("%s: no features at %g µm/px, level 0 is %.4g", job.row.slide_id, mpp, grid.mpp_x)
-    blocks = list(_blocks(plan, tiles, _optimal(job, tiles, config), config.execution.block_tiles))
+    blocks = list(_blocks(plan, tiles, *_optimal(job, tiles, config), config.execution.block_tiles))
     attributes = {
         "fingerprint": print_,
         "network": network.name,
@@ -169,6 +198,7 @@ def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str,
         "execution": execution_parameters(config),
     }
     workers = default_workers(config.execution, compute)
+    unreadable = UnreadableTiles(job.row.path, tiles, config.slides.unreadable_share)
     start = 0
     try:
         with (
@@ -182,24 +212,32 @@ def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str,
                 on_done=lambda index: advance(len(blocks[index].centres)),
             )  # fmt: skip
             for answer in answers:
+                unreadable.add(answer.problems)
                 stop = start + len(answer.optimal)
                 writer.put(slice(start, stop), answer.features, answer.optimal, answer.padded)
                 start = stop
+            if unreadable.count:
+                writer.note_unreadable(unreadable.count)
     finally:
         let_go()
 
 
-def _optimal(job: SlideJob, tiles: TileTable, config: Config) -> NDArray[np.float64]:
+def _optimal(job: SlideJob, tiles: TileTable, config: Config) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(tile,) optimal mpp, NaN without, and whether the search could not read the tile."""
     if not config.features.optimal:
-        return np.full(len(tiles), np.nan)
+        return np.full(len(tiles), np.nan), np.zeros(len(tiles), np.bool_)
     scale_map, _ = read_current_map(job)
-    optimal: NDArray[np.float64] = scale_map.image[0, tiles.row, tiles.col].astype(np.float64)
-    return optimal
+    optimal = scale_map.image[0, tiles.row, tiles.col].astype(np.float64)
+    return optimal, scale_map.reason[tiles.row, tiles.col] == Reason.UNREADABLE
 
 
-def _blocks(plan: ExtractPlan, tiles: TileTable, optimal: NDArray[np.float64], size: int) -> Iterator[ExtractBlock]:
+def _blocks(
+    plan: ExtractPlan, tiles: TileTable, optimal: NDArray[np.float64], unreadable: NDArray[np.bool_], size: int
+) -> Iterator[ExtractBlock]:
     half_x, half_y = (plan.tile_px * tiles.grid.mpp / mpp / 2 for mpp in (plan.mpp_x, plan.mpp_y))
     centres = [(float(x) + half_x, float(y) + half_y) for x, y in zip(tiles.x, tiles.y, strict=True)]
     for start in range(0, len(centres), size):
         rows = slice(start, start + size)
-        yield ExtractBlock(plan, tuple(centres[rows]), tuple(float(v) for v in optimal[rows]))
+        yield ExtractBlock(
+            plan, tuple(centres[rows]), tuple(float(v) for v in optimal[rows]), tuple(map(bool, unreadable[rows]))
+        )

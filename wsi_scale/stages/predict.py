@@ -30,6 +30,7 @@ def predict(job: SlideJob, config: Config, regressor: Path) -> Record:
             "coverage": config.magnification.coverage,
             "seed": config.magnification.seed,
             "device": resolve(config.execution).device,
+            "unreadable_share": config.slides.unreadable_share,
         }
         return fingerprint(
             "predict", slide=job.identity(), path=str(job.row.path), group=job.group,
@@ -49,7 +50,7 @@ def predict(job: SlideJob, config: Config, regressor: Path) -> Record:
     def work(print_: str) -> Outcome:
         estimator = load_estimator(config, regressor)
         with open_slide(job.row.path) as slide:
-            estimate = estimate_slide(slide, estimator, config.magnification, job.group)
+            estimate = estimate_slide(slide, estimator, config.magnification, job.group, config.slides.unreadable_share)
         prediction = prediction_of(estimate, str(job.row.path), print_)
         write_prediction(job.folder, prediction)
         _settle_mpp(job, config, prediction)
@@ -74,23 +75,33 @@ def _settle_mpp(job: SlideJob, config: Config, prediction: Prediction) -> None:
         write_slide_info(job.folder, info.as_dict())
 
 
-def estimate_slide(slide: Slide, estimator: Estimator, settings: MagnificationConfig, group: str | None) -> Estimate:
+def estimate_slide(
+    slide: Slide,
+    estimator: Estimator,
+    settings: MagnificationConfig,
+    group: str | None,
+    most_unreadable: float = 0.01,
+) -> Estimate:
     """Look at a slide at several downsamples and pool what they say of level 0; its header plays no part.
 
     Parameters
     ----------
     group
         The answer comes from the model that never saw this group; None for slides of no cohort.
+    most_unreadable
+        Share of the slide that may be impossible to decode, 0–1.
 
     Raises
     ------
+    RegionError
+        More of the slide cannot be decoded.
     ArtifactError
         The regressor has no interval.
     """
     rng = np.random.default_rng(settings.seed)
     views = (
         Views(downsample, estimator.features(images), centres)
-        for downsample, images, centres in views_of(slide, settings.tiles_per_slide, rng)
+        for downsample, images, centres in views_of(slide, settings.tiles_per_slide, rng, most_unreadable)
     )
     estimate = estimate_views(estimator.regressor, views, settings.coverage, group)
     if not is_brightfield(slide):

@@ -1,9 +1,8 @@
 """Stage `search`: tiles → response curves → scale map."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,79 +10,30 @@ from numpy.typing import NDArray
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.geojson import NAME as GEOJSON
 from wsi_scale.artifacts.geojson import write_geojson
-from wsi_scale.artifacts.pictures import read_mask
+from wsi_scale.artifacts.pictures import read_mask, read_unreadable
 from wsi_scale.artifacts.record import Record, read_record
-from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map, scale_map_fingerprint, write_scale_map
+from wsi_scale.artifacts.scale_map import Reason, ScaleMap, read_scale_map, scale_map_fingerprint, write_scale_map
 from wsi_scale.artifacts.tiles import TileGrid, TileTable
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.execution.blocks import map_blocks
 from wsi_scale.execution.compute import Compute, default_workers, resolve
 from wsi_scale.execution.progress import progress
-from wsi_scale.execution.worker import let_go, once_per_worker
-from wsi_scale.scale.covariant import search_covariant
+from wsi_scale.execution.worker import let_go
 from wsi_scale.scale.ladder import Ladder, geometric_ladder
-from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, search_published, signed_to_factor
-from wsi_scale.slides.field import Field, read_field, read_ladder, resize_square
+from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, signed_to_factor
 from wsi_scale.slides.grid import lay_grid, tissue_fractions
-from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.calibrate import read_for
 from wsi_scale.stages.job import Outcome, SlideJob, Stage, run_stage
+from wsi_scale.stages.search_block import BlockAnswer, SearchBlock, SearchPlan, search_block
 from wsi_scale.stages.tile import read_current_tiles
+from wsi_scale.stages.unreadable import UnreadableTiles, unreadable_note
 
 if TYPE_CHECKING:
     from wsi_scale.networks.network import Network
 
 #: Rungs up to this much finer than level 0 are interpolated; finer ones have no answer.
 MAX_INTERPOLATION = 2.0
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """Everything that a block needs besides its tiles; pickles to a few hundred bytes.
-
-    Attributes
-    ----------
-    slide, network, weights, calibration
-        By path or name: opened and loaded once per worker.
-    tile_width, tile_height
-        Level-0 pixels.
-    rungs
-        Side of each rung's image; None where the slide holds no such detail.
-    log2_mpp
-        (rung,).
-    """
-
-    slide: Path
-    network: str
-    weights: Path | None
-    layers: tuple[str, ...]
-    method: Literal["covariant", "published"]
-    calibration: Path | None
-    compute: Compute
-    tile_px: int
-    tile_mpp: float
-    tile_width: float
-    tile_height: float
-    rungs: tuple[int | None, ...]
-    log2_mpp: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class SearchBlock:
-    """Some tiles of a plan: top left corners, level-0 pixels."""
-
-    plan: SearchPlan
-    corners: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class BlockAnswer:
-    """Answers of a block: (tile,) optimal mpp and confidence; layer → (tile, rung) curves."""
-
-    optimal_mpp: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    curves: dict[str, NDArray[np.float64]]
 
 
 def search(job: SlideJob, config: Config, calibration: Path | None, scheduler: str | None = None) -> Record:
@@ -104,26 +54,31 @@ def search(job: SlideJob, config: Config, calibration: Path | None, scheduler: s
         return fingerprint(
             "search", tiles=tiles_print, network=network.digest, calibration=calibrated,
             layers=[layer.name for layer in network.layers], search=config.search, map=config.map,
-            execution=execution_parameters(config),
+            execution=execution_parameters(config), unreadable_share=config.slides.unreadable_share,
         )  # fmt: skip
 
     def current(print_: str) -> Outcome | None:
         if scale_map_fingerprint(job.folder) != print_ or not (job.folder / GEOJSON).exists():
             return None
         try:
-            read_scale_map(job.folder)
+            return _outcome(read_current_tiles(job)[0], read_scale_map(job.folder)[0])
         except ArtifactError:  # damaged since: made anew
             return None
-        return Outcome()
 
     def work(print_: str) -> Outcome:
         tiles, _ = read_current_tiles(job)
         scale_map = search_tiles(job, tiles, config, calibration, scheduler)
         write_geojson(job.folder, tiles, scale_map)
         write_scale_map(job.folder, scale_map, print_, config.map.ome_zarr_version)
-        return Outcome()
+        return _outcome(tiles, scale_map)
 
     return run_stage(job, Stage("search", ("inspect", "tile"), depends, current, work))
+
+
+def _outcome(tiles: TileTable, scale_map: ScaleMap) -> Outcome:
+    unreadable = scale_map.reason == Reason.UNREADABLE
+    count = int(unreadable[tiles.row, tiles.col].sum())
+    return Outcome("ok", unreadable_note(count, len(tiles), int(unreadable.sum()) - count))
 
 
 def search_tiles(
@@ -135,49 +90,19 @@ def search_tiles(
     plan = _plan(job.row.path, tiles.grid, network, config, calibration, compute)
     blocks = list(_blocks(plan, tiles, config.execution.block_tiles))
     workers = default_workers(config.execution, compute)
+    unreadable = UnreadableTiles(job.row.path, tiles, config.slides.unreadable_share)
+    answers = []
     try:
         with progress(f"search {job.row.slide_id}", len(tiles)) as advance:
-            answers = list(
-                map_blocks(
-                    search_block, blocks, workers=workers, scheduler=scheduler,
-                    on_done=lambda index: advance(len(blocks[index].corners)),
-                )
-            )  # fmt: skip
+            for answer in map_blocks(
+                search_block, blocks, workers=workers, scheduler=scheduler,
+                on_done=lambda index: advance(len(blocks[index].corners)),
+            ):  # fmt: skip
+                unreadable.add(answer.problems)
+                answers.append(answer)
     finally:
         let_go()
     return _lay(job, tiles, plan, answers, network, config)
-
-
-def search_block(block: SearchBlock) -> BlockAnswer:
-    """Read, respond and estimate the tiles of a block; runs in a worker."""
-    from wsi_scale.networks.forward import ladder_responses
-
-    plan = block.plan
-    network = once_per_worker(("network", plan.network, plan.layers, plan.compute), lambda: _placed(plan))
-    slide = once_per_worker(("slide", plan.slide), lambda: open_slide(plan.slide))
-    fields = [Field(x, y, plan.tile_width, plan.tile_height) for x, y in block.corners]
-    if plan.method == "published":
-        tiles = [read_field(slide, field, (plan.tile_px, plan.tile_px)) for field in fields]
-        images = _stack([[resize_square(tile, size) for size in plan.rungs if size] for tile in tiles], plan.rungs)
-        return _answer_published(ladder_responses(network, images, plan.compute), plan)
-    sizes = [size for size in plan.rungs if size is not None]
-    images = _stack([read_ladder(slide, field, sizes) for field in fields], plan.rungs)
-    return _answer_covariant(ladder_responses(network, images, plan.compute), plan, network)
-
-
-def _answer_published(responses: dict[str, NDArray[np.float32]], plan: SearchPlan) -> BlockAnswer:
-    answer = search_published(responses)
-    voting = np.mean([np.isfinite(vote) for vote in answer.votes.values()], axis=0)
-    return BlockAnswer(plan.tile_mpp / answer.scale, voting, answer.curves)
-
-
-def _answer_covariant(responses: dict[str, NDArray[np.float32]], plan: SearchPlan, network: "Network") -> BlockAnswer:
-    if plan.calibration is None:
-        raise ValueError("the covariant search needs a calibration")
-    path = plan.calibration
-    calibration, _ = once_per_worker(("calibration", path, network.digest), lambda: read_for(path, network))
-    answer = search_covariant(responses, np.array(plan.log2_mpp), calibration)
-    return BlockAnswer(answer.optimal_mpp, answer.confidence, answer.curves)
 
 
 def _network(config: Config) -> "Network":
@@ -186,13 +111,6 @@ def _network(config: Config) -> "Network":
 
     source = find_network(config.network, config.weights)
     return source.tapped(search_layers(source, config.search.method, config.search.layers))
-
-
-def _placed(plan: SearchPlan) -> "Network":
-    from wsi_scale.networks.forward import place
-    from wsi_scale.networks.load import find_network
-
-    return place(find_network(plan.network, plan.weights).tapped(plan.layers), plan.compute)
 
 
 def execution_parameters(config: Config) -> dict[str, Any]:
@@ -250,12 +168,6 @@ def _blocks(plan: SearchPlan, tiles: TileTable, size: int) -> Iterator[SearchBlo
         yield SearchBlock(plan, tuple(corners[start : start + size]))
 
 
-def _stack(tiles: Sequence[Sequence[NDArray[np.uint8]]], rungs: Sequence[int | None]) -> list[NDArray[np.uint8] | None]:
-    """(tile)(rung) images → one (tile, size, size, rgb) a rung, None for rungs without an image."""
-    by_rung = iter(zip(*tiles, strict=True))
-    return [None if size is None else np.stack(next(by_rung)) for size in rungs]
-
-
 def _lay(
     job: SlideJob,
     tiles: TileTable,
@@ -266,9 +178,10 @@ def _lay(
 ) -> ScaleMap:
     grid = tiles.grid
     image = np.full((3, grid.rows, grid.cols), np.nan, np.float32)
-    image[2] = _fractions(job, grid, config)
+    image[2], reason = _places(job, grid, config)
     image[0, tiles.row, tiles.col] = np.concatenate([a.optimal_mpp for a in answers])
     image[1, tiles.row, tiles.col] = np.concatenate([a.confidence for a in answers])
+    reason[tiles.row, tiles.col] = np.concatenate([a.reason for a in answers])
     curves = {}
     for layer in answers[0].curves:
         laid = np.full((grid.rows, grid.cols, len(plan.rungs)), np.nan, np.float32)
@@ -282,18 +195,24 @@ def _lay(
         "layers": [layer.name for layer in network.layers],
         "execution": execution_parameters(config),
     }
-    return ScaleMap(grid, image, curves, mpp, mpp < min(grid.mpp_x, grid.mpp_y) * (1 - 1e-9), attributes)
+    return ScaleMap(grid, image, reason, curves, mpp, mpp < min(grid.mpp_x, grid.mpp_y) * (1 - 1e-9), attributes)
 
 
-def _fractions(job: SlideJob, grid: TileGrid, config: Config) -> NDArray[np.float32]:
-    """Tissue fraction of every place on the grid, with or without a tile."""
+def _places(job: SlideJob, grid: TileGrid, config: Config) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Tissue fraction of every place on the grid, with or without a tile, and why it has no answer without one."""
     mask = read_mask(job.folder)
     laid = lay_grid(
         grid.slide_width, grid.slide_height, (grid.mpp_x, grid.mpp_y), tile_px=grid.tile_px, mpp=grid.mpp,
         overlap_px=config.tiling.overlap_px, edge=config.tiling.edge,
     )  # fmt: skip
-    downsample = (grid.slide_width / mask.shape[1], grid.slide_height / mask.shape[0])
-    return tissue_fractions(laid, mask, downsample, (grid.slide_width, grid.slide_height))
+    size = (grid.slide_width, grid.slide_height)
+    downsample = (size[0] / mask.shape[1], size[1] / mask.shape[0])
+    reason = np.full((grid.rows, grid.cols), Reason.GLASS, np.uint8)
+    unreadable = read_unreadable(job.folder)
+    if unreadable is not None:  # what cannot be seen is not known to be glass
+        perhaps = tissue_fractions(laid, mask | unreadable, downsample, size)
+        reason[perhaps >= config.tiling.min_tissue] = Reason.UNREADABLE
+    return tissue_fractions(laid, mask, downsample, size), reason
 
 
 def read_current_map(job: SlideJob) -> tuple[ScaleMap, str]:

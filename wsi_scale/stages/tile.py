@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
-from wsi_scale.artifacts.pictures import has_pictures, read_mask, write_pictures
+from wsi_scale.artifacts.pictures import has_pictures, read_mask, read_unreadable, write_pictures
 from wsi_scale.artifacts.prediction import DARK_BACKGROUND
 from wsi_scale.artifacts.record import Record, read_record
 from wsi_scale.artifacts.tiles import TileGrid, TileTable, read_tiles, tiles_fingerprint, write_tiles
 from wsi_scale.config.models import Config, TissueConfig
 from wsi_scale.errors import ArtifactError, ConfigError
-from wsi_scale.report.overlay import draw_overlay
+from wsi_scale.report.overlay import draw_overlay, hatched
 from wsi_scale.slides.grid import Grid, lay_grid, tissue_fractions
 from wsi_scale.slides.metadata import SlideInfo, require_mpp
 from wsi_scale.slides.open import open_slide
@@ -35,6 +35,7 @@ def tile(job: SlideJob, config: Config) -> Record:
             mask=file_identity(mask) if mask else None,
             tiling=config.tiling,
             brightfield_only=config.slides.brightfield_only,
+            unreadable_share=config.slides.unreadable_share,
         )
 
     def current(print_: str) -> Outcome | None:
@@ -44,7 +45,8 @@ def tile(job: SlideJob, config: Config) -> Record:
             read_mask(job.folder)
             table = read_tiles(job.folder)[0]
             # An empty table does not say whether it is for want of tissue or of brightfield.
-            return None if config.slides.brightfield_only and not len(table) else _outcome(table)
+            undecided = config.slides.brightfield_only and not len(table)
+            return None if undecided else _outcome(table, read_unreadable(job.folder))
         except ArtifactError:  # damaged since: made anew
             return None
 
@@ -52,21 +54,25 @@ def tile(job: SlideJob, config: Config) -> Record:
         info = read_info(job)
         grid = _grid(info, config)
         with open_slide(job.row.path) as slide:
-            thumbnail = read_thumbnail(slide, config.tissue.thumbnail_px)
+            thumbnail = read_thumbnail(slide, config.tissue.thumbnail_px, config.slides.unreadable_share)
         stops = config.slides.brightfield_only and not shows_brightfield(thumbnail)
         mask = _mask(thumbnail, config.tissue, job.row.slide_id)
         if stops:
             mask = np.zeros_like(mask)
         table = _table(info, config, grid, mask, thumbnail)
-        overlay = draw_overlay(thumbnail.image, mask, _corners(table, grid, thumbnail))
-        write_pictures(job.folder, thumbnail.image, mask, overlay)
+        image, unreadable = thumbnail.image, thumbnail.unreadable
+        shown = image if unreadable is None else hatched(image, unreadable)
+        overlay = draw_overlay(shown, mask, _corners(table, grid, thumbnail))
+        write_pictures(job.folder, shown, mask, overlay, unreadable)
         write_tiles(job.folder, table, print_)
-        return Outcome("empty", f"{DARK_BACKGROUND} (slides.brightfield_only)") if stops else _outcome(table)
+        if stops:
+            return Outcome("empty", f"{DARK_BACKGROUND} (slides.brightfield_only)")
+        return _outcome(table, unreadable)
 
     return run_stage(job, Stage("tile", ("inspect",), depends, current, work))
 
 
-def _outcome(table: TileTable) -> Outcome:
+def _outcome(table: TileTable, unreadable: NDArray[np.bool_] | None) -> Outcome:
     if len(table):
         return Outcome()
     if table.grid.rows * table.grid.cols == 0:
@@ -75,7 +81,8 @@ def _outcome(table: TileTable) -> Outcome:
             "empty",
             f"a tile ({side:.0f} µm) is larger than the slide; lower tiling.tile_px or set tiling.edge=pad",
         )
-    return Outcome("empty", "no tissue found")
+    gaps = "" if unreadable is None else f" ({unreadable.mean():.2%} of the slide cannot be read)"
+    return Outcome("empty", f"no tissue found{gaps}")
 
 
 def _grid(info: SlideInfo, config: Config) -> Grid:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_scale.errors import RegionError
 from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.tissue import read_thumbnail, shows_brightfield, tissue_mask
@@ -19,23 +20,45 @@ MIN_VIEW_PX = 96
 
 
 def views_of(
-    slide: Slide, count: int, rng: np.random.Generator
+    slide: Slide, count: int, rng: np.random.Generator, most_unreadable: float = 0.01
 ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float64]]]:
     """Read up to ``count`` views of tissue at each downsample at which one fits.
+
+    A view that cannot be decoded is left out.
+
+    Parameters
+    ----------
+    most_unreadable
+        Share of the slide that may be impossible to decode at any level, 0–1.
 
     Yields
     ------
     downsample, images, centres
         (view, row, col, rgb), and (view, 2): x, y in level-0 pixels.
+
+    Raises
+    ------
+    RegionError
+        If more of the slide cannot be decoded, or none of its views.
     """
-    positions = tissue_positions(slide)
+    positions = tissue_positions(slide, most_unreadable)
+    unreadable: RegionError | None = None
+    seen = False
     for downsample in DOWNSAMPLES:
         side = view_px(slide, downsample)
-        fields = fields_at(slide, positions, side * downsample, count, rng) if side else []
-        if fields:
-            images = np.stack([read_field(slide, field, (side, side)) for field in fields])
-            centres = np.array([(field.x + field.width / 2, field.y + field.height / 2) for field in fields])
-            yield downsample, images, centres
+        images, centres = [], []
+        for field in fields_at(slide, positions, side * downsample, count, rng) if side else []:
+            try:
+                images.append(read_field(slide, field, (side, side)))
+            except RegionError as error:
+                unreadable = unreadable or error
+                continue
+            centres.append((field.x + field.width / 2, field.y + field.height / 2))
+        if images:
+            seen = True
+            yield downsample, np.stack(images), np.array(centres)
+    if unreadable and not seen:
+        raise unreadable
 
 
 def view_px(slide: Slide, downsample: int = 1) -> int:
@@ -49,9 +72,9 @@ def is_brightfield(slide: Slide) -> bool:
     return shows_brightfield(read_thumbnail(slide, THUMBNAIL_PX))
 
 
-def tissue_positions(slide: Slide) -> NDArray[np.float64]:
+def tissue_positions(slide: Slide, most_unreadable: float = 0.01) -> NDArray[np.float64]:
     """Centres of the thumbnail's tissue pixels, (position, 2) as x, y in level-0 pixels."""
-    thumbnail = read_thumbnail(slide, THUMBNAIL_PX)
+    thumbnail = read_thumbnail(slide, THUMBNAIL_PX, most_unreadable)
     rows, cols = np.nonzero(tissue_mask(thumbnail, "auto"))
     return np.stack([(cols + 0.5) * thumbnail.downsample_x, (rows + 0.5) * thumbnail.downsample_y], axis=1)
 

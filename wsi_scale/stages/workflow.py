@@ -37,8 +37,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 #: Keys of `slides` that a stage reads.
 SLIDES_KEYS: dict[str, tuple[str, ...]] = {
-    "predict": ("mpp",),
-    "tile": ("brightfield_only",),
+    "predict": ("mpp", "unreadable_share"),
+    "tile": ("brightfield_only", "unreadable_share"),
+    "search": ("unreadable_share",),
+    "extract": ("unreadable_share",),
 }
 
 
