@@ -213,3 +213,11 @@ def test_ten_percent_is_the_limit_whoever_says_more(mpp: float, factor: float) -
         assert disagree([one, other]) == disagree([other, one]) == (factor > 1.1)
     assert not disagree([one])
     assert not disagree([])
+
+
+@pytest.mark.parametrize("suffix", ["ndpi", "scn", "svs", "bif"])
+def test_a_plain_pyramid_called_after_a_vendor_keeps_its_mpp(tmp_path: Path, suffix: str) -> None:
+    info = write(tmp_path / f"plain.{suffix}", **tagged(TRUE))
+
+    assert info.status == "ok"
+    assert info.mpp == pytest.approx(TRUE, rel=1e-6)

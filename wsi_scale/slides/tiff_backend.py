@@ -76,6 +76,8 @@ class TiffSlide(Slide):
             raise SlideError(
                 f"{path}: not one grey or RGB image but {image.stack}; export one channel or an RGB rendering of it"
             )
+        #: The image that is read: its directory (offset, number in the main chain) and its place in the OME-XML.
+        self.image = image
         self._lock = threading.Lock()
         self._cache = SegmentCache()
         # tifffile would tell Hamamatsu's variant by the suffix.

@@ -109,6 +109,12 @@ def is_tiff(path: Path) -> bool:
         return stream.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
+def is_ndpi(path: Path) -> bool:
+    """Whether a TIFF is Hamamatsu's variant, by its content: tifffile goes by the suffix unless it is told."""
+    with path.open("rb") as stream:
+        return Walk(path, stream).is_ndpi
+
+
 def read_header(path: Path) -> TiffHeader:
     """Follow a TIFF's directories and check what they claim against the file.
 

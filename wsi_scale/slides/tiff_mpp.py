@@ -11,6 +11,7 @@ import tifffile
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import opening
 from wsi_scale.slides.mpp_claim import MppClaim
+from wsi_scale.slides.tiff_header import is_ndpi
 from wsi_scale.units import is_default_resolution, micrometres_per_unit
 
 Size = tuple[int, int]
@@ -42,7 +43,8 @@ def read_tiff_claims(path: Path, size: Size) -> tuple[MppClaim, ...]:
         At most one for each authority; empty where the header says nothing or cannot be read.
     """
     try:
-        with opening(path), tifffile.TiffFile(path) as file:
+        # tifffile would tell Hamamatsu's variant by the suffix.
+        with opening(path), tifffile.TiffFile(path, is_ndpi=is_ndpi(path)) as file:
             return tuple(_claims(file, size))
     except SlideError:  # the slide is open already; it only has nothing to add
         return ()
