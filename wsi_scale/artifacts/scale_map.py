@@ -89,7 +89,7 @@ def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version
     """
     described = {"fingerprint": fingerprint, "grid": asdict(scale_map.grid), **scale_map.attributes}
     attributes = {"wsi_scale": described}
-    with replacing_store(folder / NAME, ("0", "curves")) as part:
+    with replacing_store(folder / NAME, ("0", "labels", "curves")) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3 if version == "0.5" else 2)
         root.attrs.update(_ome(scale_map.grid, scale_map.image, version) | attributes)
         _put(root, "0", scale_map.image, ("c", "y", "x"))
