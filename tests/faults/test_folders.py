@@ -138,3 +138,13 @@ def test_a_slide_whose_name_is_no_text_goes_through_every_stage(messy: Path, tmp
     assert wsi_scale("report", tmp_path).exit_code == 0
     assert table(tmp_path / "status.tsv")["Gewebe-_"]["status"] == "ok"
     assert "Gewebe-_" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_pipe_among_dicom_files_blocks_nobody(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "scan.dcm", "1.2.3")
+    os.mkfifo(tmp_path / "IM0002")
+
+    done = in_child("inspect", tmp_path, limit_s=60)
+
+    assert done.returncode == 1
+    assert "IM0002: a pipe, device or socket among DICOM files stops their reader" in done.stderr

@@ -7,7 +7,7 @@ behind it nobody lists a library's exceptions.
 
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wsi_scale.errors import RegionError, SlideError
@@ -60,8 +60,26 @@ def check_place(path: Path) -> None:
                 "bring that place back or remove the link"
             ) from error
         raise SlideError(f"{path}: cannot be read ({reason_of(error)}); check the path") from error
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    if _is_special(mode):
         raise SlideError(f"{path}: a pipe, device or socket is no slide; give a file or a folder")
+
+
+def check_beside(folder: Path) -> None:
+    """Make sure that a reader which opens every file of a folder is blocked by none.
+
+    Raises
+    ------
+    SlideError
+        One is a pipe, a device or a socket.
+    """
+    for path in sorted(folder.iterdir()):
+        with suppress(OSError):  # a dead link blocks nobody
+            if _is_special(path.stat().st_mode):
+                raise SlideError(f"{path}: a pipe, device or socket among DICOM files stops their reader; remove it")
+
+
+def _is_special(mode: int) -> bool:
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wsi_scale.errors import SlideError
-from wsi_scale.slides.border import check_place, opening
+from wsi_scale.slides.border import check_beside, check_place, opening
 from wsi_scale.slides.dicom import dicom_files, series_of
 from wsi_scale.slides.slide import Slide
 
@@ -57,10 +57,13 @@ def _open_file(path: Path, head: bytes) -> Slide:
         from wsi_scale.slides.open_tiff import open_tiff
 
         return open_tiff(path)
-    if vendor_of(path) is None:
+    vendor = vendor_of(path)
+    if vendor is None:
         raise SlideError(
             f"{path}: no slide or image format that is known here (an empty file, a text file or a partial download?)"
         )
+    if vendor == "dicom":
+        check_beside(path.parent)
     return OpenSlideSlide(path)
 
 
@@ -68,10 +71,8 @@ def _open_dicom_folder(folder: Path) -> Slide:
     """Open the series of a DICOM folder whose level 0 is largest."""
     from wsi_scale.slides.openslide_backend import vendor_of
 
-    try:
-        files = dicom_files(sorted(file for file in folder.iterdir() if not file.is_dir()))
-    except OSError as error:
-        raise SlideError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    check_beside(folder)
+    files = dicom_files(sorted(file for file in folder.iterdir() if not file.is_dir()))
     if not files:
         raise SlideError(f"{folder}: a folder without DICOM files is no slide")
     sound = [file for file in files if vendor_of(file) == "dicom"]
