@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wsi_scale import __version__
 from wsi_scale.artifacts.documents import read_json, write_json
+from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import DemoConfig
 from wsi_scale.errors import ArtifactError, ConfigError
 
@@ -25,10 +26,12 @@ def demo(config: DemoConfig) -> Path:
         It cannot be written.
     """
     from wsi_scale.synthesis.demo import make_demo
+    from wsi_scale.synthesis.recipes import RECIPES
 
     if config.folder is None:
         raise ConfigError("demo.folder is not set; use configs/demo.yaml or --set demo.folder=FOLDER")
-    made_of = {"seed": config.seed, "wsi_scale": __version__}
+    # The recipes too: between two versions a slide that is drawn otherwise must not stay as it was.
+    made_of = {"seed": config.seed, "wsi_scale": __version__, "recipes": fingerprint("demo", recipes=repr(RECIPES))}
     marker = config.folder / MARKER
     if not (marker.exists() and read_json(marker) == made_of):
         log.warning("making demo slides in %s", config.folder)

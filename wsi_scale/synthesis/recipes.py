@@ -124,11 +124,12 @@ RECIPES: tuple[Recipe, ...] = (
         0.5,
         Stain((1.05, 1.16, 0.50), (0.26, 0.64, 0.27)),
         radii_um=(2.0, 2.8, 4.0, 5.6),
-        density=(0.16, 0.28),
-        sheet=0.6,
+        density=(0.10, 0.22),
+        sheet=0.4,
         holes=1,
         pen=True,
-        look=Look(pallor=0.15, rim=0.25),
+        # Pale nuclei with chromatin, in fibrous stroma: dark ones, close together, looked like two magnifications.
+        look=Look(pallor=0.4, chromatin=0.22, halo=-0.3),
         blur_px=0.45,
     ),
     Recipe(
