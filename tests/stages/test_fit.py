@@ -16,7 +16,6 @@ from wsi_scale.stages.fit import Examples, fit, fit_examples, out_of_fold_answer
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.predict import predict
-from wsi_scale.stages.regressors import regressor_of
 from wsi_scale.synthesis import write_pyramid
 
 FAST = ("magnification.fit_tiles_per_slide=8", "magnification.tiles_per_slide=8")
@@ -102,7 +101,7 @@ def test_a_header_has_no_part_in_the_verdict_on_its_own_slide(slides: list[Path]
         fit(jobs, config, tmp_path / f"{name}.safetensors")
         for name, jobs in (
             ("true", cohort(slides, tmp_path / "true", "abcdef")),
-            ("false", cohort(slides, tmp_path / "false", "abcdef", mpps={0: 2.0})),
+            ("false", cohort(slides, tmp_path / "false", "abcdef", mpps={0: 0.68})),
         )
     )
     (judged,) = cohort(slides[:1], tmp_path / "judged", "a")
@@ -125,19 +124,20 @@ def test_a_configured_regressor_is_taken_as_it_is_and_checked(slides: list[Path]
     assert path.read_bytes() == own.read_bytes()
 
 
-def test_a_wrong_header_does_not_widen_the_interval_that_it_is_judged_by(slides: list[Path], tmp_path: Path) -> None:
+def test_a_wrong_header_teaches_nobody_and_widens_nobodys_interval(
+    slides: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     # The last slide claims four times its mpp.
-    jobs = cohort(slides, tmp_path, "abcdef", mpps={5: 4 * MPP})
+    lying = fit(
+        cohort(slides, tmp_path / "lying", "abcdef", mpps={5: 4 * MPP}), configured(*FAST), tmp_path / "l.safetensors"
+    )
+    honest = fit(cohort(slides[:5], tmp_path / "honest", "abcde"), configured(*FAST), tmp_path / "h.safetensors")
 
-    path = fit(jobs, configured(*FAST), tmp_path / "regressor.safetensors")
-
-    stored = read_regressor(path)
-    regressor = regressor_of(stored, stored.header["network_digest"])
-    wide = [group for group in "abcde" if regressor.fold_of[group] != regressor.fold_of["f"]]
-    assert len(wide) == 4
-    widths = {group: regressor.half_width(0.3, 0.9, group) for group in "abcdef"}
-    assert widths["f"] < min(widths[group] for group in wide)
-    assert widths["f"] < regressor.half_width(0.3, 0.9)
+    told, expected = read_regressor(lying), read_regressor(honest)
+    assert "cohort-5 is not fitted on: it claims 2 µm/px" in caplog.text
+    assert told.header["fold_of"] == expected.header["fold_of"]
+    for name, values in expected.arrays.items():
+        np.testing.assert_array_equal(told.arrays[name], values, err_msg=name)
 
 
 def test_scores_are_the_errors_of_answers_over_their_difficulty_by_models_that_never_saw_the_slide(

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from wsi_scale.artifacts.audit import AuditRow
-from wsi_scale.artifacts.regressor import shipped_regressor
+from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.load import load_config
-from wsi_scale.config.models import Config
-from wsi_scale.stages.magnification import audit_source
+from wsi_scale.stages.audit import audit as audit_cohort
+from wsi_scale.stages.cohort import jobs_of
+from wsi_scale.stages.fit import fit
+from wsi_scale.stages.inspect import inspect
+from wsi_scale.stages.predict import predict
 from wsi_scale.synthesis import DemoTruth, make_demo
 
 ROOT = Path(__file__).parents[2]
@@ -18,26 +21,34 @@ SIZE_UM = 500.0
 
 
 @pytest.fixture(scope="module")
-def config() -> Config:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        return load_config(ROOT / "configs" / "demo.yaml")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoTruth:
+    return make_demo(tmp_path_factory.mktemp("demo"), 7, size_um=SIZE_UM)
 
 
 @pytest.fixture(scope="module")
-def demo(config: Config, tmp_path_factory: pytest.TempPathFactory) -> DemoTruth:
-    return make_demo(tmp_path_factory.mktemp("demo"), config.demo.seed, size_um=SIZE_UM)
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
 
 
 @pytest.fixture(scope="module")
-def audit(demo: DemoTruth, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, AuditRow]:
-    audited = audit_source(demo.table.parent, config, tmp_path_factory.mktemp("audit"), shipped_regressor(), None)
-    return {slide.slide_id: slide.row for slide in audited if slide.row is not None}
+def audit(demo: DemoTruth, results: Path) -> Mapping[str, AuditRow]:
+    """Audit the demo as its workflow does: by the regressor that its own slides are fitted to."""
+    config = load_config(ROOT / "configs" / "demo.yaml", [])
+    jobs = jobs_of(demo.table.parent, results)
+    for job in jobs:
+        inspect(job)
+    regressor = fit(jobs, config, results / "regressor.safetensors")
+    for job in jobs:
+        predict(job, config, regressor)
+    return {row.slide_id: row for row in audit_cohort(jobs, results)}
 
 
-def test_the_workflow_asks_the_regressor_that_the_audit_asks(config: Config) -> None:
-    assert config.magnification.regressor is not None
-    assert (ROOT / config.magnification.regressor).samefile(shipped_regressor())
+def test_the_slide_whose_header_lies_teaches_the_others_nothing(audit: Mapping[str, AuditRow], results: Path) -> None:
+    header = read_regressor(results / "regressor.safetensors").header
+
+    assert audit
+    assert header["source"] == "cohort"
+    assert "demo-5_header-2x" not in header["fold_of"]
 
 
 def test_five_slides_or_more_get_an_estimate_and_each_holds_the_truth(

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wsi_scale.artifacts.audit import Flag
 
 #: Claim and estimate further apart than this (octaves, and outside the interval) are flagged: halfway to 2x.
@@ -94,3 +97,30 @@ def judge(
 
 def _digits(mpp: float) -> str:
     return f"{mpp:.4g}" if mpp < 1e4 else f"{mpp:.0f}"
+
+
+def stands_apart(errors_octaves: NDArray[np.float64], half_widths_octaves: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Slides of a cohort whose claim no estimator that suits the others could agree with.
+
+    A cohort's common error (its stain, its scanner) is the estimator's, and the reason to fit it anew; a slide far
+    from that common error has a claim that is wrong for itself. The median holds as long as fewer than half are wrong.
+
+    Parameters
+    ----------
+    errors_octaves
+        (slide,) log2 of estimate over claim; NaN where there is no estimate.
+    half_widths_octaves
+        (slide,) half widths of the estimates' intervals.
+
+    Returns
+    -------
+    ndarray
+        (slide,) bool.
+
+    >>> stands_apart(np.array([-0.3, -0.2, -0.25, 0.8, np.nan]), np.full(5, 0.4)).tolist()
+    [False, False, False, True, False]
+    """
+    if not np.isfinite(errors_octaves).any():
+        return np.zeros(len(errors_octaves), np.bool_)
+    distance = np.abs(errors_octaves - np.nanmedian(errors_octaves))
+    return np.asarray(distance > np.maximum(half_widths_octaves, OFF_OCTAVES), np.bool_)

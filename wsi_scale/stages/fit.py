@@ -26,6 +26,7 @@ from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Recipe, disguise
 from wsi_scale.magnification.pooling import ANSWERED_MPP, pool_views
 from wsi_scale.magnification.regressor import Regressor, fit_cohort
+from wsi_scale.magnification.verdict import stands_apart
 from wsi_scale.slides.field import read_field
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.open import open_slide
@@ -80,8 +81,9 @@ class Examples:
 def fit(jobs: Sequence[SlideJob], config: Config, target: Path) -> Path:
     """Fit the cohort's regressor, or put the shipped one in its place where too few slides can be trusted.
 
-    A slide that cannot be read is left out, with a warning. Only the slides that are fitted on enter the
-    fingerprint: another bad slide recomputes nothing.
+    A slide that cannot be read, or whose claim stands apart from what the pixels of all look like, is left out, with
+    a warning: calibrated on one wrong header among few, nobody's interval would be of use. Only the slides that may
+    be fitted on enter the fingerprint: another bad slide recomputes nothing.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def fit(jobs: Sequence[SlideJob], config: Config, target: Path) -> Path:
     )  # fmt: skip
     if regressor_fingerprint(target) == print_:
         return target
-    examples = _read_examples(trusted, settings, prior)
+    examples = _believable(_read_examples(trusted, settings, prior), prior.regressor, settings.coverage)
     if len({slide.group for slide in examples}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     regressor, training = fit_examples(examples, prior.regressor)
@@ -116,6 +118,21 @@ def fit(jobs: Sequence[SlideJob], config: Config, target: Path) -> Path:
     }
     write_regressor(target, stored_form(regressor, header))
     return target
+
+
+def _believable(examples: Sequence[Examples], prior: Regressor, coverage: float) -> list[Examples]:
+    """Leave out slides whose claim stands apart from the others', as the prior reads them; each with a warning."""
+    own = [next(iter(out_of_fold_answers(prior, slide)), None) for slide in examples]
+    errors = np.array([np.log2(a["predicted_mpp"] / a["true_mpp"]) if a else np.nan for a in own])
+    halves = np.array([prior.half_width(a["difficulty_octaves"], coverage) if a else np.nan for a in own])
+    apart = stands_apart(errors, halves)
+    for slide, answer, is_apart in zip(examples, own, apart, strict=True):
+        if answer and is_apart:
+            log.warning(
+                "%s is not fitted on: it claims %.4g µm/px, and its pixels look like %.3g",
+                slide.slide_id, slide.mpp, answer["predicted_mpp"],
+            )  # fmt: skip
+    return [slide for slide, is_apart in zip(examples, apart, strict=True) if not is_apart]
 
 
 def fit_examples(examples: Sequence[Examples], prior: Regressor) -> tuple[Regressor, dict[str, Any]]:
