@@ -27,6 +27,8 @@ GAINS: dict[str, Gains] = {
     "dim": (0.34, 0.34, 0.34),
     "dim and yellow": (0.42, 0.40, 0.30),
 }
+#: Size of the drawn slides, pixels.
+HEIGHT, WIDTH = 300, 360
 #: Colours of tissue on white glass.
 STAINS = {"H&E": (200, 120, 180), "pale": (232, 214, 228), "DAB": (150, 110, 80), "haematoxylin": (190, 195, 220)}
 
@@ -38,10 +40,10 @@ def with_noise(image: NDArray[np.floating], sigma: float = 1.2, seed: int = 0) -
 
 def disc(stain: tuple[int, int, int], gains: Gains = (1.0, 1.0, 1.0)) -> tuple[Picture, NDArray[np.floating]]:
     """A disc of grainy tissue on glass, and each pixel's distance from its middle."""
-    rows, columns = np.mgrid[:400, :500]
-    radius = np.hypot(rows - 200, columns - 250)
-    grain = np.random.default_rng(1).normal(1, 0.06, (400, 500, 1))
-    image = np.where(radius[..., None] < 110, stain * grain, (243, 242, 244))
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    radius = np.hypot(rows - HEIGHT / 2, columns - WIDTH / 2)
+    grain = np.random.default_rng(1).normal(1, 0.06, (HEIGHT, WIDTH, 1))
+    image = np.where(radius[..., None] < 85, stain * grain, (243, 242, 244))
     return with_noise(image * np.array(gains)), radius
 
 
@@ -53,12 +55,6 @@ def brightfield(image: Picture) -> bool:
     return shows_brightfield(Thumbnail(image, 1.0, 1.0))
 
 
-def overlap(one: Mask, other: Mask) -> float:
-    """Intersection over union; two empty masks agree."""
-    union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 1.0
-
-
 def lit(image: Picture, gains: Gains) -> Picture:
     return np.round(image * np.array(gains)).astype(np.uint8)
 
@@ -68,48 +64,50 @@ def lit(image: Picture, gains: Gains) -> Picture:
 def test_the_colour_of_the_glass_leaves_the_mask(light: str, stain: str) -> None:
     image, radius = disc(STAINS[stain], GAINS[light])
     mask = mask_of(image)
-    assert mask[radius < 100].mean() > 0.97
-    assert mask[radius > 125].mean() < 0.01
+    assert mask[radius < 75].mean() > 0.97
+    assert mask[radius > 100].mean() < 0.01
     assert brightfield(image)
 
 
 @pytest.mark.parametrize("light", GAINS)
 def test_a_field_full_of_tissue_stays_full(light: str) -> None:
-    image = lit(draw(3.0, 500, 600), GAINS[light])
+    image = lit(draw(3.0, HEIGHT, WIDTH), GAINS[light])
     assert mask_of(image).mean() > 0.95
     assert brightfield(image)
 
 
 @pytest.mark.parametrize("light", GAINS)
-@pytest.mark.parametrize("noise", [0.0, 1.2, 2.5])
+@pytest.mark.parametrize("noise", [0.0, 2.5])
 def test_glass_alone_is_empty(light: str, noise: float) -> None:
-    rows, columns = np.mgrid[:400, :500]
+    rows, columns = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
     # A tenth less light in the corners, as lenses have it.
-    falls = 1 - 0.1 * ((rows - 200) ** 2 + (columns - 250) ** 2)[..., None] / (200**2 + 250**2)
+    falls = 1 - 0.05 * (rows**2 + columns**2)[..., None]
     assert not mask_of(with_noise(241 * falls * np.array(GAINS[light]), noise)).any()
 
 
-@pytest.mark.parametrize("paint", [255, 254, 246])
+@pytest.mark.parametrize("paint", [255, 246])
 @pytest.mark.parametrize("light", GAINS)
 def test_what_a_scanner_painted_is_neither_glass_nor_tissue(light: str, paint: int) -> None:
     image, radius = disc(STAINS["H&E"], GAINS[light])
-    wide = np.full((560, 900, 3), paint, np.uint8)
-    wide[60:460, 200:700] = image
+    wide = np.full((HEIGHT + 120, WIDTH + 250, 3), paint, np.uint8)
+    inner = np.s_[60 : 60 + HEIGHT, 150 : 150 + WIDTH]
+    wide[inner] = image
     mask = mask_of(wide)
-    assert mask[60:460, 200:700][radius < 100].mean() > 0.97
-    mask[60:460, 200:700] &= radius > 125
+    assert mask[inner][radius < 75].mean() > 0.97
+    mask[inner] &= radius > 100
     assert mask.mean() < 0.01
 
 
 @pytest.mark.parametrize("light", GAINS)
 def test_black_beside_the_glass_is_no_tissue(light: str) -> None:
     image, radius = disc(STAINS["H&E"], GAINS[light])
-    wide = np.zeros((400, 900, 3), np.uint8)
-    wide[:, 200:700] = image
+    wide = np.zeros((HEIGHT, WIDTH + 250, 3), np.uint8)
+    inner = np.s_[:, 150 : 150 + WIDTH]
+    wide[inner] = image
     mask = mask_of(wide)
     assert brightfield(wide)
-    assert mask[:, 200:700][radius < 100].mean() > 0.97
-    mask[:, 200:700] &= radius > 125
+    assert mask[inner][radius < 75].mean() > 0.97
+    mask[inner] &= radius > 100
     assert mask.mean() < 0.01
 
 
@@ -117,33 +115,34 @@ def test_black_beside_the_glass_is_no_tissue(light: str) -> None:
 @pytest.mark.parametrize("light", ["beige", "bluish", "dim"])
 def test_ink_is_no_tissue_on_any_glass(light: str, ink: tuple[int, int, int]) -> None:
     image, radius = disc(STAINS["H&E"])
-    image[350:385, 20:480] = ink
+    image[255:285, 20:340] = ink
     mask = mask_of(lit(image, GAINS[light]))
-    assert mask[345:390].mean() < 0.02
-    assert mask[radius < 100].mean() > 0.97
+    assert mask[250:290].mean() < 0.02
+    assert mask[radius < 75].mean() > 0.97
 
 
 @pytest.mark.parametrize("colour", [(8, 12, 150), (20, 200, 30), (70, 70, 70), (120, 60, 90)])
-@pytest.mark.parametrize("ground", [0, 6, 20])
-@pytest.mark.parametrize("full", [False, True])
-def test_fluorescence_is_no_dim_brightfield(colour: tuple[int, int, int], ground: int, full: bool) -> None:
-    signal = 1 - draw(3.0, 400, 500)[..., 1:2] / 255.0
-    if not full:
-        rows, columns = np.mgrid[:400, :500]
-        signal *= np.clip((130 - np.hypot(rows - 200, columns - 250)) / 20, 0, 1)[..., None]
+@pytest.mark.parametrize("ground", [0, 3, 6, 20])
+def test_fluorescence_is_no_dim_brightfield(colour: tuple[int, int, int], ground: int) -> None:
+    radius = disc(STAINS["H&E"])[1]
+    signal = 1 - draw(3.0, HEIGHT, WIDTH)[..., 1:2] / 255.0
+    signal *= np.clip((100 - radius) / 20, 0, 1)[..., None]
     image = with_noise(ground + 1.5 * signal * np.array(colour))
-    assert full or not brightfield(image)
-    assert mask_of(image)[180:220, 230:270].mean() > 0.8
+    assert not brightfield(image)
+    mask = mask_of(image)
+    assert mask[radius < 70].mean() > 0.7
+    assert mask[radius > 115].mean() < 0.01
 
 
 @pytest.mark.parametrize("kind", ["png", "tiff"])
 @pytest.mark.parametrize("light", ["beige", "bluish", "dim"])
 def test_transparent_is_not_tissue_whatever_lies_beneath(tmp_path: Path, light: str, kind: str) -> None:
     image, radius = disc(STAINS["H&E"], GAINS[light])
-    wide = np.zeros((500, 800, 4), np.uint8)
-    wide[:, :, :3] = np.random.default_rng(0).integers(0, 255, (500, 800, 3))
-    wide[50:450, 150:650] = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
-    hole = np.s_[240:260, 390:410]
+    wide = np.zeros((HEIGHT + 100, WIDTH + 300, 4), np.uint8)
+    wide[..., :3] = np.random.default_rng(0).integers(0, 255, wide[..., :3].shape)
+    inner = np.s_[50 : 50 + HEIGHT, 150 : 150 + WIDTH]
+    wide[inner] = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    hole = np.s_[190:210, 320:340]
     wide[hole] = (255, 0, 0, 0)
     path = tmp_path / f"holes.{kind}"
     if kind == "png":
@@ -153,12 +152,11 @@ def test_transparent_is_not_tissue_whatever_lies_beneath(tmp_path: Path, light: 
     with open_slide(path) as slide:
         thumbnail = read_thumbnail(slide)
     mask = tissue_mask(thumbnail, "auto")
-    inner = mask[50:450, 150:650]
     assert not mask[hole].any()
     assert not tissue_mask(thumbnail, "none")[hole].any()
-    assert mask[245:255, 420:440].all()
-    assert inner[(radius < 100) & (radius > 25)].mean() > 0.97
-    inner &= radius > 125
+    assert mask[195:205, 350:370].all()
+    assert mask[inner][(radius < 75) & (radius > 25)].mean() > 0.97
+    mask[inner] &= radius > 100
     assert mask.mean() < 0.01
 
 
@@ -166,33 +164,3 @@ def test_a_slide_without_transparency_has_none_on_its_thumbnail(tmp_path: Path) 
     Image.fromarray(disc(STAINS["H&E"])[0]).convert("RGBA").save(tmp_path / "opaque.png")
     with open_slide(tmp_path / "opaque.png") as slide:
         assert read_thumbnail(slide).transparent is None
-
-
-@pytest.mark.data
-@pytest.mark.long
-@pytest.mark.parametrize("light", GAINS)
-def test_the_light_leaves_the_masks_of_real_slides(data_root: Path, light: str) -> None:
-    worst = {}
-    for name in (
-        "CMU-1-Small-Region.svs", "bs11-he_overview-8um.tif", "camelyon-overview_dicom", "kidney-48-5.tif",
-        "her2-cish_pyramid.tif", "pasab_plain-strips.tif", "tcga-cr-7395-01a-01-ts1.svs", "trypsin-ihc.ome.tif",
-    ):  # fmt: skip
-        with open_slide(data_root / "slides" / name) as slide:
-            image = read_thumbnail(slide, 1024).image
-        worst[name] = overlap(mask_of(image), mask_of(lit(image, GAINS[light])))
-    assert min(worst.values()) >= 0.9, worst
-
-
-@pytest.mark.data
-@pytest.mark.long
-@pytest.mark.parametrize("light", GAINS)
-def test_the_light_leaves_the_masks_of_real_tissue(data_root: Path, light: str) -> None:
-    """Crops full of tissue, and the same shrunk onto glass."""
-    worst = {}
-    for path in sorted((data_root / "tissue").glob("*.jpg"))[::16]:
-        field = np.asarray(Image.open(path).convert("RGB"))[:640, :640]
-        glass = np.full((600, 700, 3), 242.0)
-        glass[150:450, 200:500] = np.asarray(Image.fromarray(field).resize((300, 300), Image.Resampling.BOX))
-        for kind, image in (("full", field), ("on glass", with_noise(glass))):
-            worst[f"{path.name} {kind}"] = overlap(mask_of(image), mask_of(lit(image, GAINS[light])))
-    assert min(worst.values()) >= 0.9, worst

@@ -27,7 +27,10 @@ _DARK, _DARK_SHARE = 50, 0.3
 #: Pixels whose brightest channel is at most this are black, as nothing is that a camera has seen.
 _BLACK = 4
 
-#: Black at the border of an image is padding where a quarter of the rest has this in every channel, or glass shows.
+#: Padding ends where light is: beside it every channel has this share of the brightest. Signal fades into black.
+_BESIDE_PADDING = 0.35
+
+#: Black at the border is padding at any rate where a quarter of the rest has this in every channel.
 _BRIGHT_LEAST = 120
 
 #: Glass is told from this percentile of brightness: brighter is noise, and dust.
@@ -39,8 +42,11 @@ _ONE_COLOUR_WITHIN, _SMOOTH_WITHIN = 0.008, 0.05
 #: What has this in every channel may be painted by the scanner, not seen by it (JPEG does not keep 255).
 _PAINTED_LEAST = 253
 
+#: Less than this share of an image is too little to tell glass from.
+_GLASS_SHARE = 0.01
+
 #: Smooth parts tell from this share of an image if they are brighter than the others, from that if they are darker.
-_BRIGHT_SHARE, _DIM_SHARE = 0.01, 0.1
+_BRIGHT_SHARE, _DIM_SHARE = 0.005, 0.1
 
 #: Where the smoothest tenth varies this little (grey levels), it does so by noise.
 _NOISE_MOST = 1.0
@@ -50,7 +56,7 @@ _LIGHT_LEAST = 25
 
 #: Fluorescence is of one colour, or grey (least over largest channel), or spans more than stains do (5th over
 #: 99th percentile): those take a part of every colour, and never all of it.
-_ONE_COLOUR, _GREY, _STAINS_SPAN = 0.25, 0.9, 0.15
+_ONE_COLOUR, _GREY, _STAINS_SPAN = 0.25, 0.9, 0.12
 
 
 def black_padding(image: _Image, seen: _Mask) -> _Mask:
@@ -74,15 +80,20 @@ def black_padding(image: _Image, seen: _Mask) -> _Mask:
     touching = np.isin(labels, border[border > 0])
     # The rim is a mixture of padding and what lies beside it.
     padding = np.asarray(ndimage.binary_dilation(touching, iterations=4), np.bool_)
-    return padding if touching.any() and _is_bright(image, seen & ~padding) else np.zeros_like(black)
+    return padding if touching.any() and _is_padding(image, padding, seen & ~padding) else np.zeros_like(black)
 
 
-def _is_bright(image: _Image, rest: _Mask) -> bool:
+def _is_padding(image: _Image, black: _Mask, rest: _Mask) -> bool:
     """Whether what lies beside black is brightfield beyond doubt."""
     if not rest.any():
         return False
+    least = image.min(axis=2)
+    if np.percentile(least[rest], 75) >= _BRIGHT_LEAST:
+        return True
+    beside = ndimage.binary_dilation(black, iterations=4) & rest
+    top = float(np.percentile(image.max(axis=2)[rest], 99))
     share, brighter = _smooth_parts(image, rest)
-    return (brighter and share >= _DIM_SHARE) or np.percentile(image.min(axis=2)[rest], 75) >= _BRIGHT_LEAST
+    return bool(brighter and share >= _DIM_SHARE and beside.any() and np.median(least[beside]) >= _BESIDE_PADDING * top)
 
 
 def is_brightfield(image: _Image, seen: _Mask) -> bool:
@@ -118,7 +129,7 @@ def glass_colour(image: _Image, seen: _Mask) -> _Values:
     levels = smoothed(image.astype(np.float32), 1.0)
     texture = deviation(image.mean(axis=2, dtype=np.float32))
     shown = seen & ~_maybe_painted(image)
-    if np.count_nonzero(shown) >= _BRIGHT_SHARE * shown.size:
+    if np.count_nonzero(shown) >= _GLASS_SHARE * shown.size:
         colour, smooth = _brightest_common(levels, texture, shown)
         if smooth:
             return colour
@@ -136,15 +147,16 @@ def _maybe_painted(image: _Image) -> _Mask:
 
 def _brightest_common(levels: _Values, texture: _Values, among: _Mask) -> tuple[_Values, bool]:
     """Brightest common colour among some pixels, and whether it is that of smooth parts."""
-    least = levels.min(axis=2)
-    brightest = float(np.percentile(least[among], _GLASS_PERCENTILE, method="nearest"))
+    # The geometric mean: a tint takes the same share of it everywhere.
+    bright = np.exp(np.log(levels + 1).mean(axis=2))
+    brightest = float(np.percentile(bright[among], _GLASS_PERCENTILE, method="nearest"))
     even = texture < TEXTURE_LEAST * max(brightest, 1.0) / WHITE_LEVEL
-    smooth = among & even & (least >= (1 - _SMOOTH_WITHIN) * brightest)
-    is_smooth = bool(np.count_nonzero(smooth) >= _BRIGHT_SHARE * among.size)
+    smooth = among & even & (bright >= (1 - _SMOOTH_WITHIN) * brightest)
+    is_smooth = bool(np.count_nonzero(smooth) >= _GLASS_SHARE * among.size)
     if is_smooth:
         among = smooth
-        brightest = float(np.percentile(least[among], _GLASS_PERCENTILE, method="nearest"))
-    common = among & (np.abs(least - brightest) <= _ONE_COLOUR_WITHIN * brightest)
+        brightest = float(np.percentile(bright[among], _GLASS_PERCENTILE, method="nearest"))
+    common = among & (np.abs(bright - brightest) <= _ONE_COLOUR_WITHIN * brightest)
     return np.asarray(np.median(levels[common], axis=0), np.float32), is_smooth
 
 
