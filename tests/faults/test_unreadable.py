@@ -18,6 +18,7 @@ from tests.runs import MPP, configured, draw, error_line, job, stamps, wsi_scale
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.scale_map import Reason, ScaleMap, read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.slides import open_slide
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.search import search
@@ -80,8 +81,14 @@ def touched(box: tuple[int, int, int, int], rows: int, cols: int, margin: int = 
 
 @pytest.mark.parametrize(
     ("write", "compression", "wound"),
-    [(write_plain, "jpeg", strewn), (write_plain, "zlib", wiped), (write_ome, "jpeg", cut), (write_ome, "zlib", cut)],
-    ids=["openslide-jpeg", "openslide-deflate", "tifffile-jpeg", "tifffile-deflate"],
+    [
+        (write_plain, "jpeg", strewn),
+        (write_plain, "zlib", wiped),
+        (write_plain, "zlib", cut),
+        (write_ome, "jpeg", cut),
+        (write_ome, "zlib", cut),
+    ],
+    ids=["openslide-jpeg", "openslide-deflate", "openslide-deflate-cut", "tifffile-jpeg", "tifffile-deflate"],
 )
 def test_one_bad_tile_has_no_answer_and_costs_no_other_its_own(
     tmp_path: Path, own_cache: Path, write: Callable[..., None], compression: str, wound: Wound
@@ -104,6 +111,29 @@ def test_one_bad_tile_has_no_answer_and_costs_no_other_its_own(
     for layer, curve in found.curves.items():
         np.testing.assert_array_equal(curve[~unreadable], sound.curves[layer][~unreadable])
         assert np.isnan(curve[unreadable]).all()
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "aperio_jp2000_rgb"])
+def test_half_a_tile_of_an_aperio_slide_is_neither_answered_nor_glass(
+    tmp_path: Path, own_cache: Path, compression: str
+) -> None:
+    slide = tmp_path / "s.svs"
+    described = f"Aperio Image Library v11.2.1 \r\n520x400 [0,0 520x400] (128x128)|AppMag = 20|MPP = {MPP}"
+    options: dict[str, Any] = {"photometric": "rgb", "metadata": None, "software": False, "description": described}
+    tifffile.imwrite(slide, draw(3.0, 400, 520), tile=(128, 128), compression=compression, **options)
+    box = damage(slide, tile=6, wound=cut)
+
+    more = ("tissue.method=auto", "slides.unreadable_share=0.5")
+    status, _, found = searched(slide, tmp_path / "out", *more)
+
+    with open_slide(slide) as opened:
+        assert opened.vendor == "aperio"
+    assert status == "ok"
+    assert found is not None
+    inside = touched(box, 3, 4)
+    assert (found.reason[inside] == Reason.UNREADABLE).all()
+    assert np.isnan(found.image[:2, inside]).all()
+    assert np.isfinite(found.image[:2, ~touched(box, 3, 4, margin=-4)]).any()
 
 
 @pytest.mark.parametrize("level", [pytest.param(0, marks=pytest.mark.long), 1, pytest.param(2, marks=pytest.mark.long)])

@@ -15,6 +15,7 @@ RAISED = [
     OverflowError("too\nlarge"),
     RecursionError(),
     MemoryError(),
+    OSError("broken data stream"),
     UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
     AssertionError(),
     StopIteration(),
@@ -31,13 +32,31 @@ def test_everything_a_reader_raises_while_opening_is_one_line(error: Exception) 
     assert "copy or export it again" in str(caught.value)
 
 
-@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error", [error for error in RAISED if not isinstance(error, MemoryError)], ids=lambda error: type(error).__name__
+)
 def test_everything_a_reader_raises_while_decoding_names_the_place(error: Exception) -> None:
     place = r"slide\.svs: level 2 cannot be decoded at x=3 y=4"
     with pytest.raises(RegionError, match=place) as caught, decoding(Path("slide.svs"), 2, 3, 4):
         raise error
 
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (OSError(errno.ESTALE, "Stale file handle"), "Stale file handle"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_what_says_nothing_of_a_place_fails_the_slide_to_be_run_again(error: Exception, reason: str) -> None:
+    line = rf"^slide\.svs: cannot be read \({reason}\); run again$"
+    with pytest.raises(SlideError, match=line) as caught, decoding(Path("slide.svs"), 2, 3, 4):
+        raise error
+
+    assert not isinstance(caught.value, RegionError)
 
 
 def test_a_file_that_is_gone_is_not_called_damaged() -> None:

@@ -86,6 +86,8 @@ def _is_special(mode: int) -> bool:
 def decoding(path: Path, level: int, x: int, y: int) -> Iterator[None]:
     """Turn every exception of a reader that decodes pixels into a RegionError that names the place.
 
+    A share that hiccups or memory that runs out says nothing of the place: the slide fails, and is tried again.
+
     Parameters
     ----------
     path
@@ -99,12 +101,16 @@ def decoding(path: Path, level: int, x: int, y: int) -> Iterator[None]:
     ------
     RegionError
         In place of every other exception; a SlideError raised inside keeps its own line.
+    SlideError
+        In place of MemoryError and of an OSError that the system raised (it has an errno).
     """
     try:
         yield
     except SlideError:
         raise
     except Exception as error:  # the readers' border
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
+            raise SlideError(f"{path}: cannot be read ({reason_of(error)}); run again") from error
         raise RegionError(
             f"{path}: level {level} cannot be decoded at x={x} y={y} ({reason_of(error)}); {AGAIN}"
         ) from error

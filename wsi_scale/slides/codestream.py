@@ -9,7 +9,7 @@ import struct
 _JPEG, _JPEG_2000, _JP2 = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  "
 _PNG = b"\x89PNG\r\n\x1a\n"
 #: Marker at the end of a JPEG image and of a JPEG 2000 codestream; within their compressed data it cannot occur.
-_END = b"\xff\xd9"
+END = b"\xff\xd9"
 #: Markers of JPEG's frame headers: all of C0 to CF but those of tables (C4, C8, CC).
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
@@ -34,7 +34,7 @@ def check_codestream(data: bytes, width: int, height: int) -> None:
     # JPEG tiles may be filled up to whole blocks of 16 pixels.
     if stated and (stated[0] > width + 15 or stated[1] > height + 15):
         raise ValueError(f"a strip or tile of {width}x{height} px states {stated[0]}x{stated[1]} px")
-    if data.startswith((_JPEG, _JPEG_2000, _JP2)) and _END not in data:
+    if data.startswith((_JPEG, _JPEG_2000, _JP2)) and END not in data:
         raise ValueError("a strip or tile ends before its image does")
 
 

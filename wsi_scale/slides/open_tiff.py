@@ -43,7 +43,8 @@ def open_tiff(path: Path) -> Slide:
     if vendor is None or image.stack or not _decodable(image, header):
         return TiffSlide(path, header, image, warnings=warnings)
     try:
-        slide = OpenSlideSlide(path, warnings=warnings if vendor == "generic-tiff" else ())
+        said = warnings if vendor == "generic-tiff" else ()
+        slide = OpenSlideSlide(path, warnings=said, directories=header.directories)
     except SlideError as error:
         return _instead_of(error, path, header, image, vendor, warnings)
     if _shows(slide, image, vendor):

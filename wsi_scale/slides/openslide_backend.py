@@ -1,7 +1,7 @@
 """Slides read by OpenSlide."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import reason_of
 from wsi_scale.slides.levels import Level
 from wsi_scale.slides.slide import Slide
+from wsi_scale.slides.tiff_header import Directory
+from wsi_scale.slides.tile_ends import TileEnds
 
 #: Where a level's downsample is no whole number, OpenSlide shifts what it reads by a fraction of a pixel
 #: that depends on the corner asked for. Cells of this side (level pixels) make it depend on the place only.
@@ -42,6 +44,8 @@ class OpenSlideSlide(Slide):
         The file for OpenSlide, where ``path`` is a folder of DICOM files.
     warnings
         One line each, for the user.
+    directories
+        Of a TIFF, as ``read_header`` gives them: tiles are checked for their end before OpenSlide reads them.
 
     Raises
     ------
@@ -49,7 +53,13 @@ class OpenSlideSlide(Slide):
         If OpenSlide cannot open the file.
     """
 
-    def __init__(self, path: Path, file: Path | None = None, warnings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: Path | None = None,
+        warnings: tuple[str, ...] = (),
+        directories: Sequence[Directory] = (),
+    ) -> None:
         self._file = str(file or path)
         try:
             self._slide = openslide.OpenSlide(self._file)
@@ -63,11 +73,22 @@ class OpenSlideSlide(Slide):
             for (width, height), downsample in zip(sizes, downsamples, strict=True)
         )
         super().__init__(path, properties.get("openslide.vendor", "unknown"), levels, properties, warnings)
-        if self.vendor in PLAIN_VENDORS:
+        self._ends = TileEnds(path, directories) if directories else None
+        if self.vendor not in PLAIN_VENDORS:
+            return
+        try:
             self._settle_by_pixels()
+        except BaseException:
+            self.close()
+            raise
 
     def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        if self._reported[level].downsample.is_integer():
+        own = self._reported[level]
+        shift = 0.0 if own.downsample.is_integer() else 0.5 / own.downsample
+        if self._ends is not None:
+            touched = x - shift, y - shift, width + 2 * shift, height + 2 * shift
+            self._ends.check((own.width, own.height), *touched)
+        if not shift:
             return self._read_from(level, x, y, width, height)
         pixels = np.empty((height, width, 4), np.uint8)
         for cell_y in range(y // CELL_PX * CELL_PX, y + height, CELL_PX):
@@ -94,6 +115,8 @@ class OpenSlideSlide(Slide):
     def close(self) -> None:
         """Release the file."""
         self._slide.close()
+        if self._ends is not None:
+            self._ends.close()
 
 
 def _properties(slide: openslide.OpenSlide) -> dict[str, str]:

@@ -5,10 +5,11 @@ file's name.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import AGAIN
@@ -41,6 +42,24 @@ MAX_SEGMENT_BYTES = 1 << 30
 MAX_PIXELS_PER_BYTE = 500_000
 
 
+@dataclass(frozen=True, eq=False)
+class TileTable:
+    """Where the tiles of a directory lie in the file.
+
+    Parameters
+    ----------
+    width, height
+        Size of a tile in pixels.
+    offsets, counts
+        (plane, row, col) first byte and number of bytes of each; one plane, or one for each sample.
+    """
+
+    width: int
+    height: int
+    offsets: NDArray[np.integer]
+    counts: NDArray[np.integer]
+
+
 @dataclass(frozen=True)
 class Directory:
     """One directory of a TIFF that describes an image.
@@ -65,6 +84,8 @@ class Directory:
         Whether it lies in tiles (else in strips).
     description
         ImageDescription, read as UTF-8 or else Latin-1.
+    tiles
+        Where its tiles lie; None for strips, or where not all are listed.
     """
 
     offset: int
@@ -80,6 +101,7 @@ class Directory:
     subfile: int = 0
     tiled: bool = False
     description: str = ""
+    tiles: TileTable | None = field(default=None, compare=False)
 
     @property
     def area(self) -> int:
@@ -153,7 +175,19 @@ def _directory(raw: RawDirectory) -> Directory:
         subfile=raw.first(SUBFILE, 0),
         tiled=TILE_WIDTH in raw.tags,
         description=_text(raw.all(DESCRIPTION).tobytes()),
+        tiles=_tile_table(raw) if TILE_WIDTH in raw.tags else None,
     )
+
+
+def _tile_table(raw: RawDirectory) -> TileTable | None:
+    width, height = raw.first(TILE_WIDTH, 0), raw.first(TILE_LENGTH, 0)
+    planes = raw.first(SAMPLES, 1) if raw.first(PLANAR, 1) == 2 else 1
+    grid = planes, -(-raw.first(LENGTH, 0) // height), -(-raw.first(WIDTH, 0) // width)
+    expected = grid[0] * grid[1] * grid[2]
+    offsets, counts = raw.all(TILE_OFFSETS, STRIP_OFFSETS), raw.all(TILE_COUNTS, STRIP_COUNTS)
+    if min(len(offsets), len(counts)) < expected:
+        return None
+    return TileTable(width, height, offsets[:expected].reshape(grid), counts[:expected].reshape(grid))
 
 
 def _text(data: bytes) -> str:
