@@ -6,6 +6,7 @@ WsiScaleError
     ├── SheetError         a sample sheet, with every fault it has
     ├── SlideError         a slide that cannot be read
     │   ├── RegionError    a place of a slide that cannot be decoded; the rest may be sound
+    │   ├── ReadError      a slide whose pixels could not be read this time (a share, memory); run again
     │   └── MppError       a slide whose µm per pixel is missing or unusable
     ├── WeightsError       weights or a network file missing or not what they claim
     ├── ArtifactError      a result on disk that is missing, damaged or of other parameters
@@ -52,6 +53,10 @@ class SlideError(UserError):
 
 class RegionError(SlideError):
     """A place of a slide that cannot be decoded; other places may be sound."""
+
+
+class ReadError(SlideError):
+    """A slide whose pixels could not be read this time, which says nothing of the slide itself."""
 
 
 class MppError(SlideError):

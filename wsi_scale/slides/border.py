@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wsi_scale.errors import RegionError, SlideError
+from wsi_scale.errors import ReadError, RegionError, SlideError
 
 #: What a user can do about a damaged file.
 AGAIN = "the file is damaged, copy or export it again"
@@ -101,7 +101,7 @@ def decoding(path: Path, level: int, x: int, y: int) -> Iterator[None]:
     ------
     RegionError
         In place of every other exception; a SlideError raised inside keeps its own line.
-    SlideError
+    ReadError
         In place of MemoryError and of an OSError that the system raised (it has an errno).
     """
     try:
@@ -110,7 +110,7 @@ def decoding(path: Path, level: int, x: int, y: int) -> Iterator[None]:
         raise
     except Exception as error:  # the readers' border
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno):
-            raise SlideError(f"{path}: cannot be read ({reason_of(error)}); run again") from error
+            raise ReadError(f"{path}: cannot be read ({reason_of(error)}); run again") from error
         raise RegionError(
             f"{path}: level {level} cannot be decoded at x={x} y={y} ({reason_of(error)}); {AGAIN}"
         ) from error

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wsi_scale.errors import SlideError
+from wsi_scale.errors import ReadError, SlideError
 from wsi_scale.slides.border import opening
 from wsi_scale.slides.levels import could_be_level, likely_scales
 from wsi_scale.slides.ome import parse_ome
@@ -45,6 +45,8 @@ def open_tiff(path: Path) -> Slide:
     try:
         said = warnings if vendor == "generic-tiff" else ()
         slide = OpenSlideSlide(path, warnings=said, directories=header.directories)
+    except ReadError:  # which library reads a slide must not hang on a share that hiccups
+        raise
     except SlideError as error:
         return _instead_of(error, path, header, image, vendor, warnings)
     if _shows(slide, image, vendor):

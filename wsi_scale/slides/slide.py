@@ -108,6 +108,8 @@ class Slide(abc.ABC):
         ------
         RegionError
             If the file cannot be decoded there.
+        ReadError
+            If the system cannot read the file, or has no memory for it.
         ValueError
             If the box does not lie inside the level.
         """

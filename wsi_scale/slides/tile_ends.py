@@ -96,13 +96,15 @@ class _LevelEnds:
         for plane, down, across in np.argwhere(states == _UNKNOWN).tolist():
             whole = self._is_whole(file, (plane, row + down, column + across))
             states[plane, down, across] = _WHOLE if whole else _CUT
-        for _, down, across in np.argwhere(states == _CUT).tolist():
+        cut = np.argwhere(states == _CUT)
+        if len(cut):
+            _, down, across = cut[0].tolist()
             place = f"x={(column + across) * tiles.width} y={(row + down) * tiles.height}"
             raise ValueError(f"the data of the tile at {place} end before its pixels do, or differ from their checksum")
 
     def _is_whole(self, file: int, index: tuple[int, int, int]) -> bool:
         offset, count = int(self._tiles.offsets[index]), int(self._tiles.counts[index])
-        if offset == 0 or count == 0:  # left out
+        if offset <= 0 or count <= 0:  # left out
             return True
         if self._deflated:
             return _inflates(os.pread(file, min(count, self._most_bytes), offset))
