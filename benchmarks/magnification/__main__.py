@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import RESULTS, data_root
-from benchmarks.magnification import elsewhere, frozen, home, odd, speed
+from benchmarks.magnification import abstention, elsewhere, frozen, home, odd, speed
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.stages.regressors import load_estimator
 
@@ -27,6 +27,7 @@ def main() -> None:
         ("home", lambda: home.measure(root)),
         ("elsewhere", lambda: elsewhere.measure(root, estimator)),
         ("odd", lambda: odd.measure(root)),
+        ("beyond", lambda: abstention.measure(root, estimator)),
         ("frozen", lambda: frozen.measure(root, keys["slide_median_octaves"])),
         ("speed", lambda: speed.measure(estimator)),
     ]

@@ -3,19 +3,32 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import RESULTS
-from benchmarks.magnification.draws import Draw, Source, single_tiles
+from benchmarks.magnification.draws import Source, single_tiles
 from wsi_scale.execution.progress import progress
+
+
+class Looked(Protocol):
+    """What an estimator looks at."""
+
+    @property
+    def key(self) -> str:
+        """Name in caches."""
+
+    def views(self) -> Iterable[tuple[int, NDArray[np.uint8]]]:
+        """Yield the downsample and (view, row, col, rgb)."""
+
 
 Views = list[tuple[int, NDArray[np.float64]]]
 Extract = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 
 
-def draw_features(draws: Sequence[Draw], extract: Extract, digest: str) -> dict[str, Views]:
+def draw_features(draws: Sequence[Looked], extract: Extract, digest: str) -> dict[str, Views]:
     """Features of every draw's views, from the cache where they are there: key → (downsample, (view, feature))."""
     folder = RESULTS / "features" / digest[:16]
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.planted import SPREAD, reading_head
+from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
 from wsi_scale.magnification.regressor import Regressor
 
@@ -92,3 +93,24 @@ def test_whether_there_is_an_answer_does_not_hang_on_the_coverage_asked_for() ->
 def test_what_could_be_anything_gets_no_estimate() -> None:
     vague = replace(REGRESSOR, scores=np.full(19, 30.0))
     assert estimate_views(vague, views(0.5, 1, 2), 0.9).reason.startswith("looks like anything from")
+
+
+def beyond(mpp: float) -> Regressor:
+    """A regressor for which level-0 views that look coarser than this lie beyond what can be told."""
+    return replace(REGRESSOR, beyond=Beyond(np.ones(1), -float(np.log2(mpp))))
+
+
+def test_level_0_that_lies_beyond_what_can_be_told_gets_no_estimate() -> None:
+    usual, judged = (estimate_views(regressor, views(0.5, 1, 2, 4), 0.9) for regressor in (REGRESSOR, beyond(0.4)))
+    assert judged.reason.startswith("level 0 looks like an overview or an enlargement")
+    assert (usual.reason, judged.pooled) == ("", usual.pooled)
+
+
+def test_coarser_views_may_lie_beyond_as_those_of_every_slide_do() -> None:
+    assert estimate_views(beyond(0.6), views(0.5, 1, 2, 4), 0.9).reason == ""
+
+
+def test_all_level_0_views_count_also_of_several_images() -> None:
+    fine, coarse = views(0.5, 1), views(0.9, 1)
+    assert estimate_views(beyond(0.69), [*fine, *coarse], 0.9).reason == ""
+    assert estimate_views(beyond(0.65), [*fine, *coarse], 0.9).reason.startswith("level 0 looks like")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planted import reading_head
+from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.intervals import conformal_quantile
 from wsi_scale.magnification.regressor import PENALTIES, Regressor, fit_cohort
 
@@ -123,6 +124,11 @@ def test_a_cohort_that_says_nothing_new_leaves_a_prior_alone(seed: int) -> None:
     features, truth, groups = cohort(seed, shift=0.0, slopes=0 * SLOPES, noise=0.3)
     regressor = fit_cohort(PRIOR, features, truth, groups)
     np.testing.assert_array_equal(said(regressor, features), said(PRIOR, features))
+
+
+def test_a_cohort_leaves_alone_what_tells_overviews() -> None:
+    beyond = Beyond(np.ones(FEATURES), -1.0)
+    assert fit_cohort(replace(PRIOR, beyond=beyond), *cohort()).beyond is beyond
 
 
 def test_one_group_that_differs_is_not_followed() -> None:

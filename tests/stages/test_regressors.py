@@ -10,6 +10,7 @@ from tests.planted import reading_head, write_planted
 from tests.runs import configured
 from wsi_scale.artifacts.regressor import read_regressor, write_regressor
 from wsi_scale.errors import ArtifactError, UserError
+from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.stages.regressors import load_estimator, regressor_of, stored_form
@@ -43,6 +44,19 @@ def test_what_is_stored_comes_back_and_says_the_same(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.spread_octaves, two.spread_octaves)
         assert again.half_width(0.3, 0.8, group) == regressor.half_width(0.3, 0.8, group)
     assert again.fold_of == regressor.fold_of
+
+
+def test_what_tells_overviews_is_stored_with_it_and_older_files_have_none(tmp_path: Path) -> None:
+    learnt = replace(bent(), beyond=Beyond(np.array([0.5, -1.0, 0.0, 2.0]), -0.75))
+    for name, regressor in (("new", learnt), ("old", bent())):
+        write_regressor(tmp_path / name, stored_form(regressor, {"network": "n", "network_digest": "d"}))
+
+    again, older = (regressor_of(read_regressor(tmp_path / name), "d") for name in ("new", "old"))
+
+    assert older.beyond is None
+    assert again.beyond is not None
+    assert again.beyond.bias == -0.75
+    np.testing.assert_array_equal(again.beyond.weights, [0.5, -1.0, 0.0, 2.0])
 
 
 def test_one_of_another_network_is_refused_in_one_line() -> None:

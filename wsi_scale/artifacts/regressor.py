@@ -19,12 +19,14 @@ from wsi_scale.errors import ArtifactError
 
 _KEY = "wsi_scale_regressor"
 _AGAIN = "fit one, or leave it out to use the shipped one"
-#: Name → its dimensions: features, hidden units, outputs, bins, models and scores, by their first letters.
+#: Name → its dimensions: features, hidden units, outputs, bins, models and scores, by their first letters; 1: one.
 _SHAPES = {
     "mean": "f", "scale": "f", "hidden_weights": "hf", "hidden_bias": "h", "weights": "oh", "bias": "o",
     "centres": "b", "bends": "mf", "offsets": "m", "scores": "s", "score_folds": "s",
 }  # fmt: skip
 ARRAYS = tuple(_SHAPES)
+#: What files made before it, or for other networks, do not have.
+_OPTIONAL_SHAPES = {"beyond_weights": "f", "beyond_bias": "1"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class RegressorFile:
     arrays
         The head (``mean``, ``scale`` (feature,), ``hidden_weights``, ``hidden_bias``, ``weights``, ``bias``,
         ``centres``), what a cohort adds to it (``bends`` (model, feature), ``offsets`` (model,)), and what
-        its interval is calibrated on (``scores``, ``score_folds`` (n,)).
+        its interval is calibrated on (``scores``, ``score_folds`` (n,)). Where it was learnt, what tells overviews
+        and enlargements (``beyond_weights`` (feature,), ``beyond_bias`` (1,)).
     header
         ``fold_of``, ``coverage``, ``network``, ``layers``, ``tile_px``, ``network_digest``, ``source`` (trained,
         shipped, cohort), ``training`` (what it was fitted on, and its out-of-fold answers).
@@ -95,7 +98,8 @@ def read_regressor(path: Path) -> RegressorFile:
     try:
         with safe_open(path, "np") as stored:
             text = (stored.metadata() or {})[_KEY]
-            arrays = {name: stored.get_tensor(name) for name in ARRAYS}
+            optional = set(_OPTIONAL_SHAPES) & set(stored.keys())
+            arrays = {name: stored.get_tensor(name) for name in (*ARRAYS, *sorted(optional))}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is no regressor ({error}); {_AGAIN}") from error
     header = check_document(text, _Header, str(path), "regressor", _AGAIN)
@@ -106,8 +110,10 @@ def read_regressor(path: Path) -> RegressorFile:
 
 def _fault_of(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Say what is wrong with the arrays: each of the others' shapes, finite, and a scale to divide by."""
-    sizes: dict[str, int] = {}
-    for name, dimensions in _SHAPES.items():
+    sizes = {"1": 1}
+    for name, dimensions in (_SHAPES | _OPTIONAL_SHAPES).items():
+        if name not in arrays:
+            continue
         values = arrays[name]
         known = tuple(sizes.setdefault(d, n) for d, n in zip(dimensions, values.shape, strict=False))
         if len(dimensions) != values.ndim or known != values.shape:

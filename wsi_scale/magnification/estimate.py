@@ -74,6 +74,8 @@ def estimate_views(regressor: Regressor, views: Iterable[Views], coverage: float
     half, judged = (
         regressor.half_width(pooled.difficulty_octaves, share, group) for share in (coverage, JUDGED_COVERAGE)
     )
-    reason = why_abstain(pooled) or why_uncertain(pooled, judged)
+    level0 = [part.features for part in parts if part.downsample == 1]
+    beyond = regressor.why_beyond(np.concatenate(level0)) if level0 else ""
+    reason = why_abstain(pooled) or why_uncertain(pooled, judged) or beyond
     mixed = why_mixed(look, downsamples, centres) if pooled.tissue >= LEAST_TISSUE else ""
     return Estimate(pooled, half, reason, mixed)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_scale.magnification.beyond import Beyond, why_beyond
 from wsi_scale.magnification.head import Head, Look
 from wsi_scale.magnification.intervals import conformal_quantile
 
@@ -35,6 +36,8 @@ class Regressor:
         (n,) fold of each score's slide; 0 where it belongs to none.
     fold_of
         Group → k, the model that never saw the group.
+    beyond
+        What tells overviews and enlargements; None where it was not learnt for the head's network.
     """
 
     head: Head
@@ -43,6 +46,7 @@ class Regressor:
     scores: NDArray[np.float64]
     score_folds: NDArray[np.int64]
     fold_of: Mapping[str, int] = field(default_factory=dict)
+    beyond: Beyond | None = None
 
     @classmethod
     def of_head(cls, head: Head) -> "Regressor":
@@ -56,6 +60,12 @@ class Regressor:
         seen = self.head.look(features)
         bend = self.head.standard(features) @ self.bends[model] + self.offsets[model]
         return replace(seen, log2_mpp=seen.log2_mpp + bend)
+
+    def why_beyond(self, features: NDArray[np.float64]) -> str:
+        """Why level-0 views, (view, feature), say that nothing can be told; "" where they do not, or nothing judges."""
+        if self.beyond is None:
+            return ""
+        return why_beyond(self.beyond.log_odds(self.head.standard(features), self.head.look(features).tissue))
 
     def half_width(self, difficulty_octaves: float, coverage: float, group: str | None = None) -> float:
         """Half width (octaves) of an interval that holds the truth of a ``coverage`` of slides.
@@ -100,7 +110,13 @@ def fit_cohort(
     bends, offsets = (np.stack(parts) for parts in zip(*models, strict=True))
     none = np.zeros(0)
     return Regressor(
-        prior.head, prior.bends[0] + bends, prior.offsets[0] + offsets, none, none.astype(np.int64), fold_of
+        prior.head,
+        prior.bends[0] + bends,
+        prior.offsets[0] + offsets,
+        none,
+        none.astype(np.int64),
+        fold_of,
+        prior.beyond,
     )
 
 

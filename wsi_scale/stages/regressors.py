@@ -13,6 +13,7 @@ from wsi_scale.artifacts.regressor import RegressorFile, read_regressor, shipped
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.head import Head
@@ -105,6 +106,7 @@ def regressor_of(stored: RegressorFile, digest: str) -> Regressor:
         arrays["scores"],
         arrays["score_folds"].astype(np.int64),
         stored.header["fold_of"],
+        Beyond(arrays["beyond_weights"], float(arrays["beyond_bias"][0])) if "beyond_weights" in arrays else None,
     )
 
 
@@ -113,4 +115,6 @@ def stored_form(regressor: Regressor, header: Mapping[str, Any]) -> RegressorFil
     arrays = regressor.head.arrays() | {
         name: getattr(regressor, name) for name in ("bends", "offsets", "scores", "score_folds")
     }
+    if regressor.beyond is not None:
+        arrays |= {"beyond_weights": regressor.beyond.weights, "beyond_bias": np.array([regressor.beyond.bias])}
     return RegressorFile(arrays, dict(header) | {"fold_of": dict(regressor.fold_of)})
