@@ -84,10 +84,11 @@ def teach(split: str, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> None:
     chosen = np.array([case not in unseen for case in known.cases])
     standard = estimator.regressor.head.standard(known.features[chosen])
     beyond = fit_beyond(standard, known.beyond[chosen], known.images[chosen], known.cases[chosen])
-    used = {"images": len(np.unique(known.images[chosen])), "cases": len(np.unique(known.cases[chosen]))}
-    header = dict(read_regressor(path).header) | {"beyond_fitted_on": used}
-    write_regressor(path, stored_form(replace(estimator.regressor, beyond=beyond), header))
-    print(f"{path}: {used}", flush=True)
+    write_regressor(path, stored_form(replace(estimator.regressor, beyond=beyond), read_regressor(path).header))
+    print(
+        f"{path}: {len(np.unique(known.images[chosen]))} images of {len(np.unique(known.cases[chosen]))} cases",
+        flush=True,
+    )
 
 
 def images(root: Path) -> Iterator[tuple[Extreme, bool]]:
