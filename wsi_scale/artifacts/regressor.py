@@ -120,6 +120,8 @@ def _fault_of(arrays: Mapping[str, NDArray[Any]]) -> str:
             return f"{name} of shape {values.shape} does not fit the others"
         if values.dtype.kind not in "fi" or not np.isfinite(values).all():
             return f"{name} holds what is no finite number"
+    if len(set(_OPTIONAL_SHAPES) & set(arrays)) == 1:
+        return f"{' and '.join(_OPTIONAL_SHAPES)} go together"
     if sizes["o"] != sizes["b"] + 1 or not sizes["m"] or not sizes["f"]:
         return f"{sizes['o']} outputs, {sizes['b']} bins, {sizes['m']} models and {sizes['f']} features do not fit"
     return "" if (arrays["scale"] > 0).all() else "scale must be positive"
