@@ -27,7 +27,7 @@ _DARK, _DARK_SHARE = 50, 0.3
 #: Pixels whose brightest channel is at most this are black, as nothing is that a camera has seen.
 _BLACK = 4
 
-#: Padding ends where light is: what lies beside it has this share of the brightest. Signal fades into black.
+#: Padding ends where light is: beside it every channel has this share of the brightest. Signal fades into black.
 _BESIDE_PADDING = 0.35
 
 #: Black at the border is padding at any rate where a quarter of the rest has this in every channel.
@@ -90,10 +90,10 @@ def _is_padding(image: _Image, black: _Mask, rest: _Mask) -> bool:
     least = image.min(axis=2)
     if np.percentile(least[rest], 75) >= _BRIGHT_LEAST:
         return True
-    largest = image.max(axis=2)
     beside = ndimage.binary_dilation(black, iterations=4) & rest
-    abrupt = beside.any() and np.median(largest[beside]) >= _BESIDE_PADDING * np.percentile(largest[rest], 99)
-    return bool(abrupt and _evenness(image, rest) >= _ONE_COLOUR and _lit_through(image, rest))
+    top = float(np.percentile(image.max(axis=2)[rest], 99))
+    share, brighter = _smooth_parts(image, rest)
+    return bool(brighter and share >= _DIM_SHARE and beside.any() and np.median(least[beside]) >= _BESIDE_PADDING * top)
 
 
 def is_brightfield(image: _Image, seen: _Mask) -> bool:
@@ -167,15 +167,11 @@ def _lit_through(image: _Image, seen: _Mask) -> bool:
         return True
     if share >= _DIM_SHARE:
         return False
-    darkest, brightest = np.percentile(image.max(axis=2)[seen], (5, 99))
-    stained = _ONE_COLOUR <= _evenness(image, seen) <= _GREY and darkest >= _STAINS_SPAN * brightest
+    largest = image.max(axis=2)[seen]
+    darkest, brightest = np.percentile(largest, (5, 99))
+    evenness = float(np.median((image.min(axis=2)[seen] + 1.0) / (largest + 1.0)))
+    stained = _ONE_COLOUR <= evenness <= _GREY and darkest >= _STAINS_SPAN * brightest
     return bool(stained and brightest >= _LIGHT_LEAST)
-
-
-def _evenness(image: _Image, seen: _Mask) -> float:
-    """Least over largest channel, in the median: 1 for grey, near 0 for one colour alone."""
-    pixels = image[seen].astype(np.float32) + 1
-    return float(np.median(pixels.min(axis=1) / pixels.max(axis=1)))
 
 
 def _smooth_parts(image: _Image, seen: _Mask) -> tuple[float, bool]:
