@@ -49,7 +49,9 @@ def test_what_is_stored_comes_back_and_says_the_same(tmp_path: Path) -> None:
 def test_what_tells_overviews_is_stored_with_it_and_older_files_have_none(tmp_path: Path) -> None:
     learnt = replace(bent(), beyond=Beyond(np.array([0.5, -1.0, 0.0, 2.0]), -0.75))
     for name, regressor in (("new", learnt), ("old", bent())):
-        write_regressor(tmp_path / name, stored_form(regressor, {"network": "n", "network_digest": "d"}))
+        write_regressor(
+            tmp_path / name, stored_form(regressor, {"network": "n", "network_digest": "d", "layers": ["C1_1"]})
+        )
 
     again, older = (regressor_of(read_regressor(tmp_path / name), "d") for name in ("new", "old"))
 
