@@ -57,7 +57,7 @@ def test_whatever_a_writer_adds_behind_the_end_is_no_fault(tmp_path: Path, paddi
 @pytest.mark.parametrize("length", [1, 768, 3 << 20])
 def test_deflated_data_are_held_to_their_checksum(tmp_path: Path, wound: Callable[[bytes], bytes], length: int) -> None:
     data = zlib.compress(np.random.default_rng(0).integers(0, 9, length, np.uint8).tobytes())
-    # Data of more bytes than the pixels can take are damaged too, so that a tile never costs more than it may.
+    # Data of far more bytes than the tile's pixels are damaged too, so that a tile never costs more than it may.
     assert is_whole(tmp_path / "f", data, DEFLATE) == (length < 1 << 20)
     assert not is_whole(tmp_path / "f", wound(data), DEFLATE)
 

@@ -6,11 +6,11 @@ the end of a tile more often than its start: JPEG and JPEG 2000 have a mark ther
 
 import math
 import os
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 
 from wsi_scale.slides.codestream import END
@@ -21,10 +21,8 @@ _MARKED, _DEFLATED = (7, 33003, 33005), (8, 32946)
 
 #: The end is looked for in so many last bytes first: most writers add nothing behind it.
 _TAIL_BYTES = 64
-#: No sound tile takes more than twice its pixels' bytes and this.
+#: No sound tile takes more than twice its pixels' bytes and this, compressed or not.
 _SPARE_BYTES = 1 << 16
-#: Inflated data are looked at and dropped in pieces of this.
-_PIECE_BYTES = 1 << 20
 
 _UNKNOWN, _WHOLE, _CUT = 0, 1, 2
 
@@ -107,21 +105,17 @@ class _LevelEnds:
         if offset <= 0 or count <= 0:  # left out
             return True
         if self._deflated:
-            return _inflates(os.pread(file, min(count, self._most_bytes), offset))
+            return _inflates(os.pread(file, min(count, self._most_bytes), offset), self._most_bytes)
         tail = min(count, _TAIL_BYTES)
         if END in os.pread(file, tail, offset + count - tail):
             return True
         return END in os.pread(file, min(count, self._most_bytes), offset)
 
 
-def _inflates(data: bytes) -> bool:
-    """Whether deflated data reach their end and have the checksum that stands there."""
-    stream = zlib.decompressobj()
+def _inflates(data: bytes, most_bytes: int) -> bool:
+    """Whether deflated data reach their end, within so many bytes, and have the checksum that stands there."""
     try:
-        while not stream.eof:
-            if not stream.decompress(data, _PIECE_BYTES) and not stream.unconsumed_tail:
-                return stream.eof
-            data = stream.unconsumed_tail
-    except zlib.error:
+        imagecodecs.deflate_decode(data, out=most_bytes)
+    except imagecodecs.DeflateError:
         return False
     return True
