@@ -27,12 +27,25 @@ def test_a_size_that_fits_passes_and_a_larger_one_does_not(codec: str) -> None:
         check_codestream(data, 16, 64)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xe0\x00", b"\x89PNG\r\n\x1a\n", b"\xff\x4f\xff\x51\0"]
-)
-def test_what_ends_early_or_is_something_else_passes(data: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"II*\0", b"\0" * 40])
+def test_what_is_something_else_passes(data: bytes) -> None:
     check_codestream(data, 1, 1)
 
 
+@pytest.mark.parametrize("start", [b"\xff\xd8", b"\xff\xd8\xff\xe0\x00", b"\xff\x4f\xff\x51\0"])
+def test_what_ends_early_does_not_pass_and_what_states_no_size_does(start: bytes) -> None:
+    with pytest.raises(ValueError, match="ends before its image does"):
+        check_codestream(start, 1, 1)
+    check_codestream(start + b"\xff\xd9", 1, 1)
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "j2k", "jp2"])
+def test_half_of_an_image_does_not_pass_and_one_with_bytes_behind_it_does(codec: str) -> None:
+    data = ENCODERS[codec](IMAGE)
+    check_codestream(data + bytes(100), 48, 64)
+    with pytest.raises(ValueError, match="ends before its image does"):
+        check_codestream(data[: len(data) // 2] + bytes(len(data) // 2), 48, 64)
+
+
 def test_a_segment_of_no_length_does_not_hang() -> None:
-    check_codestream(b"\xff\xd8" + b"\xff\xe0" + struct.pack(">H", 0) + b"\xff" * 40, 1, 1)
+    check_codestream(b"\xff\xd8" + b"\xff\xe0" + struct.pack(">H", 0) + b"\xff" * 40 + b"\xff\xd9", 1, 1)
