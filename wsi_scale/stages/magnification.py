@@ -91,10 +91,15 @@ def _slides_of(source: Path, *, or_why: bool) -> list[tuple[Path, str]]:
 def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
     def estimate() -> dict[str, Any]:
         with open_slide(path) as slide:
-            found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(path))
+            found = _prediction(slide, path, estimator, config)
         return _row(found.path, found.estimate, found.status, found.reason)
 
     return guarded(f"{path}: predict", estimate, lambda reason: _row(str(path), None, "failed", reason))
+
+
+def _prediction(slide: Slide, path: Path, estimator: Estimator, config: Config) -> Prediction:
+    estimate = estimate_slide(slide, estimator, config.magnification, None, config.slides.unreadable_share)
+    return prediction_of(estimate, str(path))
 
 
 def _row(path: str, estimate: tuple[float, float, float] | None, status: str, reason: str) -> dict[str, Any]:
@@ -106,9 +111,11 @@ def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlid
     def look() -> AuditedSlide:
         with open_slide(row.path) as slide:
             info = describe_slide(slide, row.slide_id, str(row.path), row.mpp)
-            found = prediction_of(estimate_slide(slide, estimator, config.magnification, None), str(row.path))
+            found = _prediction(slide, row.path, estimator, config)
             verdict = verdict_on(info, found)
-            return AuditedSlide(verdict, tuple(_tiles(slide, info, found)), info.warnings)
+            return AuditedSlide(
+                verdict, tuple(_tiles(slide, info, found, config.slides.unreadable_share)), info.warnings
+            )
 
     def failed(reason: str) -> AuditedSlide:
         return AuditedSlide(unreadable_row(row.slide_id, str(row.path), reason))
@@ -116,10 +123,10 @@ def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlid
     return guarded(f"{row.slide_id}: audit", look, failed)
 
 
-def _tiles(slide: Slide, info: SlideInfo, found: Prediction) -> Iterator[AuditTile]:
+def _tiles(slide: Slide, info: SlideInfo, found: Prediction, most_unreadable: float) -> Iterator[AuditTile]:
     rng = np.random.default_rng(0)
     claimed = info.mpp if info.usable_mpp else None
-    for downsample, images, _ in views_of(slide, SHOWN_TILES, rng):
+    for downsample, images, _ in views_of(slide, SHOWN_TILES, rng, most_unreadable):
         if downsample in SHOWN_DOWNSAMPLES:
             for image in images:
                 yield AuditTile(

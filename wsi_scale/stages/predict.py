@@ -104,7 +104,7 @@ def estimate_slide(
         for downsample, images, centres in views_of(slide, settings.tiles_per_slide, rng, most_unreadable)
     )
     estimate = estimate_views(estimator.regressor, views, settings.coverage, group)
-    if not is_brightfield(slide):
+    if not is_brightfield(slide, most_unreadable):
         return replace(estimate, reason=DARK_BACKGROUND, mixed="")
     if not estimate.reason and not np.isfinite(estimate.half_width_octaves):
         raise ArtifactError("the regressor's interval is not calibrated; use one that `fit` or `prune layers` made")

@@ -67,9 +67,9 @@ def view_px(slide: Slide, downsample: int = 1) -> int:
     return side if side >= MIN_VIEW_PX else 0
 
 
-def is_brightfield(slide: Slide) -> bool:
+def is_brightfield(slide: Slide, most_unreadable: float = 0.01) -> bool:
     """Whether light came through a slide, as it does through stained tissue; fluorescence shines on black."""
-    return shows_brightfield(read_thumbnail(slide, THUMBNAIL_PX))
+    return shows_brightfield(read_thumbnail(slide, THUMBNAIL_PX, most_unreadable))
 
 
 def tissue_positions(slide: Slide, most_unreadable: float = 0.01) -> NDArray[np.float64]:
