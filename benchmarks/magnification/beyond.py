@@ -3,8 +3,8 @@
     WSI_SCALE_DATA=… python -m benchmarks.magnification.beyond
 
 Fitted on the choosing half of the cases (:func:`benchmarks.magnification.extremes.side_of`), on H&E of the atlas that a
-network may be trained on and on drawn tissue, never on a case that the network's split keeps out. Microarrays, Visium
-and levels of slides are kinds that it never sees.
+network may be trained on and on drawn tissue, never on a case that the network's split keeps out (but as some of the
+many cores of a microarray). Visium, levels of slides, and other scanners and laboratories are never fitted on.
 """
 
 from collections.abc import Iterator
@@ -27,6 +27,7 @@ from benchmarks.magnification.extremes import (
     drawn_overviews,
     enlargements_of,
     log_uniform,
+    microarrays,
     rng_of,
     section_overviews,
     side_of,
@@ -93,7 +94,8 @@ def teach(split: str, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> None:
 
 def images(root: Path) -> Iterator[tuple[Extreme, bool]]:
     """Images of the choosing half, ordinary and beyond, and which they are."""
-    extreme = chain(single_fields(root), section_overviews(root), drawn_overviews(), enlargements_of(atlas(root)))
+    overviews = chain(single_fields(root), section_overviews(root), drawn_overviews())
+    extreme = chain(overviews, enlargements_of(atlas(root)), microarrays(root, "choosing"))
     ordinary = chain(_ordinary(root), _ordinary_drawn())
     for beyond, made in ((True, extreme), (False, ordinary)):
         yield from ((image, beyond) for image in made if side_of(image.case) == "choosing")

@@ -102,7 +102,7 @@ def overviews(root: Path) -> Iterator[Extreme]:
     yield from single_fields(root)
     yield from section_overviews(root)
     for side in SIDES:
-        yield from _microarrays([source for source in _wide(root) if side_of(source.case) == side], side)
+        yield from microarrays(root, side)
     visium = [s for s in read_sources(root / "tissue_other" / "crops.tsv") if s.name.startswith("visium")]
     for number, source in enumerate(visium):
         yield from _shrunk(source.pixels(), source.mpp, source.case, "visium", 100 * number)
@@ -212,8 +212,9 @@ def _on_glass(sheet: Pixels, tissue: NDArray[np.bool_], rng: np.random.Generator
     return np.clip(share * sheet + (1 - share) * glass, 0, 255).astype(np.uint8)
 
 
-def _microarrays(sources: Sequence[Source], side: str) -> Iterator[Extreme]:
+def microarrays(root: Path, side: str) -> Iterator[Extreme]:
     """Round cores of many cases of one side on glass, in rows."""
+    sources = [source for source in _wide(root) if side_of(source.case) == side]
     for number in range(CORES_PER_SIDE):
         rng = rng_of("microarray", side, number)
         mpp, side_px = log_uniform(*OVERVIEW_MPP, rng), round(log_uniform(*OVERVIEW_PX, rng))

@@ -1,6 +1,9 @@
 """Put the shipped backbone into the package, its interval calibrated on scanners that networks never saw.
 
 WSI_SCALE_DATA=… python -m benchmarks.magnification.ship
+
+What tells overviews and enlargements belongs to one network's features: fit it anew afterwards, by
+`python -m benchmarks.magnification.beyond`.
 """
 
 import shutil

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import data_root
-from benchmarks.magnification import elsewhere, odd
+from benchmarks.magnification import abstention, elsewhere, odd
 from benchmarks.magnification.cache import tile_features
 from benchmarks.magnification.draws import LEAST_VIEWS, slide_draws
 from benchmarks.magnification.estimators import answers_of, kept_out
@@ -29,7 +29,13 @@ def main() -> None:
     estimator = load_estimator(Config(execution=ExecutionConfig(threads=2)))
     keys, tables = elsewhere.measure(root, estimator)
     strange, images = odd.measure(root)
-    figures = {"kept_out_cases": home_figures(root, estimator), "elsewhere": keys | tables, "odd": strange | images}
+    extremes, kinds = abstention.measure(root, estimator)
+    figures = {
+        "kept_out_cases": home_figures(root, estimator),
+        "elsewhere": keys | tables,
+        "odd": strange | images,
+        "beyond": extremes | kinds,
+    }
     FIGURES.write_text(json.dumps(figures, indent=1, default=str) + "\n", encoding="utf-8")
     print(FIGURES.read_text(encoding="utf-8"))
 

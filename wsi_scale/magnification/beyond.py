@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Share of ordinary images, of cases that were not fitted on, that may be taken for one beyond.
-FALSE_ALARMS = 0.01
+#: Share of ordinary images, of cases that were not fitted on, that may be taken for one beyond. Many of those get no
+#: answer anyway, so that fewer are lost (docs/adr/0007-what-lies-beyond.md).
+FALSE_ALARMS = 0.02
 #: Strengths of the penalty (inverse) that cross-validation chooses from, and its folds of cases.
-PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 FOLDS = 5
 
 
@@ -33,7 +34,7 @@ class Beyond:
     bias: float
 
     def log_odds(self, standard: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
-        """Log odds (above those at which one ordinary image in a hundred stands) that an image lies beyond.
+        """Log odds (above those at which the ordinary images allowed to be lost begin) that an image lies beyond.
 
         Parameters
         ----------
