@@ -148,8 +148,13 @@ def test_scores_are_the_errors_of_answers_over_their_difficulty_by_models_that_n
     stored = read_regressor(path)
     answers = stored.header["training"]["answers"]
     errors = [abs(np.log2(a["predicted_mpp"] / a["true_mpp"])) / a["difficulty_octaves"] for a in answers]
-    np.testing.assert_allclose(stored.arrays["scores"], errors)
-    assert [stored.header["fold_of"][a["group"]] for a in answers] == stored.arrays["score_folds"].tolist()
+    np.testing.assert_allclose(stored.arrays["scores"][: len(errors)], errors)
+    own_folds = [stored.header["fold_of"][a["group"]] for a in answers]
+    assert own_folds == stored.arrays["score_folds"][: len(errors)].tolist()
+    # Five groups are too few for a 90 % rank of their own: the shipped errors stay among theirs, in no fold.
+    shipped = read_regressor(shipped_regressor()).arrays["scores"]
+    np.testing.assert_array_equal(stored.arrays["scores"][len(errors) :], shipped)
+    assert not stored.arrays["score_folds"][len(errors) :].any()
     # A slide stands for coarser ones as well.
     octaves = [np.log2(a["true_mpp"] / MPP) for a in answers]
     assert set(octaves) <= {0, 1, 2, 3}

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 #: A cohort with fewer groups of trusted mpp fits nothing.
 MIN_GROUPS = 5
+#: With fewer groups the prior's errors stay among the cohort's: of n < 9 errors there is no ⌈(n + 1) · 0.9⌉-th, and the
+#: largest alone would decide how wide a 90 % interval is.
+OWN_INTERVAL_GROUPS = 9
 #: Slides coarser than this (µm/px) are not fitted on.
 COARSEST_TRUSTED_MPP = 2.0
 #: Fewer views than this make no answer that an interval could be calibrated on.
@@ -147,6 +150,8 @@ def fit_examples(examples: Sequence[Examples], prior: Regressor) -> tuple[Regres
     scores = np.array([abs(np.log2(a["predicted_mpp"] / a["true_mpp"])) / a["difficulty_octaves"] for a in answers])
     folds = np.array([draft.fold_of[a["group"]] for a in answers])
     tiles, groups = sum(len(slide.log2_mpp) for slide in examples), len(draft.fold_of)
+    if groups < OWN_INTERVAL_GROUPS:
+        scores, folds = np.append(scores, prior.scores), np.append(folds, np.zeros(len(prior.scores), np.int64))
     return replace(draft, scores=scores, score_folds=folds), {"answers": answers, "tiles": tiles, "groups": groups}
 
 
