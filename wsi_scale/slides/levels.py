@@ -87,7 +87,7 @@ def likely_scales(finest: Size, size: Size, finer: float = 1.0) -> tuple[Scale, 
     Returns
     -------
     tuple of (float, float)
-        Level-0 pixels per pixel along x and y; a single one where it divides without a rest.
+        Level-0 pixels per pixel along x and y.
 
     Examples
     --------
@@ -96,14 +96,16 @@ def likely_scales(finest: Size, size: Size, finer: float = 1.0) -> tuple[Scale, 
     """
     stretched = finest[0] / size[0], finest[1] / size[1]
     mean = (stretched[0] + stretched[1]) / 2
-    if stretched[0] == stretched[1] and mean.is_integer():
-        return ((mean, mean),)
-    spread = range(max(1, math.floor(mean * 0.8)), min(math.ceil(mean * 1.25), math.floor(mean) + 64) + 1)
+    # One axis at least must bound the factor from above: a level of one pixel does not.
+    most = min((finest[axis] / (size[axis] - 1) for axis in (0, 1) if size[axis] > 1), default=2 * mean)
+    spread = range(max(1, math.ceil(_least_factor(finest, size))), math.floor(min(most, 2 * mean)) + 1)
     whole = [float(factor) for factor in spread if _fits(finest, size, factor)]
     whole.sort(key=lambda factor: (factor % finer != 0, not _is_power_of_two(factor), abs(factor - mean)))
     halves = [factor + 0.5 for factor in spread if _fits(finest, size, factor + 0.5)] if mean < 8 else []
     common = [(factor, factor) for factor in (*whole[:3], *halves)]
-    return (*common, stretched) if _fits(finest, size, mean) else tuple(common)
+    if _fits(finest, size, mean) and stretched not in common:
+        common.append(stretched)
+    return tuple(common)
 
 
 def settle_by_size(sizes: Sequence[Size], reported: Sequence[float]) -> Settled:

@@ -38,6 +38,9 @@ from wsi_scale.slides.tiff_walk import (
 #: Decoding one strip or tile must not take more bytes than this.
 MAX_SEGMENT_BYTES = 1 << 30
 
+#: Tiles larger than the image itself, as small images have them, have at most this many pixels.
+_LARGE_TILE_PX = 1 << 22
+
 #: No compression known reaches this many pixels per byte of file; a header that claims more is wrong.
 MAX_PIXELS_PER_BYTE = 500_000
 
@@ -209,6 +212,8 @@ def _check_claims(path: Path, raw: RawDirectory, size: int, is_ndpi: bool) -> No
         columns, rows = raw.first(TILE_WIDTH, 0), raw.first(TILE_LENGTH, 0)
     if min(width, height, columns, rows, samples) < 1 or planar not in (1, 2):
         raise SlideError(f"{path}: the TIFF's header claims {width}x{height} px; {AGAIN}")
+    if columns * rows > max(_LARGE_TILE_PX, 4 * width * height):
+        raise SlideError(f"{path}: the TIFF's header claims tiles of {columns}x{rows} px; {AGAIN}")
     planes = samples if planar == 2 else 1
     expected = -(-width // columns) * -(-height // rows) * planes
     segment_bytes = columns * rows * (samples // planes) * int(raw.all(BITS).max(initial=1)) // 8
