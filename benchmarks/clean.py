@@ -7,7 +7,9 @@ from pathlib import Path
 
 RESULTS = Path("results")
 #: What a run leaves of all slides together.
-COHORT = ("report.html", "status.tsv", "audit.tsv", "regressor.safetensors", "calibration.json", "finished.txt")
+COHORT = (
+    "report.html", "status.tsv", "audit.tsv", "regressor.safetensors", "calibration.json", "planned.json", "finished.txt",
+)  # fmt: skip
 
 
 def clean(results: Path) -> None:
