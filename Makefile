@@ -43,7 +43,7 @@ tests: install
 	$(BIN)/pytest
 
 test-faults: install ## Everything that can be wrong with a slide, the long cases too; ends in results/bench/faults.json
-	$(BIN)/pytest tests/faults -m "long or not long" --faults-json results/bench/faults.json
+	$(BIN)/pytest tests/faults tests/slides -m "long or not long" --faults-json results/bench/faults.json
 
 workflow: install
 	$(BIN)/snakemake --lint
