@@ -8,8 +8,9 @@ from pathlib import Path
 RESULTS = Path("results")
 #: What a run leaves of all slides together.
 COHORT = (
-    "report.html", "status.tsv", "audit.tsv", "regressor.safetensors", "calibration.json", "planned.json", "finished.txt",
-)  # fmt: skip
+    *("report.html", "status.tsv", "audit.tsv", "regressor.safetensors", "calibration.json"),
+    *("planned.json", "finished.txt"),
+)
 
 
 def clean(results: Path) -> None:

@@ -114,7 +114,14 @@ def demo_results(tmp_path: Path) -> Path:
         add_slide(results, slide_id, slides / f"{slide_id}.tiff")
         rows.append(StatusRow(slide_id, str(slides / f"{slide_id}.tiff"), "ok", ""))
     write_status(results, rows)
-    for name in ("report.html", "audit.tsv", "regressor.safetensors", "planned.json", "finished.txt", "logs/report.log"):
+    for name in (
+        "report.html",
+        "audit.tsv",
+        "regressor.safetensors",
+        "planned.json",
+        "finished.txt",
+        "logs/report.log",
+    ):
         (results / name).touch()
     return results
 
