@@ -83,7 +83,7 @@ def test_a_damaged_region_under_a_good_header_costs_the_regressor_that_slide_alo
 ) -> None:
     slides = [tmp_path / f"{number}.tiff" for number in range(6)]
     for number, path in enumerate(slides):
-        write_pyramid(path, draw(2.5 + 0.5 * number, 700, 700, seed=40 + number), MPP)
+        write_pyramid(path, draw(3.0 + 0.1 * number, 700, 700, seed=40 + number), MPP)
     jobs = inspected(slides, tmp_path)
     wound(slides[2])
 
