@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -224,10 +225,10 @@ def test_a_run_that_ended_before_its_report_gets_one_and_a_good_report_stays(fin
 
 def children_of(process: psutil.Process) -> Iterator[tuple[psutil.Process, list[str]]]:
     for child in process.children(recursive=True):
-        try:
-            yield child, child.cmdline()
-        except psutil.Error:
-            continue
+        with suppress(psutil.Error):
+            line = child.cmdline()
+            if line:  # one that has just ended has none
+                yield child, line
 
 
 def meanwhile(process: psutil.Process, act: Callable[[psutil.Process, list[str]], bool]) -> threading.Thread:
