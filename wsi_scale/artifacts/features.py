@@ -102,16 +102,10 @@ def read_features(folder: Path) -> Features:
     ArtifactError
         Missing or damaged.
     """
-    path = folder / NAME
-    try:
-        root = zarr.open_group(path, mode="r")
+    with _opened(folder) as root:
         values = {name: read_array(root, name) for name in ("features", "features_optimal", "padded_share")}
         mpps = read_array(root, "mpp") if "mpp" in root else np.zeros(0)
         return Features(**values, mpps=mpps, attributes=read_attributes(root))
-    except FileNotFoundError as error:
-        raise ArtifactError(f"no {path}; run `wsi-scale extract` first") from error
-    except STORE_ERRORS as error:
-        raise ArtifactError(f"{path} holds no features ({error}); run `wsi-scale extract` again") from error
 
 
 def unreadable_tiles(folder: Path) -> int:
@@ -122,9 +116,18 @@ def unreadable_tiles(folder: Path) -> int:
     ArtifactError
         Missing or damaged.
     """
+    with _opened(folder) as root:
+        return int(read_attributes(root).get("unreadable_tiles", 0))
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[zarr.Group]:
+    """Open a store to read from; what is wrong with it becomes one line."""
     path = folder / NAME
     try:
-        return int(read_attributes(zarr.open_group(path, mode="r")).get("unreadable_tiles", 0))
+        yield zarr.open_group(path, mode="r")
+    except FileNotFoundError as error:
+        raise ArtifactError(f"no {path}; run `wsi-scale extract` first") from error
     except STORE_ERRORS as error:
         raise ArtifactError(f"{path} holds no features ({error}); run `wsi-scale extract` again") from error
 
