@@ -1,3 +1,5 @@
 """At which scale should a network look at this tissue, and how large is a pixel really."""
 
-__version__ = "0.1.0"
+from wsi_scale.version import __version__
+
+__all__ = ["__version__"]

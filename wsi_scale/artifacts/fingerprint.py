@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wsi_scale import __version__
 from wsi_scale.errors import ArtifactError
+from wsi_scale.version import __version__
 
 #: Files up to this size are read whole; of larger ones, samples.
 _WHOLE_BYTES = 4 << 20

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from wsi_scale import __version__
 from wsi_scale.cli import cohort, slide, tools
 from wsi_scale.cli.magnification import magnification
 from wsi_scale.cli.prune import finetune, prune
 from wsi_scale.cli.terminal import prepare_terminal
 from wsi_scale.errors import OutputError
+from wsi_scale.version import __version__
 
 
 class _App(typer.Typer):

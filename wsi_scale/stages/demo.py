@@ -3,11 +3,11 @@
 import logging
 from pathlib import Path
 
-from wsi_scale import __version__
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import DemoConfig
 from wsi_scale.errors import ArtifactError, ConfigError
+from wsi_scale.version import __version__
 
 log = logging.getLogger(__name__)
 

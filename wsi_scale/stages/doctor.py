@@ -8,11 +8,11 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from wsi_scale import __version__
 from wsi_scale.artifacts.calibration import SUFFIX, shipped_folder
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.errors import WsiScaleError
 from wsi_scale.execution.compute import default_workers, resolve
+from wsi_scale.version import __version__
 
 PACKAGES = (
     *("torch", "torchvision", "openslide-python", "openslide-bin", "tifffile", "imagecodecs", "zarr", "dask"),
