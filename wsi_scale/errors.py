@@ -11,6 +11,7 @@ WsiScaleError
     ├── WeightsError       weights or a network file missing or not what they claim
     ├── ArtifactError      a result on disk that is missing, damaged or of other parameters
     ├── BusyError          another process works on the same slide's folder
+    ├── ClusterError       a Dask cluster that cannot be worked with, or broke down
     └── OutputError        standard output cannot be written
 """
 
@@ -73,6 +74,10 @@ class ArtifactError(UserError):
 
 class BusyError(UserError):
     """Another process holds the slide's folder."""
+
+
+class ClusterError(UserError):
+    """A Dask cluster without workers, with others than this machine can work with, or that broke down."""
 
 
 class OutputError(UserError):

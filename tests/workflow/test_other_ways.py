@@ -14,7 +14,7 @@ from tests.workflow.conftest import ODD_ID, ODD_NAME, Run
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """Address of a scheduler with two worker processes."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as running:  # type: ignore[no-untyped-call]
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as running:  # type: ignore[no-untyped-call]
         yield running.scheduler_address
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from wsi_scale.errors import ConfigError
+from wsi_scale.execution.cluster import PATIENCE_S, map_on_cluster
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
@@ -19,6 +19,7 @@ def map_blocks(
     workers: int,
     scheduler: str | None = None,
     on_done: Callable[[int], None] = lambda _: None,
+    patience_s: float = PATIENCE_S,
 ) -> Iterator[Result]:
     """Compute ``function`` of each block and yield the results in the order of the blocks.
 
@@ -32,11 +33,15 @@ def map_blocks(
         Address of a running ``dask.distributed`` scheduler.
     on_done
         Called in this process with a block's number when it is done.
+    patience_s
+        Seconds without a worker, or without a word from the scheduler, after which a cluster is given up.
     """
     if scheduler is None:
         yield from _on_threads(function, blocks, workers, on_done)
     else:
-        yield from _on_cluster(function, blocks, scheduler, on_done)
+        yield from map_on_cluster(
+            function, blocks, scheduler, on_done, window_per_worker=WINDOW_PER_WORKER, patience_s=patience_s
+        )
 
 
 def _on_threads(
@@ -58,31 +63,3 @@ def _on_threads(
             yield from compute(  # type: ignore[no-untyped-call]
                 *tasks, scheduler="threads", num_workers=workers, optimize_graph=False
             )
-
-
-def _on_cluster(
-    function: Callable[[Block], Result],
-    blocks: Sequence[Block],
-    scheduler: str,
-    on_done: Callable[[int], None],
-) -> Iterator[Result]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ConfigError("--scheduler needs dask.distributed: pip install 'wsi-scale[distributed]'") from error
-    try:
-        client = Client(scheduler, timeout="20s")  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"no Dask scheduler answers at {scheduler} ({error})") from error
-    with client:
-        size = WINDOW_PER_WORKER * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        pending: list[Any] = []
-        waiting = list(enumerate(blocks))
-        while waiting or pending:
-            while waiting and len(pending) < size:
-                index, block = waiting.pop(0)
-                pending.append((index, client.submit(function, block, pure=False)))
-            index, future = pending.pop(0)
-            result = future.result()
-            on_done(index)
-            yield result
