@@ -1,9 +1,11 @@
+import csv
 from pathlib import Path
 
 import pytest
 
 from wsi_scale.errors import SheetError, UserError
 from wsi_scale.slides import SheetRow, read_sheet, slides_of, write_sheet
+from wsi_scale.slides.discover import slide_id_for
 
 
 @pytest.fixture
@@ -180,6 +182,23 @@ def test_what_is_written_is_read_back(folder: Path, name: str) -> None:
         ("one", folder / "a.svs", 0.25, "p"), ("two", odd, None, None),
     ]  # fmt: skip
     assert not list(folder.rglob("*wsi-scale*"))
+
+
+@pytest.mark.parametrize("sheet", ["out.tsv", "out.csv"])
+def test_names_that_look_like_formulas_blanks_or_lines_come_back(tmp_path: Path, sheet: str) -> None:
+    names = [
+        *("=1+1.svs", "+1.svs", "-1-1.svs", "@x.svs", "＝1.svs", "'=1.svs", "''=1.svs", "' =1.svs", "-5", "'x.svs"),
+        *(" =1.svs", " x.svs", "x.svs ", "\tx.svs", "a\rb.svs", "a\nb.svs", "a\r\nb.svs", '"x".svs', "a,b;c\td.svs"),
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    ids = [f"{slide_id_for(Path(name))}{number}" for number, name in enumerate(names)]
+    rows = [SheetRow(slide_id, tmp_path / name, 0.25, "-1-1") for slide_id, name in zip(ids, names, strict=True)]
+    write_sheet(tmp_path / sheet, rows)
+    assert read_sheet(tmp_path / sheet) == rows
+    with (tmp_path / sheet).open(newline="") as stream:
+        cells = [cell for row in csv.reader(stream, delimiter="\t" if sheet == "out.tsv" else ",") for cell in row]
+    assert {cell for cell in cells if cell.lstrip()[:1] in set("=+-@＝")} == {"+11", "-58", "-5"}  # plain numbers
 
 
 def test_a_sheet_that_cannot_be_written_is_one_line(folder: Path) -> None:

@@ -1,12 +1,11 @@
 """``audit.tsv``: every slide's claim of µm per pixel held against its look."""
 
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.table import write_table
 
 NAME = "audit.tsv"
 
@@ -71,10 +70,4 @@ def count_flags(rows: Sequence[AuditRow]) -> dict[Flag, int]:
 
 def write_audit(folder: Path, rows: Sequence[AuditRow]) -> None:
     """Write the table, one row a slide; bytes of a path that are no text stand in it escaped."""
-    with (
-        replacing_file(folder / NAME) as part,
-        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
-    ):
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(field.name for field in fields(AuditRow))
-        writer.writerows(("" if v is None else v for v in asdict(row).values()) for row in rows)
+    write_table(folder / NAME, [field.name for field in fields(AuditRow)], [astuple(row) for row in rows])

@@ -1,12 +1,11 @@
 """``breakhis.tsv`` and ``breakhis.json``: how well the relative scale of BreakHis's images is told."""
 
-import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.documents import write_json
+from wsi_scale.artifacts.table import write_table
 
 TABLE, FIGURES = "breakhis.tsv", "breakhis.json"
 
@@ -40,11 +39,5 @@ class BreakHisRow:
 
 def write_breakhis(folder: Path, rows: Sequence[BreakHisRow], figures: Mapping[str, object]) -> None:
     """Write the table, one row an image, and the figures that sum it up."""
-    with (
-        replacing_file(folder / TABLE) as part,
-        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
-    ):
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(field.name for field in fields(BreakHisRow))
-        writer.writerows(asdict(row).values() for row in rows)
+    write_table(folder / TABLE, [field.name for field in fields(BreakHisRow)], [astuple(row) for row in rows])
     write_json(folder / FIGURES, dict(figures))

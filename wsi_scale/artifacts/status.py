@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.documents import STRICT
 from wsi_scale.artifacts.record import SLIDE_STAGES, Status, read_record
+from wsi_scale.artifacts.table import read_table, write_table
 from wsi_scale.config.faults import faults_of
 from wsi_scale.errors import ArtifactError
 
@@ -61,13 +61,7 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
 
 def write_status(folder: Path, rows: Sequence[StatusRow]) -> None:
     """Write the table, one row a slide; bytes of a path that are no text stand in it escaped."""
-    with (
-        replacing_file(folder / NAME) as part,
-        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
-    ):
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows((row.slide_id, row.path, row.status, row.reason) for row in rows)
+    write_table(folder / NAME, _COLUMNS, [(row.slide_id, row.path, row.status, row.reason) for row in rows])
 
 
 def read_status(path: Path) -> list[StatusRow]:
@@ -79,11 +73,7 @@ def read_status(path: Path) -> list[StatusRow]:
         Missing or damaged.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter="\t")
-            if tuple(reader.fieldnames or ()) != _COLUMNS:
-                raise ValueError(f"its columns are not {', '.join(_COLUMNS)}")
-            return TypeAdapter(list[StatusRow]).validate_python(list(reader))
+        return TypeAdapter(list[StatusRow]).validate_python(read_table(path, _COLUMNS))
     except ValidationError as error:
         raise ArtifactError(f"{path} is no status table ({faults_of(error)}); {_AGAIN}") from error
     except (OSError, csv.Error, ValueError) as error:

@@ -37,8 +37,8 @@ _OTHER_KIND = re.compile(r"\.[A-Za-z]\w{0,4}$")
 #: Hamamatsu's lists of JPEG parts are small text files.
 _MAX_LIST_BYTES = 1 << 20
 #: Characters that an id cannot have: it names a folder and fills Snakemake's wildcards; <x> is a variable there.
-#: Lone surrogates stand for bytes of a name that are no UTF-8: no table could hold them.
-_UNFIT = re.compile(r"[\x00-\x1f\x7f{}<>\ud800-\udfff]")
+#: Lone surrogates stand for bytes of a name that are no UTF-8: no table could hold them, and none keeps outer blanks.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f{}<>\ud800-\udfff]|^\s+|\s+$")
 #: Longest id in bytes: a file system takes 255 for a name, and an id is a folder's.
 MAX_ID_BYTES = 200
 

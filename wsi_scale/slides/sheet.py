@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.table import from_cell, write_table
 from wsi_scale.errors import SheetError, UserError
 from wsi_scale.slides.discover import find_slides, slide_id_for
 from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
@@ -148,19 +148,20 @@ def write_sheet(path: Path, rows: list[SheetRow]) -> None:
     ArtifactError
         If the sheet cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=_delimiter(path), lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        mpp = "" if row.mpp is None else repr(row.mpp)
-        writer.writerow([row.slide_id, _shown(row.path, path.parent), mpp, row.group or ""])
-    with replacing_file(path) as part:
-        part.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
+    write_table(
+        path,
+        COLUMNS,
+        [(row.slide_id, _shown(row.path, path.parent), row.mpp, row.group) for row in rows],
+        delimiter=_delimiter(path),
+        errors="surrogateescape",
+    )
 
 
 def _shown(slide: Path, folder: Path) -> str:
     absolute, base = slide.absolute(), folder.absolute()
-    return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)
+    shown = str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)
+    # Blanks around a cell are taken off when it is read.
+    return shown if shown == shown.strip() else f"./{shown}/."
 
 
 def _delimiter(path: Path, header: str = "") -> str:
@@ -177,7 +178,9 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Header, and (line number, cells) of every row that is not blank."""
     text = _text(path)
     try:
-        reader = csv.reader(io.StringIO(text), delimiter=_delimiter(path, text.partition("\n")[0]))
+        reader = csv.reader(
+            io.StringIO(text, newline=""), delimiter=_delimiter(path, io.StringIO(text, newline="").readline())
+        )
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
     except csv.Error as error:
         raise SheetError(str(path), [f"it is no table of text ({error})"]) from error
@@ -196,7 +199,7 @@ def _text(path: Path) -> str:
     text = content.decode("utf-16", "replace") if wide else content.decode("utf-8-sig", "surrogateescape")
     if "\0" in text:
         raise SheetError(str(path), ["it holds null bytes, as no text does; save it as CSV in UTF-8"])
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
 
 
 def _header_problems(header: list[str]) -> list[str]:
@@ -216,7 +219,7 @@ def _folded(name: str) -> str:
 
 
 def _row(sheet: Path, values: dict[str, str]) -> _Row:
-    slide_id, named, group = (values.get(name, "") for name in ("slide_id", "path", "group"))
+    slide_id, named, group = (from_cell(values.get(name, "")) for name in ("slide_id", "path", "group"))
     slide = _resolved(sheet.parent, named)
     missing = f"path {named!r}: no such file in {_AROUND}{_encoding_hint(named)}" if named and not slide else ""
     mpp, mpp_faults = _mpp(values.get("mpp", ""))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.table import write_table
 from wsi_scale.synthesis.pyramid import write_pyramid
 from wsi_scale.synthesis.recipes import RECIPES, Recipe
 from wsi_scale.synthesis.slide import render_slide
@@ -132,12 +132,11 @@ def _planted(folder: Path, recipe: Recipe, width_um: float, height_um: float) ->
 
 
 def _write_table(truth: DemoTruth) -> None:
-    lines = ["\t".join(COLUMNS)]
+    rows = []
     for slide in truth.slides:
         for region in slide.regions:
             box = (region.x0_um, region.y0_um, region.x1_um, region.y1_um)
             numbers = [f"{value:g}" for value in (slide.true_mpp, slide.header_mpp, *box)]
             radius = "" if region.radius_um is None else f"{region.radius_um:g}"
-            lines.append("\t".join([slide.slide_id, *numbers, radius, ",".join(slide.contains)]))
-    with replacing_file(truth.table) as part:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            rows.append((slide.slide_id, *numbers, radius, ",".join(slide.contains)))
+    write_table(truth.table, COLUMNS, rows)
