@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -109,7 +110,9 @@ def render(template: str, **shown: object) -> str:
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+@cache
 def _environment() -> "Environment":
+    """Templates, compiled once for all pages of a process."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

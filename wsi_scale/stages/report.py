@@ -1,6 +1,6 @@
 """Stage `report`: what the other stages left → pages to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -25,12 +25,12 @@ REGRESSOR = "regressor.safetensors"
 
 def report_slide(job: SlideJob, config: Config) -> SlideView:
     """Write a slide's own page, and return what it shows."""
-    return _write_slide_page(job, audit_slide(job), config)
+    return _write_slide_page(job, audit_slide(job), page_context(config))
 
 
-def _write_slide_page(job: SlideJob, verdict: AuditRow, config: Config) -> SlideView:
+def _write_slide_page(job: SlideJob, verdict: AuditRow, context: Mapping[str, object]) -> SlideView:
     view = read_slide_view(job.folder, job.row.slide_id, path=str(job.row.path), audit=verdict)
-    _write(job.folder / NAME, render_slide_page(view, page_context(config)))
+    _write(job.folder / NAME, render_slide_page(view, context))
     return view
 
 
@@ -41,13 +41,14 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
     """
     verdicts = audit(jobs, results)
     embedded = len(jobs) <= MOST_EMBEDDED
-    told = [_told(job, verdict, config, embedded) for job, verdict in zip(jobs, verdicts, strict=True)]
+    context = page_context(config)
+    told = [_told(job, verdict, context, embedded) for job, verdict in zip(jobs, verdicts, strict=True)]
     rows = [row for row, _ in told]
     write_status(results, rows)
     regressor = results / REGRESSOR
     cohort = read_cohort_view(verdicts, regressor if regressor.exists() else None)
     views = [view for _, view in told if view is not None]
-    _write(results / NAME, render_cohort_page(rows, views, cohort, page_context(config)))
+    _write(results / NAME, render_cohort_page(rows, views, cohort, context))
     return rows
 
 
@@ -63,7 +64,9 @@ def complete(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[St
     return report_cohort(jobs, results, config)
 
 
-def _told(job: SlideJob, verdict: AuditRow, config: Config, embedded: bool) -> tuple[StatusRow, SlideView | None]:
+def _told(
+    job: SlideJob, verdict: AuditRow, context: Mapping[str, object], embedded: bool
+) -> tuple[StatusRow, SlideView | None]:
     """Tell what became of a slide, and what the cohort's page shows of it; in a large cohort it gets its own page."""
     slide_id, path = job.row.slide_id, str(job.row.path)
 
@@ -72,7 +75,7 @@ def _told(job: SlideJob, verdict: AuditRow, config: Config, embedded: bool) -> t
         if embedded:
             view = read_slide_view(job.folder, slide_id, path=path, audit=verdict)
         else:
-            view = _write_slide_page(job, verdict, config)
+            view = _write_slide_page(job, verdict, context)
         # A result that cannot be read fails a slide whose records are all well.
         worse = row.status != "failed" and view.status.status == "failed"
         return view.status if worse else row, view if embedded else None
