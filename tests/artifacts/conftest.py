@@ -211,6 +211,12 @@ KINDS = {
 OPTIONAL = ("prediction", "record")
 
 
+def snippet(section: str) -> str:
+    """Give the Python of a section of docs/artifacts.md."""
+    text = (Path(__file__).parents[2] / "docs" / "artifacts.md").read_text(encoding="utf-8")
+    return text.split(f"\n## {section}\n")[1].split("\n## ")[0].split("```python\n")[1].split("```")[0]
+
+
 def digest_of(folder: Path) -> str:
     """Digest of the names and contents of everything in a folder."""
     digest = hashlib.sha256()

@@ -1,13 +1,19 @@
 """The features store."""
 
+import tracemalloc
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray
+import zarr
 
-from wsi_scale.artifacts.features import features_fingerprint, read_features, writing_features
+from tests.artifacts.conftest import snippet
+from wsi_scale.artifacts.features import features_fingerprint, read_features, unreadable_tiles, writing_features
+from wsi_scale.errors import ArtifactError
 
 
 def fill(folder: Path, tiles: int, mpps: int, channels: int = 4, block: int = 7) -> tuple[np.ndarray, ...]:
@@ -37,15 +43,70 @@ def test_features_come_back_bit_by_bit(tmp_path: Path, tiles: int, mpps: int) ->
     assert features_fingerprint(tmp_path) == "print"
 
 
-def test_xarray_opens_it_with_mpp_as_a_coordinate_and_no_warning(tmp_path: Path) -> None:
-    features, optimal, _ = fill(tmp_path, 20, 3)
+def test_xarray_opens_it_as_the_documentation_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, optimal, padded = fill(tmp_path, 20, 3)
+    monkeypatch.chdir(tmp_path)
+    opened: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        opened = xarray.open_zarr(tmp_path / "features.zarr").load()
+        exec(snippet("features.zarr"), opened)
+        store = xarray.open_zarr("features.zarr").load()
     assert opened["features"].dims == ("tile", "mpp", "channel")
-    assert opened["features_optimal"].dims == ("tile", "channel")
     np.testing.assert_array_equal(opened["features"].sel(mpp=1.0).values, features[:, 1])
-    np.testing.assert_array_equal(opened["features_optimal"].values, optimal)
+    assert store["features_optimal"].dims == ("tile", "channel")
+    np.testing.assert_array_equal(store["features_optimal"].values, optimal)
+    assert store["padded_share"].dims == ("tile", "mpp")
+    np.testing.assert_array_equal(store["padded_share"].values, padded)
+
+
+@pytest.mark.parametrize("block", [1, 8, 1000, 1024, 1500, 4096])
+def test_blocks_of_any_size_give_the_same_bytes(tmp_path: Path, digest: Callable[[Path], str], block: int) -> None:
+    fill(tmp_path / "once", 2500, 2, block=2500)
+    fill(tmp_path / "blocks", 2500, 2, block=block)
+    assert digest(tmp_path / "blocks") == digest(tmp_path / "once")
+
+
+def test_a_reader_of_a_few_tiles_decodes_1024_of_them(tmp_path: Path) -> None:
+    features, _, _ = fill(tmp_path, 2500, 2)
+    stored: Any = zarr.open_group(tmp_path / "features.zarr", mode="r")["features"]
+    assert stored.chunks == (1024, 2, 4)
+    assert stored.shards == (3072, 2, 4)
+    np.testing.assert_array_equal(stored[1020:1030], features[1020:1030])
+    # What lies in another chunk is not looked at.
+    (path,) = (file for file in (tmp_path / "features.zarr" / "features" / "c").rglob("*") if file.is_file())
+    content = bytearray(path.read_bytes())
+    content[:1000] = bytes(1000)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(stored[1024:], features[1024:])
+    with pytest.raises(ArtifactError, match="holds no features"):
+        read_features(tmp_path)
+
+
+def test_a_writer_holds_one_chunk_of_its_tiles(tmp_path: Path) -> None:
+    tiles, channels, block = 20 * 1024, 64, 64
+    rows = np.zeros((block, 1, channels), np.float32)
+    with writing_features(tmp_path, tiles, np.array([0.5]), channels, {"fingerprint": "print"}) as writer:
+        tracemalloc.start()
+        for start in range(0, tiles, block):
+            writer.put(slice(start, start + block), rows, rows[:, 0], rows[..., 0])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 1024 * channels * 4 * 2 < tiles * channels * 4 / 4
+
+
+def test_rows_come_in_order(tmp_path: Path) -> None:
+    rows = np.zeros((8, 1, 2), np.float32)
+    with writing_features(tmp_path, 3000, np.array([0.5]), 2, {"fingerprint": "print"}) as writer:
+        writer.put(slice(2000, 2008), rows, rows[:, 0], rows[..., 0])
+        with pytest.raises(ValueError, match="row 0 is put after"):
+            writer.put(slice(0, 8), rows, rows[:, 0], rows[..., 0])
+
+
+def test_the_number_of_unreadable_tiles_is_noted(tmp_path: Path) -> None:
+    with writing_features(tmp_path, 3, np.array([0.5]), 2, {"fingerprint": "print"}) as writer:
+        writer.note_unreadable(2)
+    assert unreadable_tiles(tmp_path) == 2
+    assert features_fingerprint(tmp_path) == "print"
 
 
 def test_rows_that_were_never_put_have_no_answer(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """The scale map as other programs open it."""
 
+import json
 import warnings
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +12,7 @@ import pytest
 import xarray
 import zarr
 
+from tests.artifacts.conftest import snippet
 from wsi_scale.artifacts.scale_map import (
     CHANNELS,
     ScaleMap,
@@ -16,6 +20,7 @@ from wsi_scale.artifacts.scale_map import (
     scale_map_fingerprint,
     write_scale_map,
 )
+from wsi_scale.errors import ArtifactError
 
 Version = Literal["0.5", "0.4"]
 
@@ -115,24 +120,98 @@ def test_channels_can_be_found_by_label(stored: Path, version: Version) -> None:
         assert window["min"] <= window["start"] < window["end"] <= window["max"]
 
 
-def test_xarray_opens_the_curves_with_their_mpp_and_no_warning(stored: Path, answered: ScaleMap) -> None:
+def test_xarray_opens_the_curves_as_the_documentation_says(
+    stored: Path, answered: ScaleMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(stored.parent)
+    opened: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        opened = xarray.open_zarr(stored / "curves").load()
-    assert set(opened.data_vars) == set(answered.curves)
+        exec(snippet("scale.ome.zarr"), opened)
+    curves = opened["curves"].load()
+    assert curves.dims == ("layer", "row", "col", "rung")
     for layer, values in answered.curves.items():
-        assert opened[layer].dims == ("row", "col", "rung")
-        np.testing.assert_array_equal(opened[layer].values, values)
-    assert opened.coords["mpp"].dims == ("rung",)
-    np.testing.assert_array_equal(opened.coords["mpp"].values, answered.rung_mpp)
-    np.testing.assert_array_equal(opened["C3_4"].coords["mpp"].values, answered.rung_mpp)
+        np.testing.assert_array_equal(curves.sel(layer=layer).values, values)
+    np.testing.assert_array_equal(curves.coords["rung"].values, answered.rung_mpp)
+    np.testing.assert_array_equal(curves.attrs["interpolated"], answered.rung_interpolated)
 
 
-def test_xarray_sees_which_rungs_are_interpolated(stored: Path, answered: ScaleMap) -> None:
-    opened = xarray.open_zarr(stored / "curves").load()
-    interpolated = opened.coords["interpolated"].values
-    assert interpolated.dtype == bool
-    np.testing.assert_array_equal(interpolated, answered.rung_interpolated)
+def test_xarray_and_zarr_open_the_whole_store(stored: Path, answered: ScaleMap) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened = xarray.open_zarr(stored, consolidated=False).load()
+    assert opened["0"].dims == ("c", "y", "x")
+    np.testing.assert_array_equal(opened["0"].values, answered.image)
+    curves: Any = zarr.open_group(stored, mode="r")["curves"]
+    assert curves.attrs["layers"] == ["C2_2", "C3_4"]
+    np.testing.assert_array_equal(curves[1], answered.curves["C3_4"])
+
+
+def test_what_was_not_computed_is_nan_for_every_reader(stored: Path) -> None:
+    curves: Any = zarr.open_group(stored, mode="r")["curves"]
+    assert np.isnan(curves.fill_value)
+
+
+def test_a_reader_of_zarr_2_needs_json_and_zlib_alone(tmp_path: Path, answered: ScaleMap) -> None:
+    write_scale_map(tmp_path, answered, "print", "0.4")
+    expected = {
+        "0": answered.image,
+        "labels/reason/0": answered.reason[None],
+        "curves": np.stack([answered.curves["C2_2"], answered.curves["C3_4"]]),
+    }
+    for path, values in expected.items():
+        array = tmp_path / "scale.ome.zarr" / path
+        told = json.loads((array / ".zarray").read_text())
+        assert (told["zarr_format"], told["compressor"]["id"], told["filters"], told["order"]) == (2, "zlib", None, "C")
+        assert (told["chunks"], told["dimension_separator"]) == (told["shape"], "/")
+        chunk = zlib.decompress(array.joinpath(*["0"] * values.ndim).read_bytes())
+        np.testing.assert_array_equal(np.frombuffer(chunk, told["dtype"]).reshape(told["shape"]), values)
+
+
+def rewrite(stored: Path, version: Version, change: Callable[[dict[str, Any], np.ndarray], np.ndarray]) -> None:
+    """Change the OME metadata and the channels of a map, as another version might write them."""
+    root: Any = zarr.open_group(stored, mode="r+")
+    attributes = dict(root.attrs)
+    metadata = attributes["ome"] if version == "0.5" else attributes
+    image = change(metadata["omero"], root["0"][:])
+    root.attrs.update(attributes)
+    root.create_array("0", data=image, chunks=image.shape, overwrite=True, **(
+        {"dimension_names": ("c", "y", "x")} if version == "0.5"
+        else {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    ))  # fmt: skip
+
+
+def test_channels_that_a_later_version_adds_or_moves_change_nothing(
+    stored: Path, answered: ScaleMap, version: Version
+) -> None:
+    def change(omero: dict[str, Any], image: np.ndarray) -> np.ndarray:
+        radius = {**omero["channels"][0], "label": "dominant_radius_um"}
+        omero["channels"] = [radius, *omero["channels"][::-1]]
+        return np.concatenate([np.full_like(image[:1], 7), image[::-1]])
+
+    rewrite(stored, version, change)
+    read, _ = read_scale_map(stored.parent)
+    np.testing.assert_array_equal(read.image, answered.image)
+    for number, label in enumerate(CHANNELS):
+        np.testing.assert_array_equal(read.channel(label), answered.image[number])
+
+
+def test_a_map_without_one_of_the_channels_is_refused_in_one_line(stored: Path, version: Version) -> None:
+    def change(omero: dict[str, Any], image: np.ndarray) -> np.ndarray:
+        omero["channels"][1]["label"] = "trust"
+        return image
+
+    rewrite(stored, version, change)
+    with pytest.raises(ArtifactError, match=r"is no scale map.*confidence.*run `wsi-scale search` again") as error:
+        read_scale_map(stored.parent)
+    assert "\n" not in str(error.value)
+
+
+def test_a_map_whose_layers_are_not_those_of_its_curves_is_refused(stored: Path) -> None:
+    curves: Any = zarr.open_group(stored, mode="r+")["curves"]
+    curves.attrs["layers"] = ["C2_2"]
+    with pytest.raises(ArtifactError, match="is no scale map"):
+        read_scale_map(stored.parent)
 
 
 def test_every_version_is_of_its_zarr_format(stored: Path, version: Version) -> None:

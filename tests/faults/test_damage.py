@@ -1,5 +1,6 @@
 """Results that were damaged or swapped are told, and a run makes them anew."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_a_damaged_table_of_tiles_is_told_by_the_next_stage_and_made_anew_by_a_r
         ("extract.json", empty),
         ("scale.ome.zarr/zarr.json", truncate),
         ("scale.ome.zarr/0/c/0/0/0", garble),
-        ("scale.ome.zarr/curves/mpp/c/0", garble),
+        ("scale.ome.zarr/curves/c/0/0/0/0", garble),
         ("features.zarr/zarr.json", garble),
         ("features.zarr/zarr.json", empty),
     ],
@@ -70,6 +71,26 @@ def test_a_damaged_table_of_tiles_is_told_by_the_next_stage_and_made_anew_by_a_r
 def test_a_run_makes_anew_what_is_damaged(small_slide: Path, finished_copy: Path, name: str, damage: Damage) -> None:
     before = contents(finished_copy)
     damage(finished_copy / name)
+
+    result = wsi_scale("run", small_slide, "-o", finished_copy)
+
+    assert result.exit_code == 0, result.output
+    assert contents(finished_copy) == before
+
+
+@pytest.mark.parametrize("format_", [None, 1, 3])
+@pytest.mark.parametrize("name", ["scale.ome.zarr", "features.zarr"])
+def test_a_run_makes_anew_what_has_the_layout_of_another_version(
+    small_slide: Path, finished_copy: Path, name: str, format_: int | None
+) -> None:
+    before = contents(finished_copy)
+    told = finished_copy / name / "zarr.json"
+    content = json.loads(told.read_text())
+    described = content["attributes"]["wsi_scale"]
+    described["format"] = format_
+    if format_ is None:
+        del described["format"]
+    told.write_text(json.dumps(content))
 
     result = wsi_scale("run", small_slide, "-o", finished_copy)
 

@@ -60,7 +60,7 @@ def test_another_section_features_reruns_extract_and_the_report_alone(killed: Ki
 
 
 def test_the_features_are_those_of_the_new_section(killed: Killed, other_features: Run) -> None:
-    name = "features.zarr/mpp/c/0"
+    name = "features.zarr/features/zarr.json"
 
     for slide_id in GOOD:
         assert other_features.of_slide(slide_id)[name] != killed.rerun.of_slide(slide_id)[name]

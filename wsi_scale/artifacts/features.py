@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,23 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.stores import STORE_ERRORS, read_array, read_attributes, replacing_store, store_fingerprint
-from wsi_scale.errors import ArtifactError
+from wsi_scale.artifacts.shard import ShardWriter, writing_shard
+from wsi_scale.artifacts.stores import (
+    array_in,
+    describe,
+    read_array,
+    reading_store,
+    replacing_store,
+    store_fingerprint,
+)
 
 NAME = "features.zarr"
-#: Tiles in one chunk, a multiple of any block.
-_CHUNK_TILES = 1024
+#: Arrays and their dimensions.
+_ARRAYS = {
+    "features": ("tile", "mpp", "channel"),
+    "features_optimal": ("tile", "channel"),
+    "padded_share": ("tile", "mpp"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,11 +60,12 @@ class FeatureWriter:
     """Open arrays of a store that is being written, by rows of tiles."""
 
     root: zarr.Group
-    arrays: dict[str, zarr.Array[Any]]
+    attributes: dict[str, Any]
+    shards: dict[str, ShardWriter]
 
     def note_unreadable(self, tiles: int) -> None:
         """Write down how many tiles could not be decoded."""
-        self.root.attrs["wsi_scale"] = read_attributes(self.root) | {"unreadable_tiles": tiles}
+        describe(self.root, self.attributes | {"unreadable_tiles": tiles})
 
     def put(
         self,
@@ -63,8 +75,8 @@ class FeatureWriter:
         padded: NDArray[np.float32],
     ) -> None:
         """Write the rows of some tiles; one process writes, in order."""
-        for name, values in (("features", features), ("features_optimal", optimal), ("padded_share", padded)):
-            self.arrays[name][rows] = values
+        for name, values in zip(_ARRAYS, (features, optimal, padded), strict=True):
+            self.shards[name].put(rows, values)
 
 
 @contextmanager
@@ -72,23 +84,17 @@ def writing_features(
     folder: Path, tiles: int, mpps: NDArray[np.float64], channels: int, attributes: dict[str, Any]
 ) -> Iterator[FeatureWriter]:
     """Open a new store to be filled; it takes its place when the body ends without an error."""
-    with replacing_store(folder / NAME, ("features", "features_optimal", "padded_share", "mpp")) as part:
+    extents = {"tile": tiles, "mpp": len(mpps), "channel": channels}
+    with replacing_store(folder / NAME, (*_ARRAYS, "mpp")) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3)
-        root.attrs["wsi_scale"] = attributes
-        arrays = {}
-        chunk = max(1, min(tiles, _CHUNK_TILES))
-        for name, shape, dims in (
-            ("features", (tiles, len(mpps), channels), ("tile", "mpp", "channel")),
-            ("features_optimal", (tiles, channels), ("tile", "channel")),
-            ("padded_share", (tiles, len(mpps)), ("tile", "mpp")),
-        ):
-            chunks = tuple(max(1, extent) for extent in (chunk, *shape[1:]))
-            arrays[name] = root.create_array(
-                name, shape=shape, dtype="float32", chunks=chunks, dimension_names=dims, fill_value=np.nan
-            )
-        if len(mpps):
-            root.create_array("mpp", data=mpps, dimension_names=("mpp",))
-        yield FeatureWriter(root, arrays)
+        describe(root, attributes)
+        with ExitStack() as stack:
+            shards = {}
+            for name, dimensions in _ARRAYS.items():
+                shape = tuple(extents[dimension] for dimension in dimensions)
+                said = {"mpp": mpps.tolist()} if name == "features" else {}
+                shards[name] = stack.enter_context(writing_shard(part, name, shape, dimensions, said))
+            yield FeatureWriter(root, attributes, shards)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
             zarr.consolidate_metadata(part)
@@ -100,12 +106,12 @@ def read_features(folder: Path) -> Features:
     Raises
     ------
     ArtifactError
-        Missing or damaged.
+        Missing, damaged or of another version's layout.
     """
-    with _opened(folder) as root:
-        values = {name: read_array(root, name) for name in ("features", "features_optimal", "padded_share")}
-        mpps = read_array(root, "mpp") if "mpp" in root else np.zeros(0)
-        return Features(**values, mpps=mpps, attributes=read_attributes(root))
+    with _opened(folder) as (root, attributes):
+        values = {name: read_array(root, name) for name in _ARRAYS}
+        mpps = np.array(array_in(root, "features").attrs["mpp"], np.float64)
+        return Features(**values, mpps=mpps, attributes=attributes)
 
 
 def unreadable_tiles(folder: Path) -> int:
@@ -114,22 +120,14 @@ def unreadable_tiles(folder: Path) -> int:
     Raises
     ------
     ArtifactError
-        Missing or damaged.
+        Missing, damaged or of another version's layout.
     """
-    with _opened(folder) as root:
-        return int(read_attributes(root).get("unreadable_tiles", 0))
+    with _opened(folder) as (_, attributes):
+        return int(attributes.get("unreadable_tiles", 0))
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[zarr.Group]:
-    """Open a store to read from; what is wrong with it becomes one line."""
-    path = folder / NAME
-    try:
-        yield zarr.open_group(path, mode="r")
-    except FileNotFoundError as error:
-        raise ArtifactError(f"no {path}; run `wsi-scale extract` first") from error
-    except STORE_ERRORS as error:
-        raise ArtifactError(f"{path} holds no features ({error}); run `wsi-scale extract` again") from error
+def _opened(folder: Path) -> AbstractContextManager[tuple[zarr.Group, dict[str, Any]]]:
+    return reading_store(folder / NAME, "holds no features", "extract")
 
 
 def features_fingerprint(folder: Path) -> str | None:

@@ -1,7 +1,6 @@
 """``scale.ome.zarr``: the scale map as an OME-Zarr image, why places have no answer, and the response curves."""
 
 import enum
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,11 +10,18 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.stores import STORE_ERRORS, read_array, read_attributes, replacing_store, store_fingerprint
+from wsi_scale.artifacts.stores import (
+    array_in,
+    describe,
+    read_array,
+    reading_store,
+    replacing_store,
+    store_fingerprint,
+)
 from wsi_scale.artifacts.tiles import TileGrid
-from wsi_scale.errors import ArtifactError
 
 NAME = "scale.ome.zarr"
+#: Labels of the channels, by which readers find them: a later version may write more of them, in any order.
 CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction")
 _COLORS = ("FFFFFF", "33BBEE", "EE7733")
 Version = Literal["0.5", "0.4"]
@@ -46,6 +52,7 @@ REASON_COLORS = {
     Reason.NOT_SEARCHED: (153, 153, 51),
 }
 _LABEL = "reason"
+_CURVES = "curves"
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class ScaleMap:
     grid
         The grid that it lies on.
     image
-        (3, row, col) float32: optimal mpp in µm/px, confidence 0–1, tissue fraction 0–1; NaN without answer.
+        (channel, row, col) float32, channels as in ``CHANNELS``: optimal mpp in µm/px, confidence 0–1, tissue
+        fraction 0–1; NaN without answer.
     reason
         (row, col) uint8, a ``Reason`` each.
     curves
@@ -78,6 +86,11 @@ class ScaleMap:
     rung_interpolated: NDArray[np.bool_]
     attributes: Mapping[str, Any]
 
+    def channel(self, label: str) -> NDArray[np.float32]:
+        """Return the (row, col) values of the channel of a label."""
+        values: NDArray[np.float32] = self.image[CHANNELS.index(label)]
+        return values
+
 
 def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version: Version = "0.5") -> None:
     """Write the map and its curves, whole or not at all.
@@ -87,25 +100,17 @@ def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version
     version
         OME-Zarr 0.5 (Zarr 3), or 0.4 (Zarr 2), which QuPath reads.
     """
-    described = {"fingerprint": fingerprint, "grid": asdict(scale_map.grid), **scale_map.attributes}
-    attributes = {"wsi_scale": described}
-    with replacing_store(folder / NAME, ("0", "labels", "curves")) as part:
+    with replacing_store(folder / NAME, ("0", "labels", _CURVES)) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3 if version == "0.5" else 2)
-        root.attrs.update(_ome(scale_map.grid, scale_map.image, version) | attributes)
+        root.attrs.update(_ome(scale_map.grid, scale_map.image, version))
+        describe(root, {"fingerprint": fingerprint, "grid": asdict(scale_map.grid), **scale_map.attributes})
         _put(root, "0", scale_map.image, ("c", "y", "x"))
         labels = root.create_group("labels")
         labels.attrs.update(_versioned({"labels": [_LABEL]}, version))
         label = labels.create_group(_LABEL)
         label.attrs.update(_label_ome(scale_map.grid, version))
         _put(label, "0", scale_map.reason[np.newaxis], ("c", "y", "x"))
-        curves = root.create_group("curves")
-        _put(curves, "mpp", scale_map.rung_mpp, ("rung",), {"units": "µm/px"})
-        _put(curves, "interpolated", scale_map.rung_interpolated, ("rung",))
-        for layer, values in scale_map.curves.items():
-            _put(curves, layer, values, ("row", "col", "rung"), {"coordinates": "mpp interpolated"})
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-            zarr.consolidate_metadata(part, path="curves")
+        _put_curves(root, scale_map)
 
 
 def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
@@ -114,24 +119,17 @@ def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
     Raises
     ------
     ArtifactError
-        Missing, damaged or of another tool.
+        Missing, damaged, of another tool or of another version's layout.
     """
-    path = folder / NAME
-    try:
-        root = zarr.open_group(path, mode="r")
-        attributes = read_attributes(root)
+    with reading_store(folder / NAME, "is no scale map", "search") as (root, attributes):
         grid = TileGrid(**attributes.pop("grid"))
-        stored = zarr.open_group(path, path="curves", mode="r")
-        names = [name for name in stored.array_keys() if name not in ("mpp", "interpolated")]
-        curves = {name: read_array(stored, name) for name in sorted(names)}
-        rungs = (read_array(stored, "mpp"), read_array(stored, "interpolated"))
         fingerprint = str(attributes.pop("fingerprint"))
+        image = read_array(root, "0")[_channel_numbers(root)]
         reason = read_array(root, f"labels/{_LABEL}/0")[0]
-        return ScaleMap(grid, read_array(root, "0"), reason, curves, *rungs, attributes), fingerprint
-    except FileNotFoundError as error:
-        raise ArtifactError(f"no {path}; run `wsi-scale search` first") from error
-    except STORE_ERRORS as error:
-        raise ArtifactError(f"{path} is no scale map ({error}); run `wsi-scale search` again") from error
+        said: Any = array_in(root, _CURVES).attrs
+        curves = dict(zip(said["layers"], read_array(root, _CURVES), strict=True))
+        rungs = (np.array(said["mpp"], np.float64), np.array(said["interpolated"], np.bool_))
+        return ScaleMap(grid, image, reason, curves, *rungs, attributes), fingerprint
 
 
 def scale_map_fingerprint(folder: Path) -> str | None:
@@ -139,15 +137,37 @@ def scale_map_fingerprint(folder: Path) -> str | None:
     return store_fingerprint(folder / NAME)
 
 
+def _channel_numbers(root: zarr.Group) -> list[int]:
+    """Find the known channels by their labels."""
+    attributes: Any = root.attrs
+    metadata = attributes.get("ome", attributes)
+    labels = [channel["label"] for channel in metadata["omero"]["channels"]]
+    return [labels.index(label) for label in CHANNELS]
+
+
+def _put_curves(root: zarr.Group, scale_map: ScaleMap) -> None:
+    """Write the curves of all layers as one array; what its axes stand for is in its attributes."""
+    attributes = {
+        "layers": list(scale_map.curves),
+        "mpp": scale_map.rung_mpp.tolist(),
+        "interpolated": scale_map.rung_interpolated.tolist(),
+    }
+    curves = np.stack(list(scale_map.curves.values()))
+    _put(root, _CURVES, curves, ("layer", "row", "col", "rung"), attributes, missing=np.nan)
+
+
 def _put(
     group: zarr.Group,
     name: str,
     values: NDArray[Any],
     dimensions: tuple[str, ...],
-    attributes: Mapping[str, str] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    missing: float | None = None,
 ) -> None:
+    # One chunk, there whatever it holds: a store has the same files for every slide.
+    whole: dict[str, Any] = {"data": values, "chunks": values.shape, "config": {"write_empty_chunks": True}}
     if group.metadata.zarr_format == 3:
-        array = group.create_array(name, data=values, chunks=values.shape, dimension_names=dimensions)
+        array = group.create_array(name, **whole, dimension_names=dimensions, fill_value=missing)
         array.attrs.update(attributes or {})
     else:
         # xarray takes the fill value of Zarr 2 for "no answer", and 0 is one.
@@ -155,10 +175,7 @@ def _put(
         separator: Any = {"name": "v2", "separator": "/"}
         # Blosc, the default, reads a chunk that was cut as garbage; zlib sees it.
         compressor: Any = {"id": "zlib", "level": 1}
-        array = group.create_array(
-            name, data=values, chunks=values.shape, chunk_key_encoding=separator, fill_value=fill,
-            compressors=compressor,
-        )  # fmt: skip
+        array = group.create_array(name, **whole, chunk_key_encoding=separator, fill_value=fill, compressors=compressor)
         array.attrs.update({"_ARRAY_DIMENSIONS": list(dimensions), **(attributes or {})})
 
 

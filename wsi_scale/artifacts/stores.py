@@ -1,8 +1,8 @@
-"""Reading Zarr stores: arrays into memory, attributes as plain values."""
+"""Zarr stores: what this program says of each, and arrays read into memory."""
 
 import json
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import zarr
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.atomic import replacing_folder
+from wsi_scale.artifacts.formats import FORMAT, UNNUMBERED, check_format
+from wsi_scale.errors import ArtifactError
 
-#: What zarr raises on a store that is missing, damaged or something else.
-STORE_ERRORS = (KeyError, TypeError, ValueError, OSError, RuntimeError, zlib.error)
+#: What zarr raises on a store that is damaged or something else.
+_ERRORS = (LookupError, TypeError, ValueError, OSError, RuntimeError, zlib.error)
 
 
 #: Where Zarr 3 and Zarr 2 keep what is said of a group, beside its members.
@@ -28,7 +30,7 @@ def replacing_store(path: Path, members: Collection[str]) -> Iterator[Path]:
     Parameters
     ----------
     members
-        Names in the store's root.
+        Names in the store's root, in this and in earlier layouts.
 
     Raises
     ------
@@ -53,23 +55,59 @@ def _is_own(path: Path, members: Collection[str]) -> bool:
     return {entry.name for entry in path.iterdir()} <= {*_METADATA, *members}
 
 
-def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
-    """Read a whole array."""
+def describe(root: zarr.Group, attributes: Mapping[str, Any]) -> None:
+    """Write down what a store is, with the number of its layout."""
+    root.attrs["wsi_scale"] = {"format": FORMAT, **attributes}
+
+
+@contextmanager
+def reading_store(path: Path, is_none: str, stage: str) -> Iterator[tuple[zarr.Group, dict[str, Any]]]:
+    """Open a store to read from, with what was described of it; what is wrong becomes one line.
+
+    Parameters
+    ----------
+    is_none
+        What a damaged one is said to be, such as "is no scale map".
+    stage
+        What writes it.
+
+    Raises
+    ------
+    ArtifactError
+        Missing, damaged, of another tool, or of another version's layout.
+    """
+    try:
+        root = zarr.open_group(path, mode="r")
+        described: Any = root.attrs["wsi_scale"]
+        attributes = dict(described)
+        check_format(path, int(attributes.pop("format", UNNUMBERED)), stage)
+        yield root, attributes
+    except FileNotFoundError as error:
+        raise ArtifactError(f"no {path}; run `wsi-scale {stage}` first") from error
+    except _ERRORS as error:
+        raise ArtifactError(f"{path} {is_none} ({error}); run `wsi-scale {stage}` again") from error
+
+
+def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """Find an array in a group."""
     array = group[name]
     if not isinstance(array, zarr.Array):
         raise TypeError(f"{name} is no array")
+    return array
+
+
+def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
+    """Read a whole array, which lies in one file; zarr itself takes a file that is gone for an empty one."""
+    array = array_in(group, name)
+    if array.size and not array.nchunks_initialized:
+        raise ValueError(f"the values of {name} are gone")
     return np.asarray(array[:])
-
-
-def read_attributes(group: zarr.Group) -> dict[str, Any]:
-    """Read what wsi_scale wrote about a store."""
-    attributes: Any = group.attrs["wsi_scale"]
-    return dict(attributes)
 
 
 def store_fingerprint(path: Path) -> str | None:
     """Fingerprint of a store; None where there is none that can be read."""
     try:
-        return str(read_attributes(zarr.open_group(path, mode="r"))["fingerprint"])
-    except STORE_ERRORS:
+        with reading_store(path, "is no store", "") as (_, attributes):
+            return str(attributes["fingerprint"])
+    except ArtifactError:
         return None

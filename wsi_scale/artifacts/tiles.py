@@ -12,6 +12,7 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.documents import STRICT, check_document
+from wsi_scale.artifacts.formats import FORMAT, UNNUMBERED, check_format
 from wsi_scale.errors import ArtifactError
 
 NAME = "tiles.parquet"
@@ -63,6 +64,7 @@ class _Header:
 
     fingerprint: str
     grid: TileGrid
+    format: int = UNNUMBERED
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class TileTable:
 def write_tiles(folder: Path, table: TileTable, fingerprint: str) -> None:
     """Write the tiles; pandas, polars and DuckDB read the same file."""
     columns = {name: getattr(table, name) for name in ("row", "col", "x", "y", "tissue_fraction")}
-    header = json.dumps({"fingerprint": fingerprint, "grid": asdict(table.grid)}, sort_keys=True)
+    header = json.dumps(asdict(_Header(fingerprint, table.grid, FORMAT)), sort_keys=True)
     content = pa.table(columns).replace_schema_metadata({_KEY: header.encode()})
     with replacing_file(folder / NAME) as part:
         pq.write_table(content, part, compression="zstd")
@@ -105,7 +107,7 @@ def read_tiles(folder: Path) -> tuple[TileTable, str]:
     Raises
     ------
     ArtifactError
-        Missing, damaged or not written by `tile`.
+        Missing, damaged, not written by `tile` or of another version's layout.
     """
     path = folder / NAME
     try:
@@ -116,11 +118,17 @@ def read_tiles(folder: Path) -> tuple[TileTable, str]:
         raise ArtifactError(f"no {path}; run `wsi-scale tile` first") from error
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is no table of tiles ({error}); {_AGAIN}") from error
-    header = check_document(text, _Header, str(path), "table of tiles", _AGAIN)
+    header = _header(path, text)
     table = TileTable(header.grid, **columns)
     if fault := _fault_of(table):
         raise ArtifactError(f"{path} is no table of tiles ({fault}); {_AGAIN}")
     return table, header.fingerprint
+
+
+def _header(path: Path, text: bytes) -> _Header:
+    header = check_document(text, _Header, str(path), "table of tiles", _AGAIN)
+    check_format(path, header.format, "tile")
+    return header
 
 
 def _fault_of(table: TileTable) -> str:
@@ -137,6 +145,6 @@ def tiles_fingerprint(folder: Path) -> str | None:
     """Fingerprint of the tiles in a folder; None where there are none that can be read."""
     try:
         text = (pq.read_schema(folder / NAME).metadata or {})[_KEY]
-        return check_document(text, _Header, NAME, "table of tiles", _AGAIN).fingerprint
+        return _header(folder / NAME, text).fingerprint
     except (ArtifactError, pa.ArrowException, OSError, KeyError, ValueError):
         return None
