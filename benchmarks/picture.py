@@ -25,7 +25,7 @@ def main() -> None:
     slide_axes, map_axes = figure.subplots(1, 2, sharex=True, sharey=True)
     slide_axes.imshow(np.asarray(Image.open(SLIDE / THUMBNAIL)), extent=(0, width, height, 0))
     slide_axes.set(title="nuclei double in radius half-way across", xlabel="mm", ylabel="mm")
-    shown = map_axes.imshow(scale_map.image[0], extent=extent, norm="log", cmap="viridis")
+    shown = map_axes.imshow(scale_map.channel("optimal_mpp"), extent=extent, norm="log", cmap="viridis")
     map_axes.set(title="scale map", xlabel="mm", xlim=(0, width), ylim=(height, 0))
     bar = figure.colorbar(shown, ax=map_axes, ticks=[0.5, 0.7, 1.0, 1.4, 2.0], format="%g")
     bar.minorticks_off()

@@ -79,7 +79,7 @@ def measure(network: str, method: str, folder: Path) -> Outcome:
             raise SystemExit(f"error: {record.stage}: {record.reason}")
     scale_map, _ = read_scale_map(job.folder)
     tiles, _ = read_tiles(job.folder)
-    optimal = scale_map.image[0, tiles.row, tiles.col].astype(np.float64)
+    optimal = scale_map.channel("optimal_mpp")[tiles.row, tiles.col].astype(np.float64)
     radius = np.array([scenes[row * COLS + col].radius_um for row, col in zip(tiles.row, tiles.col, strict=True)])
     return Outcome(radius, TILE_MPP / optimal)
 

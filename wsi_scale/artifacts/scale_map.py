@@ -24,6 +24,8 @@ NAME = "scale.ome.zarr"
 #: Labels of the channels, by which readers find them: a later version may write more of them, in any order.
 CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction")
 _COLORS = ("FFFFFF", "33BBEE", "EE7733")
+#: Display window of what is a share.
+_SHARE_WINDOW = {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
 Version = Literal["0.5", "0.4"]
 
 
@@ -186,9 +188,9 @@ def _ome(grid: TileGrid, image: NDArray[np.float32], version: Version) -> dict[s
             "label": label,
             "color": color,
             "active": label == "optimal_mpp",
-            "window": _window(image[index], 0.0 if index else None),
+            "window": _window(values) if label == "optimal_mpp" else _SHARE_WINDOW,
         }
-        for index, (label, color) in enumerate(zip(CHANNELS, _COLORS, strict=True))
+        for label, color, values in zip(CHANNELS, _COLORS, image, strict=True)
     ]
     omero = {"channels": channels} if version == "0.5" else {"channels": channels, "version": "0.4"}
     return _versioned({"multiscales": [_multiscale("scale", grid, version)], "omero": omero}, version)
@@ -232,10 +234,8 @@ def _multiscale(name: str, grid: TileGrid, version: Version) -> dict[str, Any]:
     return multiscale if version == "0.5" else {**multiscale, "version": "0.4"}
 
 
-def _window(values: NDArray[np.float32], low: float | None) -> dict[str, float]:
-    """Display window: 0–1, or the range of the values."""
-    if low is not None:
-        return {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
+def _window(values: NDArray[np.float32]) -> dict[str, float]:
+    """Display window: the range of the values."""
     finite = values[np.isfinite(values)]
     start, end = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     return {"min": 0.0, "max": max(end, 1.0), "start": start, "end": end if end > start else start + 1.0}

@@ -124,9 +124,9 @@ def _scale(view: SlideView) -> Scale | None:
     Of a slide that is no brightfield tissue there are the maps and no number that sums them up.
     """
     scale_map = view.scale_map
-    if scale_map is None or not np.isfinite(scale_map.image[0]).any():
+    if scale_map is None or not np.isfinite(scale_map.channel("optimal_mpp")).any():
         return None
-    optimal, confidence, _ = scale_map.image
+    optimal, confidence = scale_map.channel("optimal_mpp"), scale_map.channel("confidence")
     answers = optimal[np.isfinite(optimal)]
     tiles = max(len(view.tiles) if view.tiles else 0, len(answers))
     middle = quartiles(answers)
@@ -180,7 +180,7 @@ def _method(scale_map: ScaleMap) -> str:
 
 
 def _curves(scale_map: ScaleMap, median_mpp: float) -> Iterator[Curve]:
-    answered = np.isfinite(scale_map.image[0])
+    answered = np.isfinite(scale_map.channel("optimal_mpp"))
     sampled = scale_map.rung_mpp[~scale_map.rung_interpolated]
     finest = float(sampled.min()) if len(sampled) else float("inf")
     for layer, values in scale_map.curves.items():

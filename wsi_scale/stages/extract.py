@@ -227,7 +227,7 @@ def _optimal(job: SlideJob, tiles: TileTable, config: Config) -> tuple[NDArray[n
     if not config.features.optimal:
         return np.full(len(tiles), np.nan), np.zeros(len(tiles), np.bool_)
     scale_map, _ = read_current_map(job)
-    optimal = scale_map.image[0, tiles.row, tiles.col].astype(np.float64)
+    optimal = scale_map.channel("optimal_mpp")[tiles.row, tiles.col].astype(np.float64)
     return optimal, scale_map.reason[tiles.row, tiles.col] == Reason.UNREADABLE
 
 
