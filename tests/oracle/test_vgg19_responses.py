@@ -19,6 +19,7 @@ from wsi_scale.networks.load import find_network
 from wsi_scale.networks.network import Network, assemble
 from wsi_scale.scale.ladder import geometric_ladder
 from wsi_scale.scale.published import published_sizes
+from wsi_scale.stages.inputs import NetworkInput, SlideInput
 from wsi_scale.stages.search_block import SearchBlock, SearchPlan, search_block
 
 ImageMaker = Callable[..., np.ndarray]
@@ -100,9 +101,11 @@ def test_the_published_curves_of_a_slide_equal_a_plain_loop_from_its_pixels(
     slide = tissue_like(1, 128)[0]
     Image.fromarray(slide).save(tmp_path / "slide.png")
     sizes = published_sizes(tile_px)
+    digest = find_network("vgg19", tmp_path / "vgg19.safetensors").tapped(layers).digest
     plan = SearchPlan(
-        slide=tmp_path / "slide.png", network="vgg19", weights=tmp_path / "vgg19.safetensors", layers=layers,
-        method="published", calibration=None, compute=COMPUTE, tile_px=tile_px, tile_mpp=0.5,
+        slide=SlideInput.of(tmp_path / "slide.png"),
+        network=NetworkInput("vgg19", tmp_path / "vgg19.safetensors", layers, COMPUTE, digest),
+        method="published", calibration=None, tile_px=tile_px, tile_mpp=0.5,
         tile_width=tile_px, tile_height=tile_px, rungs=sizes, log2_mpp=tuple(range(len(sizes))),
     )  # fmt: skip
     corners = ((40, 64),)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +15,12 @@ from wsi_scale.artifacts.scale_map import Reason
 from wsi_scale.artifacts.tiles import TileTable
 from wsi_scale.config.models import Config
 from wsi_scale.execution.blocks import map_blocks
-from wsi_scale.execution.compute import Compute, default_workers, resolve
+from wsi_scale.execution.compute import default_workers, resolve
 from wsi_scale.execution.progress import progress
-from wsi_scale.execution.worker import let_go, once_per_worker
+from wsi_scale.execution.worker import clear
 from wsi_scale.slides.field import Field, padded_share, read_field
-from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.slide import Slide
+from wsi_scale.stages.inputs import NetworkInput, SlideInput
 from wsi_scale.stages.job import Outcome, SlideJob, Stage, run_stage
 from wsi_scale.stages.search import execution_parameters, read_current_map
 from wsi_scale.stages.tile import read_current_tiles
@@ -38,11 +37,8 @@ log = logging.getLogger(__name__)
 class ExtractPlan:
     """Everything that a block needs besides its tiles."""
 
-    slide: Path
-    network: str
-    weights: Path | None
-    layer: str
-    compute: Compute
+    slide: SlideInput
+    network: NetworkInput
     tile_px: int
     mpps: tuple[float, ...]
     mpp_x: float
@@ -106,10 +102,12 @@ def extract(job: SlideJob, config: Config, scheduler: str | None = None) -> Reco
 
 def extract_block(block: ExtractBlock) -> BlockFeatures:
     """Read and pass the fields of a block's tiles; runs in a worker."""
+    with block.plan.network.placed() as network, block.plan.slide.opened() as slide:
+        return _features(block, network, slide)
+
+
+def _features(block: ExtractBlock, network: "Network", slide: Slide) -> BlockFeatures:
     plan = block.plan
-    key = ("network", plan.network, plan.layer, plan.compute)
-    network = once_per_worker(key, lambda: _placed(plan))
-    slide = once_per_worker(("slide", plan.slide), lambda: open_slide(plan.slide))
     channels = network.layers[0].channels
     count = len(block.centres)
     features = np.full((count, len(plan.mpps), channels), np.nan, np.float32)
@@ -147,7 +145,7 @@ def _respond(
     size = (plan.tile_px, plan.tile_px)
     blank = np.full((*size, 3), 255, np.uint8)
     images, problems = read_each(lambda field: read_field(slide, field, size), fields, blank)
-    responses = pooled_responses(network, np.stack(images), plan.compute)[plan.layer]
+    responses = pooled_responses(network, np.stack(images), plan.network.compute)[network.layers[0].name]
     unreadable = np.array([bool(problem) for problem in problems])
     return np.where(unreadable[:, None], np.float32(np.nan), responses), problems
 
@@ -169,19 +167,12 @@ def _network(config: Config) -> "Network":
     return source.tapped([config.features.layer or source.architecture.feature_layer])
 
 
-def _placed(plan: ExtractPlan) -> "Network":
-    from wsi_scale.networks.forward import place
-    from wsi_scale.networks.load import find_network
-
-    return place(find_network(plan.network, plan.weights).tapped([plan.layer]), plan.compute)
-
-
 def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str, scheduler: str | None) -> None:
     network = _network(config)
     compute = resolve(config.execution)
     grid = tiles.grid
     plan = ExtractPlan(
-        job.row.path.absolute(), config.network, config.weights, network.layers[0].name, compute,
+        SlideInput.of(job.row.path), NetworkInput.of(network, config, compute),
         grid.tile_px, config.features.mpps, grid.mpp_x, grid.mpp_y,
     )  # fmt: skip
     for mpp in plan.mpps:
@@ -192,7 +183,7 @@ def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str,
         "fingerprint": print_,
         "network": network.name,
         "network_digest": network.digest,
-        "layer": plan.layer,
+        "layer": network.layers[0].name,
         "tile_px": grid.tile_px,
         "mpp_source": grid.mpp_source,
         "execution": execution_parameters(config),
@@ -219,7 +210,7 @@ def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str,
             if unreadable.count:
                 writer.note_unreadable(unreadable.count)
     finally:
-        let_go()
+        clear()
 
 
 def _optimal(job: SlideJob, tiles: TileTable, config: Config) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

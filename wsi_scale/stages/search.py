@@ -19,11 +19,12 @@ from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.execution.blocks import map_blocks
 from wsi_scale.execution.compute import Compute, default_workers, resolve
 from wsi_scale.execution.progress import progress
-from wsi_scale.execution.worker import let_go
+from wsi_scale.execution.worker import clear
 from wsi_scale.scale.ladder import Ladder, geometric_ladder
 from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, signed_to_factor
 from wsi_scale.slides.grid import lay_grid, tissue_fractions
 from wsi_scale.stages.calibrate import read_for
+from wsi_scale.stages.inputs import CalibrationInput, NetworkInput, SlideInput
 from wsi_scale.stages.job import Outcome, SlideJob, Stage, run_stage
 from wsi_scale.stages.search_block import BlockAnswer, SearchBlock, SearchPlan, search_block
 from wsi_scale.stages.tile import read_current_tiles
@@ -101,7 +102,7 @@ def search_tiles(
                 unreadable.add(answer.problems)
                 answers.append(answer)
     finally:
-        let_go()
+        clear()
     return _lay(job, tiles, plan, answers, network, config)
 
 
@@ -155,10 +156,11 @@ def _plan(
         finest = max(grid.mpp_x, grid.mpp_y) / MAX_INTERPOLATION
         rungs = tuple(r.size_px if r.mpp >= finest * (1 - 1e-9) else None for r in ladder.rungs)
         mpps = ladder.mpps
+    calibrated = CalibrationInput.of(calibration, network) if calibration else None
     return SearchPlan(
-        slide.absolute(), config.network, config.weights, tuple(layer.name for layer in network.layers),
-        config.search.method, calibration and calibration.absolute(), compute, grid.tile_px, grid.mpp,
-        field_um / grid.mpp_x, field_um / grid.mpp_y, rungs, tuple(float(v) for v in np.log2(mpps)),
+        SlideInput.of(slide), NetworkInput.of(network, config, compute), config.search.method, calibrated,
+        grid.tile_px, grid.mpp, field_um / grid.mpp_x, field_um / grid.mpp_y, rungs,
+        tuple(float(v) for v in np.log2(mpps)),
     )  # fmt: skip
 
 

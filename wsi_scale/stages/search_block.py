@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.scale_map import Reason
-from wsi_scale.execution.compute import Compute
-from wsi_scale.execution.worker import once_per_worker
 from wsi_scale.scale.covariant import search_covariant
 from wsi_scale.scale.published import search_published
 from wsi_scale.slides.field import Field, read_field, read_ladder, resize_square
-from wsi_scale.slides.open import open_slide
-from wsi_scale.stages.calibrate import read_for
+from wsi_scale.stages.inputs import CalibrationInput, NetworkInput, SlideInput
 from wsi_scale.stages.unreadable import read_each
 
 if TYPE_CHECKING:
@@ -30,8 +26,8 @@ class SearchPlan:
 
     Attributes
     ----------
-    slide, network, weights, calibration
-        By path or name: opened and loaded once per worker.
+    slide, network, calibration
+        By path or name, and by their content as the run knows it: opened and loaded once per worker.
     tile_width, tile_height
         Level-0 pixels.
     rungs
@@ -40,13 +36,10 @@ class SearchPlan:
         (rung,).
     """
 
-    slide: Path
-    network: str
-    weights: Path | None
-    layers: tuple[str, ...]
+    slide: SlideInput
+    network: NetworkInput
     method: Literal["covariant", "published"]
-    calibration: Path | None
-    compute: Compute
+    calibration: CalibrationInput | None
     tile_px: int
     tile_mpp: float
     tile_width: float
@@ -88,16 +81,19 @@ class BlockAnswer:
 
 def search_block(block: SearchBlock) -> BlockAnswer:
     """Read, respond and estimate the tiles of a block; runs in a worker."""
+    with block.plan.network.placed() as network, block.plan.slide.opened() as slide:
+        return _answered(block, network, slide)
+
+
+def _answered(block: SearchBlock, network: "Network", slide: "Slide") -> BlockAnswer:
     from wsi_scale.networks.forward import ladder_responses
 
     plan = block.plan
-    network = once_per_worker(("network", plan.network, plan.layers, plan.compute), lambda: _placed(plan))
-    slide = once_per_worker(("slide", plan.slide), lambda: open_slide(plan.slide))
     fields = [Field(x, y, plan.tile_width, plan.tile_height) for x, y in block.corners]
     sizes = [size for size in plan.rungs if size is not None]
     blank = [np.full((size, size, 3), 255, np.uint8) for size in sizes]
     images, problems = read_each(partial(_read_rungs, slide, plan, sizes), fields, blank)
-    responses = ladder_responses(network, _stack(images, plan.rungs), plan.compute)
+    responses = ladder_responses(network, _stack(images, plan.rungs), plan.network.compute)
     if plan.method == "published":
         return _answer_published(responses, plan, problems)
     return _answer_covariant(responses, plan, network, problems)
@@ -124,9 +120,8 @@ def _answer_covariant(
 ) -> BlockAnswer:
     if plan.calibration is None:
         raise ValueError("the covariant search needs a calibration")
-    path = plan.calibration
-    calibration, _ = once_per_worker(("calibration", path, network.digest), lambda: read_for(path, network))
-    answer = search_covariant(responses, np.array(plan.log2_mpp), calibration)
+    with plan.calibration.read(network) as calibration:
+        answer = search_covariant(responses, np.array(plan.log2_mpp), calibration)
     return _answer(answer.optimal_mpp, answer.confidence, answer.beyond_ladder, answer.curves, problems)
 
 
@@ -149,13 +144,6 @@ def _answer(
         {layer: np.where(unreadable[:, None], np.nan, curve) for layer, curve in curves.items()},
         problems,
     )
-
-
-def _placed(plan: SearchPlan) -> "Network":
-    from wsi_scale.networks.forward import place
-    from wsi_scale.networks.load import find_network
-
-    return place(find_network(plan.network, plan.weights).tapped(plan.layers), plan.compute)
 
 
 def _stack(tiles: Sequence[Sequence[NDArray[np.uint8]]], rungs: Sequence[int | None]) -> list[NDArray[np.uint8] | None]:

@@ -1,0 +1,113 @@
+"""What blocks read, known by content: made once in a worker, and refused where it sees another file than the run."""
+
+import socket
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from wsi_scale.config.models import Config
+from wsi_scale.errors import ArtifactError, SlideError, WeightsError
+from wsi_scale.execution.compute import Compute
+from wsi_scale.execution.worker import kept
+from wsi_scale.scale.calibration import Calibration
+from wsi_scale.slides.open import open_slide
+from wsi_scale.slides.sheet import SheetRow
+from wsi_scale.slides.slide import Slide
+from wsi_scale.stages.calibrate import read_for
+from wsi_scale.stages.job import SlideJob
+
+if TYPE_CHECKING:
+    from wsi_scale.networks.network import Network
+
+
+@dataclass(frozen=True)
+class SlideInput:
+    """A slide by its path, and its content as the run knows it."""
+
+    path: Path
+    identity: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Describe the slide that lies at a path now."""
+        return cls(path.absolute(), _identity(path))
+
+    def opened(self) -> AbstractContextManager[Slide]:
+        """Open it once in this process; SlideError where another slide lies there."""
+        return kept("slide", (self.path, self.identity), self._open)
+
+    def _open(self) -> Slide:
+        with ExitStack() as stack:
+            slide = stack.enter_context(open_slide(self.path))
+            # Asked of the file once it is open: what replaces it afterwards is not what is read.
+            if _identity(self.path) != self.identity:
+                raise SlideError(f"{self.path}: {_another('slide')}")
+            stack.pop_all()
+            return slide
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """A network by name or file, cut and placed, and the digest of its values as the run knows it."""
+
+    network: str
+    weights: Path | None
+    layers: tuple[str, ...]
+    compute: Compute
+    digest: str
+
+    @classmethod
+    def of(cls, network: "Network", config: Config, compute: Compute) -> Self:
+        """Describe the configured network as this process found it."""
+        return cls(
+            config.network, config.weights, tuple(layer.name for layer in network.layers), compute, network.digest
+        )
+
+    def placed(self) -> AbstractContextManager["Network"]:
+        """Load it once in this process; WeightsError where other weights are found."""
+        return kept("network", (self.digest, self.layers, self.compute), self._load)
+
+    def _load(self) -> "Network":
+        from wsi_scale.networks.forward import place
+        from wsi_scale.networks.load import find_network
+
+        source = find_network(self.network, self.weights)
+        network = source.tapped(self.layers)
+        if network.digest != self.digest:
+            raise WeightsError(f"weights of {self.network} from {source.source}: {_another('weights')}")
+        return place(network, self.compute)
+
+
+@dataclass(frozen=True)
+class CalibrationInput:
+    """A calibration by its path, and its fingerprint as the run knows it."""
+
+    path: Path
+    fingerprint: str
+
+    @classmethod
+    def of(cls, path: Path, network: "Network") -> Self:
+        """Describe a calibration as this process finds it; ArtifactError where it is another network's."""
+        return cls(path.absolute(), read_for(path, network)[1])
+
+    def read(self, network: "Network") -> AbstractContextManager[Calibration]:
+        """Read it once in this process; ArtifactError where another calibration lies there."""
+        return kept("calibration", (self.fingerprint, network.digest), lambda: self._read(network))
+
+    def _read(self, network: "Network") -> Calibration:
+        calibration, found = read_for(self.path, network)
+        if found != self.fingerprint:
+            raise ArtifactError(f"{self.path}: {_another('calibration')}")
+        return calibration
+
+
+def _identity(path: Path) -> str:
+    return SlideJob(SheetRow("", path, None, None), Path()).identity()
+
+
+def _another(what: str) -> str:
+    return (
+        f"the worker on {socket.gethostname()} sees another {what} than the run started with; "
+        "run again once every worker sees the same file there"
+    )
