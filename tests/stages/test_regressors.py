@@ -13,6 +13,8 @@ from wsi_scale.errors import ArtifactError, UserError
 from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.regressor import Regressor
+from wsi_scale.networks.file import read_network_file, write_network_file
+from wsi_scale.networks.load import find_network
 from wsi_scale.stages.regressors import load_estimator, regressor_of, stored_form
 
 CPU = configured("execution.device=cpu")
@@ -99,6 +101,26 @@ def test_another_network_in_its_place_is_refused(tmp_path: Path) -> None:
     write_regressor(regressor, replace(stored, header={**stored.header, "network_digest": "0" * 64}))
     with pytest.raises(ArtifactError, match="another network"):
         load_estimator(CPU, regressor)
+
+
+def test_files_that_were_replaced_are_read_anew(tmp_path: Path) -> None:
+    def light() -> np.ndarray:
+        estimator = load_estimator(CPU, tmp_path / "planted.regressor.safetensors")
+        return np.exp(estimator.features(TILES)[:, 0])
+
+    write_planted(tmp_path, 0.5)
+    before = light()
+    network = tmp_path / "planted.safetensors"
+    header, state = read_network_file(network)
+    write_network_file(network, header, {name: 2 * value for name, value in state.items()})
+    with pytest.raises(ArtifactError, match="another network"):
+        light()
+
+    regressor = read_regressor(tmp_path / "planted.regressor.safetensors")
+    digest = find_network(str(network)).tapped(("C1_1",)).digest
+    replaced = replace(regressor, header={**regressor.header, "network_digest": digest})
+    write_regressor(tmp_path / "planted.regressor.safetensors", replaced)
+    np.testing.assert_allclose(light(), 2 * before, rtol=1e-2)
 
 
 def test_it_is_the_named_one_before_the_configured_one_before_the_packages_own(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,24 +65,20 @@ def load_estimator(config: Config, regressor: Path | None = None, network: str |
     ArtifactError
         The regressor is damaged, or was fitted on features of another network.
     """
-    path = chosen_regressor(config, regressor)
-    stored = read_regressor(path)
-    # In another dtype the features would not be those that the regressor was fitted on.
-    compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
-    placed = _placed(network or stored.header["network"], tuple(stored.header["layers"]), compute)
-    rebuilt = regressor_of(stored, placed.digest)
-    if len(rebuilt.head.mean) != sum(layer.channels for layer in placed.layers):
-        raise ArtifactError(f"{path} reads other features than {', '.join(stored.header['layers'])} give; fit it again")
-    return Estimator(rebuilt, placed, compute)
-
-
-@lru_cache(maxsize=2)
-def _placed(network: str, layers: tuple[str, ...], compute: Compute) -> "Network":
     # torch is loaded where it is needed: a slide that failed before costs nothing here.
     from wsi_scale.networks.forward import place
     from wsi_scale.networks.load import find_network
 
-    return place(find_network(network).tapped(layers), compute)
+    path = chosen_regressor(config, regressor)
+    stored = read_regressor(path)
+    # In another dtype the features would not be those that the regressor was fitted on.
+    compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
+    # Read each time, which costs little: the file may have been replaced.
+    placed = place(find_network(network or stored.header["network"]).tapped(stored.header["layers"]), compute)
+    rebuilt = regressor_of(stored, placed.digest)
+    if len(rebuilt.head.mean) != sum(layer.channels for layer in placed.layers):
+        raise ArtifactError(f"{path} reads other features than {', '.join(stored.header['layers'])} give; fit it again")
+    return Estimator(rebuilt, placed, compute)
 
 
 def regressor_of(stored: RegressorFile, digest: str) -> Regressor:
