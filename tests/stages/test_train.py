@@ -1,5 +1,7 @@
 """The embedded network's training: resumable, exported whole, and blind to what is kept out."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from wsi_scale.artifacts.checkpoint import read_checkpoint
+from wsi_scale.artifacts.checkpoint import CHECKPOINT, read_checkpoint
 from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.models import Config, ExecutionConfig, TrainingConfig
-from wsi_scale.errors import ConfigError
+from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.execution.compute import resolve
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
-from wsi_scale.networks.file import embedded_path, read_network_file
+from wsi_scale.networks.file import embedded_path, read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.preprocessing import normalise
 from wsi_scale.stages.embed import NETWORK, REGRESSOR, embed
@@ -23,7 +25,6 @@ from wsi_scale.stages.fields import read_fields, read_kept_out, split_validation
 from wsi_scale.stages.lessons import ask_teacher
 from wsi_scale.stages.regressors import load_estimator
 from wsi_scale.stages.train import (
-    CHECKPOINT,
     PHOTOGRAPHS,
     photographs,
     train_embedded,
@@ -33,6 +34,7 @@ from wsi_scale.transfer.loop import LoopState
 
 COMPUTE = resolve(ExecutionConfig())
 REPOSITORY = Path(__file__).parents[2]
+TAUGHT: dict[str, object] = {"teacher": "embedded", "teacher_layers": ("C2_2",), "teacher_tiles": 50}
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +74,11 @@ def test_an_interrupted_training_ends_in_the_same_network(fields: Path, tmp_path
         if len(steps) == 5:
             raise StoppedError
 
-    expected = train_embedded(settings(fields, 4), tmp_path / "whole", COMPUTE).state_dict()
+    expected = train_embedded(settings(fields, 4), tmp_path / "whole", COMPUTE).best_model
     with pytest.raises(StoppedError):
         train_embedded(settings(fields, 4), tmp_path / "parts", COMPUTE, on_step=stop_in_the_third_epoch)
 
-    actual = train_embedded(settings(fields, 4), tmp_path / "parts", COMPUTE).state_dict()
+    actual = train_embedded(settings(fields, 4), tmp_path / "parts", COMPUTE).best_model
 
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
 
@@ -86,13 +88,105 @@ def test_a_teacher_is_asked_once_and_the_same_lessons_give_the_same_network(fiel
         update={"teacher": "embedded", "teacher_layers": ("C2_2",), "teacher_tiles": 50, "lessons": tmp_path / "l.npz"}
     )
     losses: list[float] = []
-    whole = train_embedded(taught, tmp_path / "whole", COMPUTE, on_step=losses.append).state_dict()
-    asked = (tmp_path / "l.npz").stat().st_mtime_ns
-    again = train_embedded(taught, tmp_path / "again", COMPUTE).state_dict()
+    whole = train_embedded(taught, tmp_path / "whole", COMPUTE, on_step=losses.append).best_model
+    (kept,) = tmp_path.glob("l.*.npz")
+    asked = kept.stat().st_mtime_ns
+    again = train_embedded(taught, tmp_path / "again", COMPUTE).best_model
 
-    assert (tmp_path / "l.npz").stat().st_mtime_ns == asked
+    assert list(tmp_path.glob("l.*.npz")) == [kept]
+    assert kept.stat().st_mtime_ns == asked
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     assert whole["lesson.weight"].shape[0] == 64
+
+
+class BegunError(Exception):
+    """A training was about to begin."""
+
+
+def begins_at(config: TrainingConfig, folder: Path) -> int:
+    """Epoch that a training would begin at in a folder."""
+
+    def stop(epoch: int, _: int) -> None:
+        raise BegunError(epoch)
+
+    with pytest.raises(BegunError) as begun:
+        train_embedded(config, folder, COMPUTE, on_start=stop)
+    return int(str(begun.value))
+
+
+def changed(fields: Path, folder: Path, how: str) -> TrainingConfig:
+    """A training of one epoch with one thing changed, in a copy of the fields."""
+    shutil.copytree(fields, folder)
+    if how == "image":
+        Image.fromarray(np.full((512, 512, 3), 77, np.uint8)).save(folder / "4.png")
+    elif how == "mpp":
+        table = (folder / "fields.tsv").read_text()
+        (folder / "fields.tsv").write_text(table.replace("case-4\tH&E\t0.25", "case-4\tH&E\t0.26"))
+    elif how == "kept out":
+        (folder / "kept_out.tsv").write_text("case\twhy\ncase-0\ttest\n")
+    return settings(folder, 1).model_copy(update={"learning_rate": 1e-3} if how == "setting" else {})
+
+
+def test_another_training_goes_on_from_nothing_that_is_there(
+    fields: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    same = tmp_path / "same"
+    first = train_embedded(settings(fields, 1), same, COMPUTE)
+    assert begins_at(changed(fields, tmp_path / "moved", "nothing"), same) == 1
+    assert not caplog.records
+    for how in ("image", "mpp", "kept out", "setting"):
+        assert begins_at(changed(fields, tmp_path / how, how), same) == 0, how
+    assert begins_at(settings(fields, 1).model_copy(update=TAUGHT), same) == 0
+    caplog.clear()
+
+    other = changed(fields, tmp_path / "other", "setting")
+    second = train_embedded(other, same, COMPUTE)
+
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"{same}/embedded.")
+    assert "it stays, and this begins anew as embedded." in line
+    fresh = train_embedded(other, tmp_path / "fresh", COMPUTE)
+    assert second.history == fresh.history != first.history
+    assert all(torch.equal(value, fresh.best_model[name]) for name, value in second.best_model.items())
+    assert begins_at(settings(fields, 1), same) == 1
+
+
+def test_lessons_of_other_fields_or_of_another_teacher_are_not_taken(fields: Path, tmp_path: Path) -> None:
+    header, state = read_network_file(embedded_path())
+    teacher = tmp_path / "teacher.safetensors"
+    write_network_file(teacher, header, state)
+    config = settings(fields, 1).model_copy(update={**TAUGHT, "teacher": str(teacher)})
+    known = read_fields(config.fields, stain=None)
+    first = ask_teacher(known, config, COMPUTE, tmp_path / "lessons.npz")
+    others: list[dict[str, object]] = [
+        {"teacher_layers": ("C3_2",)}, {"teacher_tiles": 100}, {"seed": 1}, {"mpp_range": (0.3, 0.7)}
+    ]  # fmt: skip
+    for other in others:
+        lessons = ask_teacher(known, config.model_copy(update=other), COMPUTE, tmp_path / "lessons.npz")
+        assert not np.array_equal(lessons.features, first.features), other
+
+    known[4] = replace(known[4], image=np.full((512, 512, 3), 77, np.uint8))
+    write_network_file(teacher, header, {name: 0.9 * value for name, value in state.items()})
+    both = ask_teacher(known, config, COMPUTE, tmp_path / "lessons.npz")
+    fresh = ask_teacher(known, config, COMPUTE, tmp_path / "fresh.npz")
+    np.testing.assert_array_equal(both.tiles, fresh.tiles)
+    np.testing.assert_array_equal(both.features, fresh.features)
+    assert not np.array_equal(both.tiles, first.tiles)
+    assert len(list(tmp_path.glob("lessons.*.npz"))) == 2 + len(others)
+
+
+def test_damaged_lessons_are_told_in_one_line(fields: Path, tmp_path: Path) -> None:
+    config = settings(fields, 1).model_copy(update=TAUGHT)
+    known = read_fields(config.fields, stain=None)
+    ask_teacher(known, config, COMPUTE, tmp_path / "lessons.npz")
+    (path,) = tmp_path.glob("lessons.*.npz")
+    whole = path.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole[:99_999] + bytes([whole[99_999] ^ 1]) + whole[100_000:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ArtifactError, match="delete it to ask the teacher again") as error:
+            ask_teacher(known, config, COMPUTE, tmp_path / "lessons.npz")
+        assert str(path) in str(error.value)
+        assert "\n" not in str(error.value)
 
 
 def test_lessons_leave_out_cases_and_what_they_say(fields: Path, tmp_path: Path) -> None:
@@ -127,7 +221,8 @@ def test_training_ends_in_a_network_file_and_a_regressor_that_belong_together(tr
 
 def test_what_was_exported_says_what_was_trained(trained: Path) -> None:
     model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS)
-    model.load_state_dict(read_checkpoint(trained / CHECKPOINT, LoopState).best_model)
+    (checkpoint,) = trained.glob(f"*{CHECKPOINT}")
+    model.load_state_dict(read_checkpoint(checkpoint, LoopState).best_model)
     tiles = np.stack([render_scene(Scene(3.0, seed=seed, size_px=128, mpp=0.5)) for seed in range(3)])
     with torch.no_grad():
         expected = torch.softmax(model.eval()(normalise(torch.from_numpy(level_density(tiles)))), dim=1).numpy()
@@ -154,7 +249,7 @@ def test_what_is_kept_out_changes_nothing_by_how_it_looks(fields: Path, tmp_path
     for case in ("0", "1"):
         Image.fromarray(np.full((512, 512, 3), 77, np.uint8)).save(other / f"{case}.png")
 
-    one, two = (train_embedded(settings(at, 1), tmp_path / at.name, COMPUTE).state_dict() for at in (fields, other))
+    one, two = (train_embedded(settings(at, 1), tmp_path / at.name, COMPUTE).best_model for at in (fields, other))
 
     assert all(torch.equal(one[name], two[name]) for name in one)
 

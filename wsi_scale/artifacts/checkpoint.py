@@ -1,7 +1,12 @@
-"""Checkpoints of a training: tensors in safetensors, the rest as JSON in its header; never pickle."""
+"""Work that is kept to go on from: named after what it depends on, so that no other work goes on from it.
+
+A checkpoint of a training holds tensors in safetensors, the rest as JSON in its header; never pickle.
+"""
 
 import dataclasses
 import json
+import logging
+from glob import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +18,23 @@ from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.errors import ArtifactError
 
 State = TypeVar("State")
+
+#: Suffix of a checkpoint.
+CHECKPOINT = ".checkpoint"
+
+log = logging.getLogger(__name__)
+
+
+def kept_work(path: Path, print_: str, suffix: str = CHECKPOINT) -> Path:
+    """Place beside ``path`` of what is kept of work of one fingerprint; tells where only other work is kept there.
+
+    Work of other inputs or settings keeps a place of its own: it is neither gone on from nor lost.
+    """
+    place = path.with_suffix(f".{print_[:12]}{suffix}")
+    others = path.parent.glob(f"{escape(path.stem)}.{'[0-9a-f]' * 12}{escape(suffix)}")
+    if not place.exists() and (other := min(others, default=None)):
+        log.warning("%s is of other inputs or settings: it stays, and this begins anew as %s", other, place.name)
+    return place
 
 
 def write_checkpoint(path: Path, state: Any) -> None:

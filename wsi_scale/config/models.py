@@ -208,7 +208,8 @@ class TrainingConfig(Section):
     teacher_tiles: PositiveInt = 6000
     """Tiles that the teacher is asked about, once."""
     lessons: File | None = None
-    """File of those tiles and the teacher's responses, made where it is not there; by default beside the checkpoint."""
+    """File (.npz) of those tiles and the teacher's responses, made where it is not there, by default beside the
+    checkpoint; its name gets a digest of what they depend on."""
     mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.18, 4.5)
     """µm per pixel that training tiles are drawn from, log-uniformly."""
     wider_mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.125, 10.0)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsi_scale.artifacts.checkpoint import kept_work, read_checkpoint, write_checkpoint
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
@@ -182,7 +182,7 @@ class Prepared:
     described
         The task, as a network file describes it.
     checkpoint
-        Where the stage leaves its state: no other network, configuration or images lead to the same file.
+        Where the stage leaves its state: no other network, configuration, images or device lead to the same file.
     """
 
     examples: Examples
@@ -222,10 +222,11 @@ def prepare(config: Config, stage: str, network: Network, output: Path, **how: o
         network=network.digest,
         settings=settings.model_dump(mode="json"),
         examples=described["digest"],
+        device=vars(device),
         **how,
     )
-    checkpoint = output.with_suffix(f".{print_[:12]}.checkpoint")
-    return Prepared(examples, task_of(examples, split, settings, device), device, described, checkpoint)
+    task = task_of(examples, split, settings, device)
+    return Prepared(examples, task, device, described, kept_work(output, print_))
 
 
 def provenance_of(examples: Examples, split: Split, settings: TransferConfig) -> dict[str, Any]:

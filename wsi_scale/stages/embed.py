@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from wsi_scale.artifacts.checkpoint import read_checkpoint
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.regressor import write_regressor
 from wsi_scale.config.models import Config, TrainingConfig
@@ -18,13 +17,13 @@ from wsi_scale.networks.file import NetworkFile, read_network_file, write_networ
 from wsi_scale.networks.network import assemble
 from wsi_scale.stages.fields import read_kept_out
 from wsi_scale.stages.regressors import stored_form
-from wsi_scale.stages.train import CHECKPOINT, train_embedded
+from wsi_scale.stages.train import NETWORK, train_embedded
 from wsi_scale.transfer.loop import LoopState
 
 #: Taps of the covariant search (chosen on calibration scenes of other seeds), and what `extract` averages.
 SEARCH_LAYERS, FEATURE_LAYER = ("C2_2", "C3_1", "C3_2", "C4_1"), "C4_2"
-#: What a training leaves.
-NETWORK, REGRESSOR = "embedded.safetensors", "embedded.regressor.safetensors"
+#: The regressor that a training leaves beside its network.
+REGRESSOR = "embedded.regressor.safetensors"
 
 
 def embed(config: Config, folder: Path) -> Path:
@@ -40,8 +39,8 @@ def embed(config: Config, folder: Path) -> Path:
         compute = resolve(config.execution)
         # One training, on the cores that blocks would share.
         compute = replace(compute, threads=compute.threads * default_workers(config.execution, compute))
-        train_embedded(settings, folder, compute, on_start=on_start, on_step=lambda _: advance[0](1))
-    return export(settings, read_checkpoint(folder / CHECKPOINT, LoopState), folder)
+        state = train_embedded(settings, folder, compute, on_start=on_start, on_step=lambda _: advance[0](1))
+    return export(settings, state, folder)
 
 
 def export(settings: TrainingConfig, state: LoopState, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """Fields of known mpp from tables, and who may see which case."""
 
 import csv
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -71,6 +72,15 @@ def read_fields(tables: tuple[Path, ...], *, stain: str | None, key: str = "trai
     if not fields:
         raise ConfigError(f"{key}: no field of stain {stain!r} in {', '.join(map(str, tables)) or 'no table'}")
     return fields
+
+
+def fields_identity(fields: Sequence[SourceField]) -> str:
+    """Digest of fields in their order: images, µm per pixel and cases."""
+    digest = hashlib.sha256()
+    for field in fields:
+        digest.update(repr((field.group, field.mpp, field.image.shape)).encode())
+        digest.update(np.ascontiguousarray(field.image).data)
+    return digest.hexdigest()[:32]
 
 
 def read_kept_out(table: Path | None) -> frozenset[str]:

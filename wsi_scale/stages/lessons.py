@@ -1,14 +1,19 @@
 """Lessons: what a pretrained teacher says of training tiles, asked once and kept."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.checkpoint import kept_work
+from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import TrainingConfig
+from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Recipe
@@ -17,6 +22,8 @@ from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import find_network
+from wsi_scale.networks.network import Network
+from wsi_scale.stages.fields import fields_identity
 
 #: Side of the tiles, and how many the teacher is asked about at a time.
 TILE_PX, STEP = 128, 50
@@ -36,19 +43,22 @@ class Lessons:
         (tile,) what a split keeps together.
     features
         (tile, feature) log-pooled responses of the teacher, standardised over the tiles.
+    fingerprint
+        Digest of what was drawn from, how, and who was asked.
     """
 
     tiles: NDArray[np.uint8]
     log2_mpp: NDArray[np.float32]
     cases: NDArray[np.str_]
     features: NDArray[np.float32]
+    fingerprint: str
 
     def without(self, cases: frozenset[str]) -> "Lessons":
         """Leave out the tiles of some cases, and what they added to the standardisation."""
         kept = ~np.isin(self.cases, sorted(cases))
         features = self.features[kept]
         standard = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-6)
-        return Lessons(self.tiles[kept], self.log2_mpp[kept], self.cases[kept], standard)
+        return Lessons(self.tiles[kept], self.log2_mpp[kept], self.cases[kept], standard, self.fingerprint)
 
 
 def ask_teacher(fields: Sequence[SourceField], config: TrainingConfig, compute: Compute, path: Path) -> Lessons:
@@ -60,21 +70,35 @@ def ask_teacher(fields: Sequence[SourceField], config: TrainingConfig, compute: 
     Parameters
     ----------
     path
-        The file (.npz).
+        The file (.npz); its name gets a digest of all that the answers depend on.
+
+    Raises
+    ------
+    ArtifactError
+        The file is damaged.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing_file(path) as part, part.open("wb") as stream:
-            tiles, log2_mpp, cases, features = _asked(fields, config, compute)
+    teacher = find_network(str(config.teacher)).tapped(config.teacher_layers)
+    print_ = fingerprint(
+        "lessons", fields=fields_identity(fields), teacher=teacher.digest,
+        layers=[layer.name for layer in teacher.layers], tiles=config.teacher_tiles, seed=config.seed,
+        span=vars(Span.of_training(config)), device=compute.device, dtype=compute.dtype,
+    )  # fmt: skip
+    own = kept_work(path, print_, path.suffix)
+    if not own.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_file(own) as part, part.open("wb") as stream:
+            tiles, log2_mpp, cases, features = _asked(fields, config, place(teacher, compute), compute)
             np.savez(stream, tiles=tiles, log2_mpp=log2_mpp, cases=cases, features=features)
-    stored = np.load(path)
-    return Lessons(stored["tiles"], stored["log2_mpp"], stored["cases"], stored["features"].astype(np.float32))
+    try:
+        with own.open("rb") as file, np.load(file) as stored:
+            return Lessons(stored["tiles"], stored["log2_mpp"], stored["cases"], stored["features"], print_)
+    except (BadZipFile, EOFError, KeyError, OSError, RuntimeError, ValueError, zlib.error) as error:
+        raise ArtifactError(f"{own} holds no lessons ({error}); delete it to ask the teacher again") from error
 
 
 def _asked(
-    fields: Sequence[SourceField], config: TrainingConfig, compute: Compute
+    fields: Sequence[SourceField], config: TrainingConfig, teacher: Network, compute: Compute
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.str_], NDArray[np.float32]]:
-    teacher = place(find_network(str(config.teacher)).tapped(config.teacher_layers), compute)
     span = Span.of_training(config)
     rng = np.random.default_rng((config.seed, 77))
     tiles, truth, cases, features = [], [], [], []

@@ -1,6 +1,7 @@
 """Stage `train`: fields of known mpp → the embedded network's weights."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from wsi_scale.artifacts.checkpoint import kept_work, read_checkpoint, write_checkpoint
+from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import TrainingConfig
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.prefetch import prefetch
@@ -22,12 +24,12 @@ from wsi_scale.magnification.strangers import draw_stranger
 from wsi_scale.magnification.training import ChainRegressor, mean_log2_mpp, scale_loss
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.preprocessing import normalise
-from wsi_scale.stages.fields import read_fields, read_kept_out, split_validation
+from wsi_scale.stages.fields import fields_identity, read_fields, read_kept_out, split_validation
 from wsi_scale.stages.lessons import Lessons, ask_teacher
 from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, train
 
-#: Name of the checkpoint in a training's folder.
-CHECKPOINT = "checkpoint.safetensors"
+#: Name of the network in a training's folder; its checkpoint lies beside it.
+NETWORK = "embedded.safetensors"
 #: Name of the teacher's file there, and the weight of what it says in the loss.
 LESSONS, TEACHING = "lessons.npz", 4.0
 #: Side of the tiles that the configured batch counts, pixels.
@@ -51,6 +53,16 @@ def photographs() -> tuple[NDArray[np.uint8], ...]:
     return tuple(np.asarray(Image.open(str(folder / name)).convert("RGB")) for name in PHOTOGRAPHS)
 
 
+@dataclass(frozen=True)
+class _Material:
+    """What a network is trained and validated on, and a digest of that and of how."""
+
+    training: list[SourceField]
+    validation: list[SourceField]
+    lessons: Lessons | None
+    fingerprint: str
+
+
 def train_embedded(
     config: TrainingConfig,
     folder: Path,
@@ -58,13 +70,13 @@ def train_embedded(
     *,
     on_start: Callable[[int, int], None] = lambda *_: None,
     on_step: Callable[[float], None] = lambda _: None,
-) -> ChainRegressor:
-    """Train the embedded network, continuing from the folder's checkpoint where there is one.
+) -> LoopState:
+    """Train the embedded network, continuing from the folder's checkpoint of this very training where there is one.
 
     Parameters
     ----------
     folder
-        Where the checkpoint is kept.
+        Where checkpoints are kept.
     compute
         Device, threads, and the dtype that convolutions are computed in; weights stay float32.
     on_start
@@ -72,26 +84,19 @@ def train_embedded(
     on_step
         Called with each step's loss.
     """
-    kept_out = read_kept_out(config.kept_out)
-    everything = read_fields(config.fields, stain=config.stain)
-    training, validation = split_validation(
-        [field for field in everything if field.group not in kept_out], config.validation_share, config.seed
-    )
-    lessons = None
-    if config.teacher:
-        asked = ask_teacher(everything, config, compute, config.lessons or folder / LESSONS)
-        lessons = asked.without(kept_out | {field.group for field in validation})
+    material = _material(config, folder, compute)
+    lessons = material.lessons
     torch.set_num_threads(compute.threads)
     torch.manual_seed(config.seed)
     model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, lessons.features.shape[1] if lessons else 0)
     model = model.to(compute.device).to(memory_format=torch.channels_last)
-    checkpoint = folder / CHECKPOINT
+    checkpoint = kept_work(folder / NETWORK, material.fingerprint)
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     on_start(state.epoch if state else 0, config.epochs * config.steps)
-    fixed = list(_batches(validation, None, config, epoch=-1, steps=VALIDATION_STEPS))
-    train(
+    fixed = list(_batches(material.validation, None, config, epoch=-1, steps=VALIDATION_STEPS))
+    return train(
         model,
-        lambda epoch: prefetch(_batches(training, lessons, config, epoch, config.steps), depth=4),
+        lambda epoch: prefetch(_batches(material.training, lessons, config, epoch, config.steps), depth=4),
         lambda network, batch: _loss(network, batch, compute),
         lambda network: _median_error(network, fixed, compute),
         LoopSettings(
@@ -107,7 +112,24 @@ def train_embedded(
         on_epoch=lambda current: write_checkpoint(checkpoint, current),
         on_step=on_step,
     )
-    return model
+
+
+def _material(config: TrainingConfig, folder: Path, compute: Compute) -> _Material:
+    kept_out = read_kept_out(config.kept_out)
+    everything = read_fields(config.fields, stain=config.stain)
+    training, validation = split_validation(
+        [field for field in everything if field.group not in kept_out], config.validation_share, config.seed
+    )
+    lessons = None
+    if config.teacher:
+        asked = ask_teacher(everything, config, compute, config.lessons or folder / LESSONS)
+        lessons = asked.without(kept_out | {field.group for field in validation})
+    print_ = fingerprint(
+        "train", training=fields_identity(training), validation=fields_identity(validation), kept_out=sorted(kept_out),
+        settings=config.model_dump(mode="json", exclude={"fields", "kept_out", "lessons"}),
+        lessons=lessons.fingerprint if lessons else None, device=compute.device, dtype=compute.dtype,
+    )  # fmt: skip
+    return _Material(training, validation, lessons, print_)
 
 
 def _batches(
