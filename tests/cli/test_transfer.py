@@ -49,6 +49,16 @@ def test_tuning_says_how_deep_and_how_well(patches: Path, tmp_path: Path) -> Non
     assert f"network: {output}" in result.output
 
 
+@pytest.mark.parametrize("name", ["study #2", "a: b", "null", "[1, 2]"])
+@pytest.mark.parametrize("command", ["prune channels", "prune basis", "finetune"])
+def test_data_is_the_folder_that_is_named(command: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    depth = ["--depth", "1"] if command == "finetune" else []
+    given = [*command.split(), "embedded", "--data", str(tmp_path / name), "-o", str(tmp_path / "o"), *depth]
+    result = CliRunner().invoke(app, given)
+    assert result.output.startswith(f"error: transfer.data: {tmp_path / name} holds no folders of images")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -56,6 +66,7 @@ def test_tuning_says_how_deep_and_how_well(patches: Path, tmp_path: Path) -> Non
         (("prune", "basis", "nothing"), "nothing"),
         (("finetune", "embedded", "--depth", "9"), "--depth 9: embedded has 4 blocks; give 0 to 4"),
         (("prune", "channels", "embedded", "--left", "2"), "transfer.left"),
+        (("prune", "channels", "embedded", "--device", "cpu # cuda"), "execution.device: Input should be"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_1(given: tuple[str, ...], said: str, tmp_path: Path) -> None:

@@ -75,6 +75,23 @@ def test_values_are_yaml() -> None:
     assert config.weights is None
 
 
+@pytest.mark.parametrize(
+    "text", ["/data/study #2", "a: b", "null", "~", "2024-01-01", "[a]", "'", "%&*!|>@`", " a ", "no"]
+)
+def test_values_that_are_no_yaml_are_taken_as_they_are(text: str) -> None:
+    given = {"transfer.data": Path(text), "network": text, "transfer.left": 0.5, "transfer.kept_out": None}
+    config = load_config(None, ["transfer.data=other", "transfer.left=0.25", "transfer.kept_out=table.tsv"], given)
+    assert (config.transfer.data, config.network) == (Path(text), text)
+    assert (config.transfer.left, config.transfer.kept_out) == (0.5, Path("table.tsv"))
+
+
+def test_a_wrong_value_that_is_no_yaml_is_told_as_any_other() -> None:
+    with pytest.raises(ConfigError, match=r"execution\.device: .*'cpu #1'"):
+        load_config(None, (), {"execution.device": "cpu #1"})
+    with pytest.raises(ConfigError, match=r"transfer\.data: "):
+        load_config(None, (), {"transfer.data": Path("a" * 300)})
+
+
 @pytest.mark.parametrize("text", ["0.4", '"0.4"', "'0.4'"])
 def test_a_version_may_look_like_a_number(text: str) -> None:
     assert load_config(None, [f"map.ome_zarr_version={text}"]).map.ome_zarr_version == "0.4"

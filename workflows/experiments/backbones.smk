@@ -1,6 +1,7 @@
 # The six trainings of the embedded network: the shipped one, and five that figures need (each blind to its cases).
 #     WSI_SCALE_DATA=… snakemake --snakefile workflows/experiments/backbones.smk --cores 2
 # Resumable: a training that was stopped goes on from its last epoch.
+import json
 import os
 from pathlib import Path
 
@@ -37,8 +38,8 @@ rule train:
         runtime=60,
     params:
         folder=lambda wildcards: FOLDER / wildcards.split,
-        lessons=FOLDER / "lessons.npz",
-        fields="[" + ", ".join(map(str, FIELDS)) + "]",
+        lessons=json.dumps(str(FOLDER / "lessons.npz")),
+        fields=json.dumps([str(table) for table in FIELDS]),
     shell:
         "wsi-scale train --output {params.folder:q} --config {input.config:q}"
         " --set training.lessons={params.lessons:q} --set execution.workers={threads} --set training.kept_out={input.kept_out:q} --set training.fields={params.fields:q} 2> {log:q}"

@@ -3,9 +3,10 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,12 +64,22 @@ def start_logging(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
-def load(config: Path | None, assignments: list[str] | None, device: str | None = None) -> "Config":
-    """Parse the configuration of a command."""
+def load(
+    config: Path | None,
+    assignments: list[str] | None,
+    device: str | None = None,
+    given: Mapping[str, object] = MappingProxyType({}),
+) -> "Config":
+    """Parse the configuration of a command.
+
+    Parameters
+    ----------
+    given
+        ``section.key`` → value of the command's own option for it, as it is; None where it is not given.
+    """
     from wsi_scale.config.load import load_config
 
-    chosen = [f"execution.device={device}"] if device else []
-    return load_config(config, [*(assignments or ()), *chosen])
+    return load_config(config, assignments or (), {"execution.device": device, **given})
 
 
 def job_of(

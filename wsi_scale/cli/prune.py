@@ -114,7 +114,7 @@ def finetune(
     with one_line_errors():
         from wsi_scale.stages.finetune import finetune_network
 
-        settings = load(config, [*(assignments or ()), *_named(data, None)], device)
+        settings = load(config, assignments, device, {"transfer.data": data})
         found = finetune_network(settings, network, weights, output, depth=depth, truncate=truncate)
     typer.echo(f"tuned {found.depth} of {found.blocks} blocks; kept epoch {found.epochs[1]} of {found.epochs[0]}")
     _show_scores("test", found.scores, found.classes)
@@ -136,7 +136,7 @@ def _compress(
         from wsi_scale.stages.compress import compress
         from wsi_scale.transfer.budget import LEAST
 
-        settings = load(config, [*(assignments or ()), *_named(data, left)], device)
+        settings = load(config, assignments, device, {"transfer.data": data, "transfer.left": left})
         found = compress(settings, method, network, weights, output)
     _show_change("parameters of the convolutions", (found.before.parameters, found.after.parameters), digits=3)
     _show_change("parameters with the head", (found.before.parameters_total, found.after.parameters_total), digits=3)
@@ -148,11 +148,6 @@ def _compress(
     for name, measured in (("whole", found.before), ("pruned", found.after)):
         _show_scores(name, measured.scores, found.classes)
     typer.echo(f"network: {found.network}")
-
-
-def _named(data: Path | None, left: float | None) -> list[str]:
-    given = {"transfer.data": data, "transfer.left": left}
-    return [f"{key}={value}" for key, value in given.items() if value is not None]
 
 
 def _show_change(name: str, values: tuple[float, float], form: str = ",.0f", digits: int = 2) -> None:

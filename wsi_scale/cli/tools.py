@@ -22,7 +22,7 @@ def calibrate(
     with one_line_errors():
         from wsi_scale.stages.calibrate import calibrate as calibrate_stage
 
-        settings = load(config, assignments).model_copy(update={"network": network})
+        settings = load(config, assignments, given={"network": network})
         path = calibrate_stage(settings, output)
     typer.echo(f"calibration: {path}")
 

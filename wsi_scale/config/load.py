@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,8 +14,10 @@ from wsi_scale.config.text import read_yaml
 from wsi_scale.errors import ConfigError
 
 
-def load_config(file: Path | None = None, assignments: Sequence[str] = ()) -> Config:
-    """Read a configuration file and apply ``key=value`` assignments.
+def load_config(
+    file: Path | None = None, assignments: Sequence[str] = (), given: Mapping[str, object] = MappingProxyType({})
+) -> Config:
+    """Read a configuration file and apply ``key=value`` assignments, then values as they are.
 
     Parameters
     ----------
@@ -22,6 +25,9 @@ def load_config(file: Path | None = None, assignments: Sequence[str] = ()) -> Co
         YAML; every key is optional.
     assignments
         ``section.key=value``, the value in YAML; a whole section may be given as ``section={key: value}``.
+    given
+        ``section.key`` → a value that is no YAML, such as a path, in which `` #`` or ``: `` are plain text; None is
+        left out.
 
     Raises
     ------
@@ -31,6 +37,10 @@ def load_config(file: Path | None = None, assignments: Sequence[str] = ()) -> Co
     values = _read_file(file) if file else {}
     for assignment in assignments:
         _assign(values, assignment)
+    for name, value in given.items():
+        if value is not None:
+            # A path as text, so that it is checked as text is.
+            _put(values, name, str(value) if isinstance(value, Path) else value)
     return parse_config(values, str(file) if file else "configuration")
 
 
@@ -68,7 +78,11 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
         value = read_yaml(text)
     except ValueError as error:
         raise ConfigError(f"--set {assignment!r}: the value is not YAML ({error})") from error
-    *sections, key = name.strip().split(".")
+    _put(values, name.strip(), value)
+
+
+def _put(values: dict[str, Any], name: str, value: object) -> None:
+    *sections, key = name.split(".")
     place = values
     for section in sections:
         inner = place.get(section)
