@@ -1,6 +1,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from wsi_scale.errors import MppError
 from wsi_scale.slides import Level, Slide, SlideInfo, describe_slide, inspect_slide, require_mpp
 from wsi_scale.slides.metadata import with_estimated_mpp
+from wsi_scale.slides.mpp_warnings import about_mpp
 
 Make = Callable[..., Any]
 
@@ -208,6 +210,15 @@ def test_an_estimate_stands_in_for_an_mpp_that_is_missing() -> None:
     assert info.warnings == ("mpp is estimated from the pixels: 0.42 µm/px (0.35–0.5)",)
     assert not info.trusted
     assert SlideInfo.from_dict(json.loads(json.dumps(info.as_dict()))) == info
+
+
+def test_nothing_is_decided_by_what_warnings_say() -> None:
+    told = replace(described(), warnings=("a label is left out", "worded by an earlier version"))
+    assert with_estimated_mpp(told, (0.42, 0.35, 0.5)).warnings[:-1] == ("a label is left out",)
+    misleading = tuple(warning.text for warning in about_mpp(None, "missing", None))
+    for x, y, power in (("0.5", "0.5", "20"), ("0.5", "0.6", "20"), ("0.5", "0.5", "80")):
+        info = described(x=x, y=y, power=power)
+        assert replace(info, warnings=misleading).trusted is replace(info, warnings=()).trusted is info.trusted
 
 
 def test_an_estimate_keeps_what_else_is_wrong_and_changes_nothing_else() -> None:

@@ -14,7 +14,6 @@ from wsi_scale.errors import MppError, SlideError
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES, Authority, MppClaim, MppSource, believed
 from wsi_scale.slides.mpp_warnings import (
     HOW_TO_GIVE_MPP,
-    MISSING,
     PLAUSIBLE_RANGE,
     MppDoubt,
     about_claims,
@@ -61,7 +60,8 @@ class SlideInfo:
     status
         ``ok`` or ``unreadable``; the reason is then the first warning.
     warnings
-        One line each.
+        One line each: of the file, then of its µm per pixel; the last one of a readable slide without any says so.
+        Nothing is decided by their words.
     """
 
     __pydantic_config__ = STRICT
@@ -205,7 +205,8 @@ def with_estimated_mpp(info: SlideInfo, estimate: tuple[float, float, float]) ->
         (mpp, low, high), µm per pixel of level 0.
     """
     mpp, low, high = estimate
-    kept = tuple(warning for warning in info.warnings if warning != MISSING)
+    # That it is missing is the last warning of a slide that says nothing.
+    kept = info.warnings[:-1] if info.mpp_source == "missing" else info.warnings
     said = f"mpp is estimated from the pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
     return replace(info, mpp=mpp, mpp_x=mpp, mpp_y=mpp, mpp_source="estimated", warnings=(*kept, said))
 

@@ -14,7 +14,6 @@ MppDoubt = Literal["axes", "objective", "sources"]
 #: How a user gives what the slide does not say.
 HOW_TO_GIVE_MPP = "give it with --mpp or in the sheet's mpp column"
 
-MISSING = f"mpp is missing; {HOW_TO_GIVE_MPP}"
 PLAUSIBLE_RANGE = f"{PLAUSIBLE_MPP[0]:g}–{PLAUSIBLE_MPP[1]:g}"
 
 #: Relative difference from which x and y, or header and override, count as different.
@@ -78,7 +77,7 @@ def about_mpp(mpp_xy: tuple[float, float] | None, source: MppSource, power: floa
         The objective's, if it is known.
     """
     if mpp_xy is None:
-        return [MppWarning(MISSING)]
+        return [MppWarning(f"mpp is missing; {HOW_TO_GIVE_MPP}")]
     x, y = mpp_xy
     mean = (x + y) / 2
     named = f"mpp {mean:.4g} µm/px ({SOURCE_NAMES[source]})"
