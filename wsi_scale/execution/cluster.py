@@ -139,10 +139,13 @@ class _Cluster:
         asked = (pkgutil.resolve_name, "wsi_scale.version:__version__")
         found: dict[str, Any] = {}
         try:
+            answers = self._client.run(*asked, on_error="return")
+            found = {f"worker {address}": told for address, told in answers.items()}
             found["scheduler"] = self._client.run_on_scheduler(*asked)  # type: ignore[no-untyped-call]
         except ImportError as error:
             found["scheduler"] = error
-        found |= {f"worker {name}": told for name, told in self._client.run(*asked, on_error="return").items()}
+        except OSError as error:
+            raise ClusterError(_LOST.format(self._scheduler)) from error
         for where, told in found.items():
             if isinstance(told, ImportError):
                 raise ClusterError(
