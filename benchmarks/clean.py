@@ -9,7 +9,7 @@ RESULTS = Path("results")
 #: What a run leaves of all slides together.
 COHORT = (
     *("report.html", "status.tsv", "audit.tsv", "regressor.safetensors", "calibration.json"),
-    *("planned.json", "finished.txt"),
+    *("planned.json", "execution.json", "finished.txt"),
 )
 
 
@@ -22,15 +22,15 @@ def clean(results: Path) -> None:
     for slide_id in ids:
         folder = results / "slides" / slide_id
         if _slide_of(folder).parent == slides:
-            for made in (folder, results / "logs" / slide_id, results / "benchmarks" / slide_id):
+            for made in (folder, results / "logs" / "slides" / f"{slide_id}.log"):
                 _remove(made)
         _remove(slides / f"{slide_id}.tiff")
     for name in ("truth.tsv", "demo.json"):
         _remove(slides / name)
     if not _rest(results / "slides") and _all_of(results / "status.tsv", slides):
-        for made in (*(results / name for name in COHORT), *_rest(results / "logs"), *_rest(results / "benchmarks")):
+        for made in (*(results / name for name in COHORT), *_rest(results / "logs")):
             _remove(made)
-    for folder in (slides, results / "slides", results / "logs", results / "benchmarks", results):
+    for folder in (slides, results / "slides", results / "logs" / "slides", results / "logs", results):
         if folder.is_dir() and not _rest(folder):
             folder.rmdir()
 

@@ -21,6 +21,7 @@ from benchmarks.data import RESULTS, data_root, mosaic, tissue_crops
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.load import parse_config
 from wsi_scale.config.models import Config
+from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
 from wsi_scale.execution.blocks import map_blocks
 from wsi_scale.execution.compute import default_workers, resolve
 from wsi_scale.networks.forward import ladder_responses, place
@@ -66,12 +67,12 @@ def search_seconds(network: str, slide: Path, folder: Path) -> tuple[float, int]
     """Seconds of `search` on a slide, and its tiles."""
     config = settings(network)
     job = SlideJob(SheetRow(slide.stem, slide, None, None), folder)
-    calibration = calibrate(config)
-    for record in (inspect(job), tile(job, config)):
+    calibration = calibrate(CalibrateSettings.of(config))
+    for record in (inspect(job), tile(job, TileSettings.of(config))):
         if record.status != "ok":
             raise SystemExit(f"error: {record.stage}: {record.reason}")
     start = time.perf_counter()
-    record = search(job, config, calibration)
+    record = search(job, SearchSettings.of(config), calibration)
     if record.status != "ok":
         raise SystemExit(f"error: {record.stage}: {record.reason}")
     return time.perf_counter() - start, len(read_tiles(folder)[0])

@@ -19,6 +19,7 @@ from benchmarks.data import RESULTS, data_root, mosaic
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.load import parse_config
+from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.inspect import inspect
@@ -73,8 +74,12 @@ def measure(network: str, method: str, folder: Path) -> Outcome:
             "execution": {"dtype": "float32", "block_tiles": 2},
         }
     )
-    calibration = calibrate(config) if method == "covariant" else None
-    for record in (inspect(job), tile(job, config), search(job, config, calibration)):
+    calibration = calibrate(CalibrateSettings.of(config)) if method == "covariant" else None
+    for record in (
+        inspect(job),
+        tile(job, TileSettings.of(config)),
+        search(job, SearchSettings.of(config), calibration),
+    ):
         if record.status != "ok":
             raise SystemExit(f"error: {record.stage}: {record.reason}")
     scale_map, _ = read_scale_map(job.folder)

@@ -13,6 +13,9 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
+from wsi_scale.artifacts.manifest import manifest_of
+from wsi_scale.artifacts.record import Record, Status, read_record, write_record
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.cli.main import app
 from wsi_scale.config.load import load_config
 from wsi_scale.config.models import Config
@@ -60,6 +63,25 @@ def in_child(*arguments: object, limit_s: float = 120, **options: object) -> sub
 def job(slide: Path, folder: Path, mpp: float | None = None, group: str | None = None) -> SlideJob:
     """Make a slide's job."""
     return SlideJob(SheetRow(slide.stem, slide, mpp, group), folder)
+
+
+def recorded(folder: Path, stage: str, status: Status = "ok", reason: str = "", print_: str = "f") -> Record:
+    """Record that a stage has left what lies in the folder, after the stages whose records are there."""
+    spec = SLIDE_STAGES[stage]
+    before = {name: found for name in spec.after if (found := read_record(folder, name)) is not None}
+    after = {name: found.fingerprint for name, found in before.items()}
+    record = Record(stage, status, reason, print_, manifest_of(folder, spec.artefacts), after)
+    write_record(folder, record)
+    return record
+
+
+def rename_slide(folder: Path, slide_id: str) -> None:
+    """Let results of the small slide be those of a slide of another name."""
+    info = (folder / "slide.json").read_text()
+    (folder / "slide.json").write_text(info.replace('"small"', f'"{slide_id}"'))
+    inspected = read_record(folder, "inspect")
+    assert inspected is not None
+    recorded(folder, "inspect", print_=inspected.fingerprint)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

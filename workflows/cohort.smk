@@ -7,8 +7,6 @@ rule calibrate:
         RESULTS / "calibration.json",
     log:
         RESULTS / "logs" / "calibrate.log",
-    benchmark:
-        RESULTS / "benchmarks" / "calibrate.tsv"
     conda:
         "envs/wsi-scale.yaml"
     threads: CORES
@@ -29,8 +27,6 @@ rule fit:
         RESULTS / "regressor.safetensors",
     log:
         RESULTS / "logs" / "fit.log",
-    benchmark:
-        RESULTS / "benchmarks" / "fit.tsv"
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
@@ -55,8 +51,6 @@ rule report:
         RESULTS / "audit.tsv",
     log:
         RESULTS / "logs" / "report.log",
-    benchmark:
-        RESULTS / "benchmarks" / "report.tsv"
     conda:
         "envs/wsi-scale.yaml"
     threads: 1

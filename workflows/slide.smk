@@ -1,17 +1,15 @@
 # One job a slide and stage. A job's output is the stage's record; what went wrong stands in it. Where the process
 # dies before it can write one, `died` does.
 SLIDE = RESULTS / "slides" / "{slide_id}"
-LOGS = RESULTS / "logs" / "{slide_id}"
-TIMES = RESULTS / "benchmarks" / "{slide_id}"
+# The report puts the logs of a slide's jobs together: one a slide is left.
+LOGS = RESULTS / "logs" / "slides"
 
 
 rule inspect:
     output:
         SLIDE / "inspect.json",
     log:
-        LOGS / "inspect.log",
-    benchmark:
-        TIMES / "inspect.tsv"
+        LOGS / "{slide_id}.inspect.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
@@ -32,9 +30,7 @@ rule predict:
     output:
         SLIDE / "predict.json",
     log:
-        LOGS / "predict.log",
-    benchmark:
-        TIMES / "predict.tsv"
+        LOGS / "{slide_id}.predict.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
@@ -56,9 +52,7 @@ rule tile:
     output:
         SLIDE / "tile.json",
     log:
-        LOGS / "tile.log",
-    benchmark:
-        TIMES / "tile.tsv"
+        LOGS / "{slide_id}.tile.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
@@ -80,9 +74,7 @@ rule search:
     output:
         SLIDE / "search.json",
     log:
-        LOGS / "search.log",
-    benchmark:
-        TIMES / "search.tsv"
+        LOGS / "{slide_id}.search.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: CORES
@@ -105,9 +97,7 @@ rule extract:
     output:
         SLIDE / "extract.json",
     log:
-        LOGS / "extract.log",
-    benchmark:
-        TIMES / "extract.tsv"
+        LOGS / "{slide_id}.extract.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: CORES

@@ -16,7 +16,8 @@ from benchmarks.data import RESULTS
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import NetworkSource, find_network
 from wsi_scale.networks.network import Layer, Network
-from wsi_scale.networks.weights import candidates, read_weights, weights_folder
+from wsi_scale.networks.places import weights_folder
+from wsi_scale.networks.weights import candidates, read_weights
 
 #: Side of the image whose shapes tell a layer's stride.
 _PROBE_PX = 128

@@ -105,9 +105,7 @@ def make_calibration(seed: int = 0) -> calibration.CalibrationFile:
 
 
 def make_prediction(seed: int = 0) -> prediction.Prediction:
-    return prediction.Prediction(
-        "slides/a b.svs", 0.25, 0.2, 0.31, "ok", "", 24 + seed, {"1": 0.26, "2": 0.24}, "its left half differs", "print"
-    )
+    return prediction.Prediction(0.25, 0.2, 0.31, "ok", "", 24 + seed, {"1": 0.26, "2": 0.24}, "its left half differs")
 
 
 def make_state(seed: int = 0) -> TrainingState:

@@ -12,7 +12,7 @@ import xarray
 import zarr
 
 from tests.artifacts.conftest import snippet
-from wsi_scale.artifacts.features import features_fingerprint, read_features, unreadable_tiles, writing_features
+from wsi_scale.artifacts.features import read_features, unreadable_tiles, writing_features
 from wsi_scale.errors import ArtifactError
 
 
@@ -40,7 +40,6 @@ def test_features_come_back_bit_by_bit(tmp_path: Path, tiles: int, mpps: int) ->
     np.testing.assert_array_equal(read.mpps, 0.5 * 2.0 ** np.arange(mpps))
     assert read.features.dtype == np.float32
     assert read.attributes == {"fingerprint": "print", "layer": "C5_4", "tile_px": 224}
-    assert features_fingerprint(tmp_path) == "print"
 
 
 def test_xarray_opens_it_as_the_documentation_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +105,6 @@ def test_the_number_of_unreadable_tiles_is_noted(tmp_path: Path) -> None:
     with writing_features(tmp_path, 3, np.array([0.5]), 2, {"fingerprint": "print"}) as writer:
         writer.note_unreadable(2)
     assert unreadable_tiles(tmp_path) == 2
-    assert features_fingerprint(tmp_path) == "print"
 
 
 def test_rows_that_were_never_put_have_no_answer(tmp_path: Path) -> None:

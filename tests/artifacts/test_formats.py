@@ -14,9 +14,9 @@ import pytest
 import zarr
 
 from tests.artifacts.conftest import make_grid, make_map
-from wsi_scale.artifacts.features import features_fingerprint, read_features, writing_features
-from wsi_scale.artifacts.scale_map import Reason, read_scale_map, scale_map_fingerprint, write_scale_map
-from wsi_scale.artifacts.tiles import read_tiles, tiles_fingerprint
+from wsi_scale.artifacts.features import read_features, writing_features
+from wsi_scale.artifacts.scale_map import Reason, read_scale_map, write_scale_map
+from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.errors import ArtifactError
 
 Digest = Callable[[Path], str]
@@ -30,7 +30,6 @@ KEPT = {
     "features": ("0.5", "extract"),
     "tiles": ("0.5", "tile"),
 }
-FINGERPRINTS = {"search": scale_map_fingerprint, "extract": features_fingerprint, "tile": tiles_fingerprint}
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +117,12 @@ def test_tiles_for_qupath_are_as_before(earlier: Path, tmp_path: Path, kinds: di
 
 
 @pytest.mark.parametrize("number", [None, 1, 3])
-def test_another_layout_is_refused_in_one_line_and_has_no_fingerprint(
+def test_another_layout_is_refused_in_one_line(
     kept: Path, name: str, kinds: dict[str, Any], number: int | None
 ) -> None:
     path, stage = kinds[name].path(kept), KEPT[name][1]
     if number is not None:
         kinds[name].write(kept, 0)
-        assert FINGERPRINTS[stage](kept) == "print 0"
         renumber(path, number)
     with pytest.raises(ArtifactError) as error:
         kinds[name].read(kept)
@@ -132,7 +130,6 @@ def test_another_layout_is_refused_in_one_line_and_has_no_fingerprint(
         f"{path} has the layout of another version (format {number or 1}; this version reads 2); "
         f"run `wsi-scale {stage}` again"
     )
-    assert FINGERPRINTS[stage](kept) is None
 
 
 @pytest.mark.parametrize("damaged", [False, True])

@@ -17,7 +17,6 @@ from wsi_scale.artifacts.scale_map import (
     CHANNELS,
     ScaleMap,
     read_scale_map,
-    scale_map_fingerprint,
     write_scale_map,
 )
 from wsi_scale.errors import ArtifactError
@@ -225,11 +224,3 @@ def test_a_map_without_any_answer_can_be_written(tmp_path: Path, answered: Scale
     attributes: Any = zarr.open_group(tmp_path / "scale.ome.zarr", mode="r").attrs
     channels = (attributes["ome"] if version == "0.5" else attributes)["omero"]["channels"]
     assert channels[0]["window"]["start"] < channels[0]["window"]["end"]
-
-
-def test_there_is_no_fingerprint_where_there_is_no_map(tmp_path: Path) -> None:
-    assert scale_map_fingerprint(tmp_path) is None
-    zarr.open_group(tmp_path / "scale.ome.zarr", mode="w")
-    assert scale_map_fingerprint(tmp_path) is None
-    (tmp_path / "scale.ome.zarr" / "zarr.json").write_text("{")
-    assert scale_map_fingerprint(tmp_path) is None

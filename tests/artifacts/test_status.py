@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from wsi_scale.artifacts.record import SLIDE_STAGES, Record, Status, write_record
+from wsi_scale.artifacts.record import Record, Status, write_record
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import slide_status
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import error_line, wsi_scale
+from tests.runs import error_line, rename_slide, wsi_scale
 from wsi_scale.slides.sheet import slides_of
 
 
@@ -24,24 +24,24 @@ def test_a_report_sums_up_a_folder_of_single_runs(
     shutil.copytree(finished, results / below / "small")
     text = tmp_path / "letter & more.svs"
     text.write_text("Dear colleague\n" * 20)
-    wsi_scale("run", text, "-o", results / below / "letter", "--slide-id", "letter <1>")
+    wsi_scale("run", text, "-o", results / below / "letter", "--slide-id", "letter (1)")
 
     result = wsi_scale("report", results)
 
     assert result.exit_code == 1, result.output
     assert result.stdout == f"2 slides, 1 failed; see {results / 'report.html'}\n"
     status = {row["slide_id"]: row for row in rows(results / "status.tsv")}
-    assert {name: row["status"] for name, row in status.items()} == {"small": "ok", "letter <1>": "failed"}
+    assert {name: row["status"] for name, row in status.items()} == {"small": "ok", "letter (1)": "failed"}
     assert status["small"]["path"] == str(small_slide)
     audit = {row["slide_id"]: row for row in rows(results / "audit.tsv")}
-    assert (audit["letter <1>"]["flag"], audit["letter <1>"]["reason"]) == (
+    assert (audit["letter (1)"]["flag"], audit["letter (1)"]["reason"]) == (
         "unreadable",
-        status["letter <1>"]["reason"],
+        status["letter (1)"]["reason"],
     )
     assert audit.keys() == status.keys()
     page = html.unescape((results / "report.html").read_text(encoding="utf-8"))
-    assert "letter <1>" in page
-    assert status["letter <1>"]["reason"] in page
+    assert "letter (1)" in page
+    assert status["letter (1)"]["reason"] in page
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,7 @@ def test_one_damaged_slide_does_not_stop_the_report_of_the_others(
 ) -> None:
     for folder in ("good", "bad"):
         shutil.copytree(finished, tmp_path / "slides" / folder)
-    info = (tmp_path / "slides" / "bad" / "slide.json").read_text()
-    (tmp_path / "slides" / "bad" / "slide.json").write_text(info.replace('"small"', '"bad"'))
+    rename_slide(tmp_path / "slides" / "bad", "bad")
     (tmp_path / "slides" / "bad" / name).write_text("[this is something else]")
 
     result = wsi_scale("report", tmp_path)

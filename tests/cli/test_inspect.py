@@ -10,7 +10,18 @@ from tests.runs import MPP, draw, wsi_scale
 
 KEYS = [
     *("slide_id", "path", "vendor", "width", "height", "level_count", "level_downsamples", "objective_power"),
-    *("mpp", "mpp_x", "mpp_y", "mpp_source", "mpp_doubts", "header_mpp", "header_source", "status", "warnings"),
+    *(
+        "mpp",
+        "mpp_x",
+        "mpp_y",
+        "mpp_source",
+        "mpp_doubts",
+        "header_mpp",
+        "header_source",
+        "status",
+        "warnings",
+        "identity",
+    ),
 ]
 
 

@@ -15,11 +15,13 @@ import psutil
 import pytest
 import tifffile
 
-from tests.runs import MPP, configured, draw, job, wsi_scale
+from tests.runs import MPP, configured, draw, job, rename_slide, wsi_scale
 from tests.workflow.conftest import REPOSITORY, command
-from wsi_scale.artifacts.record import SLIDE_STAGES, Record, read_record, write_record
+from wsi_scale.artifacts.record import Record, read_record, write_record
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow, read_status
+from wsi_scale.config.settings import TileSettings
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.cohort import jobs_in, jobs_of, plan
 from wsi_scale.stages.died import record_death
@@ -103,8 +105,7 @@ def damaged(finished: Path, folder: Path, *names: str) -> list[SlideJob]:
     """Jobs of copies of the finished slide: a sound one, and one for each file that is cut."""
     for slide_id, name in (("sound", ""), *((name.split(".")[0], name) for name in names)):
         place = Path(shutil.copytree(finished, folder / "slides" / slide_id))
-        info = (place / "slide.json").read_text()
-        (place / "slide.json").write_text(info.replace('"small"', f'"{slide_id}"'))
+        rename_slide(place, slide_id)
         if name:
             cut(place / name)
     return jobs_in(folder)
@@ -139,7 +140,7 @@ def test_a_picture_that_was_cut_is_drawn_anew(small_slide: Path, finished_copy: 
     before = (finished_copy / name).read_bytes()
     cut(finished_copy / name)
 
-    assert tile(job(small_slide, finished_copy), configured()).status == "ok"
+    assert tile(job(small_slide, finished_copy), TileSettings.of(configured())).status == "ok"
 
     assert (finished_copy / name).read_bytes() == before
 
@@ -185,7 +186,7 @@ def test_jobs_for_all_slides_go_by_the_plan_and_not_by_the_folder(tmp_path: Path
         (135, "WARNING mapped\n", "search died before it could say why (SIGBUS)"),
         (1, "WARNING a\nerror: there is no such network\n", "there is no such network"),
         (1, "Traceback\n  in x\nImportError: no torch\n\n", "ImportError: no torch"),
-        (2, None, "search ended with exit code 2 before it could say why; see search.log"),
+        (2, None, "search ended with exit code 2 before it could say why; see the slide's log"),
     ],
 )
 def test_what_a_process_could_not_record_itself_is_recorded(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import MPP, contents, draw, error_line, job, wsi_scale
+from tests.runs import MPP, configured, contents, draw, error_line, job, wsi_scale
 from wsi_scale.artifacts.features import read_features
-from wsi_scale.config.models import Config
+from wsi_scale.config.settings import TileSettings
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.tile import tile
 from wsi_scale.synthesis import write_pyramid
@@ -44,8 +44,7 @@ def test_a_damaged_table_of_tiles_is_told_by_the_next_stage_and_made_anew_by_a_r
     damage(finished_copy / "tiles.parquet")
 
     line = error_line(wsi_scale("search", small_slide, "-o", finished_copy))
-    assert "tiles.parquet is no table of tiles" in line
-    assert "run `wsi-scale tile` again" in line
+    assert "tiles.parquet is damaged; run `wsi-scale tile` again" in line
 
     assert wsi_scale("run", small_slide, "-o", finished_copy).exit_code == 0
     assert contents(finished_copy) == before
@@ -115,7 +114,8 @@ def test_results_of_another_slide_in_this_ones_place_are_told_and_made_anew(
     swap(other / name, finished_copy / name)
 
     line = error_line(wsi_scale("extract", small_slide, "-o", finished_copy))
-    assert f"{name} is of another slide or other parameters" in line
+    assert f"{name}" in line
+    assert "is damaged; run `wsi-scale" in line
 
     assert wsi_scale("run", small_slide, "-o", finished_copy).exit_code == 0
     assert contents(finished_copy) == before
@@ -134,11 +134,11 @@ def test_features_of_another_slide_are_made_anew(small_slide: Path, finished_cop
 def test_a_map_of_other_tiles_is_told(small_slide: Path, finished_copy: Path) -> None:
     this = job(small_slide, finished_copy)
     inspect(this)
-    tile(this, Config.model_validate({"tiling": {"tile_px": 200}}))
+    tile(this, TileSettings.of(configured("tiling.tile_px=200")))
 
     line = error_line(wsi_scale("extract", small_slide, "-o", finished_copy))
 
-    assert "scale.ome.zarr is of another slide or other parameters; run `wsi-scale search` again" in line
+    assert "scale.ome.zarr is of an earlier run than tile.json; run `wsi-scale search` again" in line
     assert len(read_features(finished_copy).features) == 20
 
 

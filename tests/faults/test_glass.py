@@ -11,6 +11,7 @@ from PIL import Image
 from tests.runs import MPP, configured, draw, job
 from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.config.settings import TileSettings
 from wsi_scale.slides import Thumbnail, open_slide, read_thumbnail, tissue_mask
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.tile import tile
@@ -36,7 +37,7 @@ def scanned(glass: tuple[int, int, int]) -> Picture:
 def tiles_of(path: Path, folder: Path, *assignments: str) -> set[tuple[int, int]]:
     this = job(path, folder, MPP)
     inspect(this)
-    record = tile(this, configured("tiling.tile_px=64", "tiling.min_tissue=0.5", *assignments))
+    record = tile(this, TileSettings.of(configured("tiling.tile_px=64", "tiling.min_tissue=0.5", *assignments)))
     assert record.status in ("ok", "empty"), record.reason
     table = read_tiles(folder)[0]
     return set(zip(table.row.tolist(), table.col.tolist(), strict=True))

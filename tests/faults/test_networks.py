@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
 from tests.runs import contents, error_line, wsi_scale
-from wsi_scale.networks.file import embedded_path
+from wsi_scale.networks.places import embedded_path
 
 
 @pytest.fixture

@@ -119,6 +119,7 @@ def demo_results(tmp_path: Path) -> Path:
         "audit.tsv",
         "regressor.safetensors",
         "planned.json",
+        "execution.json",
         "finished.txt",
         "logs/report.log",
     ):
@@ -127,10 +128,10 @@ def demo_results(tmp_path: Path) -> Path:
 
 
 def add_slide(results: Path, slide_id: str, slide: Path) -> None:
-    for folder in ("slides", "logs", "benchmarks"):
-        (results / folder / slide_id).mkdir(parents=True)
+    for folder in (results / "slides" / slide_id, results / "logs" / "slides"):
+        folder.mkdir(parents=True, exist_ok=True)
     (results / "slides" / slide_id / "slide.json").write_text(json.dumps({"path": str(slide)}))
-    (results / "logs" / slide_id / "tile.log").touch()
+    (results / "logs" / "slides" / f"{slide_id}.log").touch()
 
 
 def test_cleaning_removes_all_that_the_demo_left(demo_results: Path) -> None:
@@ -159,8 +160,11 @@ def keep_a_slide_beside_the_demos(results: Path) -> None:
 @pytest.mark.parametrize(
     ("addition", "kept"),
     [
-        (keep_a_slide, {"slides/patient", "logs/patient", "benchmarks/patient", "report.html", "status.tsv"}),
-        (keep_a_slide_of_the_same_name, {"slides/demo-1", "logs/demo-1", "status.tsv", "regressor.safetensors"}),
+        (keep_a_slide, {"slides/patient", "logs/slides/patient.log", "report.html", "status.tsv"}),
+        (
+            keep_a_slide_of_the_same_name,
+            {"slides/demo-1", "logs/slides/demo-1.log", "status.tsv", "regressor.safetensors"},
+        ),
         (keep_figures, {"bench/truth.json"}),
         (keep_a_slide_beside_the_demos, {"demo-slides/mine.tiff"}),
     ],

@@ -109,6 +109,6 @@ def test_a_folder_of_another_slide_is_refused(small_slide: Path, finished_copy: 
 
     line = error_line(wsi_scale("tile", small_slide, "-o", finished_copy, "--slide-id", "other"))
 
-    assert "holds results of 'small', not of 'other'; choose another folder" in line
+    assert "holds results of small, not of" in line
     after = contents(finished_copy)
-    assert {name for name in before if after[name] != before[name]} == {"tile.json"}
+    assert after == before

@@ -18,6 +18,7 @@ from tests.runs import MPP, configured, draw, error_line, job, stamps, wsi_scale
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.scale_map import Reason, ScaleMap, read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
 from wsi_scale.slides import open_slide
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.inspect import inspect
@@ -66,8 +67,8 @@ def searched(slide: Path, folder: Path, *more: str) -> tuple[str, str, ScaleMap 
     config = configured(*SETTINGS, *more)
     this = job(slide, folder)
     inspect(this)
-    tile(this, config)
-    record = search(this, config, calibrate(config))
+    tile(this, TileSettings.of(config))
+    record = search(this, SearchSettings.of(config), calibrate(CalibrateSettings.of(config)))
     return record.status, record.reason, read_scale_map(folder)[0] if record.status == "ok" else None
 
 
@@ -207,7 +208,7 @@ def test_a_slide_that_can_hardly_be_seen_is_not_called_empty(tmp_path: Path, own
         for _ in range(2):  # a second call says the same
             this = job(tmp_path / "s.tif", tmp_path / str(share))
             inspect(this)
-            record = tile(this, config)
+            record = tile(this, TileSettings.of(config))
             assert record.status == status
             assert re.search(words, record.reason), record.reason
 

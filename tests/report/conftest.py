@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.runs import recorded
 from wsi_scale.artifacts.pictures import write_pictures
 from wsi_scale.artifacts.prediction import Prediction, write_prediction
-from wsi_scale.artifacts.record import SLIDE_STAGES, Record, Status, write_record
+from wsi_scale.artifacts.record import Status
 from wsi_scale.artifacts.scale_map import Reason, ScaleMap, write_scale_map
 from wsi_scale.artifacts.slide_info import write_slide_info
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.tiles import TileGrid, TileTable, write_tiles
 from wsi_scale.report.overlay import draw_overlay
 
@@ -27,7 +29,7 @@ def _records(folder: Path, last: str, status: Status, reason: str) -> None:
     reached = False
     for stage in SLIDE_STAGES:
         reached = reached or stage == last
-        write_record(folder, Record(stage, status if reached else "ok", reason if reached else "", "f"))
+        recorded(folder, stage, status if reached else "ok", reason if reached else "")
 
 
 def _info(folder: Path, slide_id: str, warnings: list[str]) -> None:
@@ -113,7 +115,7 @@ def write_ok() -> SlideWriter:
         write_tiles(folder, table, "f")
         write_scale_map(folder, _scale_map(table), "f")
         by_downsample = {"1": 0.24, "2": 0.262, "4": 0.255, "8": 0.27}
-        write_prediction(folder, Prediction(slide_id, 0.258, 0.2, 0.33, "ok", "", 96, by_downsample, "", "f"))
+        write_prediction(folder, Prediction(0.258, 0.2, 0.33, "ok", "", 96, by_downsample, ""))
         _records(folder, "extract", "ok", "")
         return folder
 
@@ -126,6 +128,7 @@ def write_failed() -> SlideWriter:
 
     def write(folder: Path, slide_id: str, reason: str, stage: str = "tile") -> Path:
         _info(folder, slide_id, ["mpp is missing"])
+        write_prediction(folder, Prediction(None, None, None, "abstained", "no tissue to look at", 0, {}, ""))
         _records(folder, stage, "failed", reason)
         return folder
 
@@ -140,6 +143,7 @@ def write_empty() -> SlideWriter:
         thumbnail = np.full((280, 415, 3), 241, np.uint8)
         mask = np.zeros((280, 415), np.bool_)
         _info(folder, slide_id, [])
+        write_prediction(folder, Prediction(None, None, None, "abstained", "no tissue to look at", 0, {}, ""))
         write_pictures(folder, thumbnail, mask, draw_overlay(thumbnail, mask, np.zeros((0, 4))))
         _records(folder, "tile", "empty", "no tissue found")
         return folder

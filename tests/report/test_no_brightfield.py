@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs import recorded
 from wsi_scale.artifacts.prediction import DARK_BACKGROUND, UNLIKE_TISSUE, read_prediction, write_prediction
-from wsi_scale.artifacts.record import Record, write_record
 from wsi_scale.report.cohort import CohortView
 from wsi_scale.report.pages import render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
@@ -25,7 +25,7 @@ def abstained(tmp_path: Path, write_ok: Callable[[Path, str], Path]) -> Callable
         assert stored is not None
         told = replace(stored, mpp=None, mpp_low=None, mpp_high=None, status="abstained", reason=reason)
         write_prediction(folder, told)
-        write_record(folder, Record("predict", "ok", "" if told.is_brightfield else reason, "f"))
+        recorded(folder, "predict", "ok", "" if told.is_brightfield else reason)
         return read_slide_view(folder, "slide")
 
     return view

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.runs import recorded
 from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, unreadable_row
-from wsi_scale.artifacts.record import Record, write_record
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
 from wsi_scale.artifacts.scale_map import Reason, read_scale_map, write_scale_map
 from wsi_scale.artifacts.status import StatusRow
@@ -223,6 +223,7 @@ def test_a_map_without_any_answer_says_so(tmp_path: Path, write_ok: SlideWriter)
     nothing = np.full_like(scale_map.image, np.nan)
     attributes = {**scale_map.attributes, "grid": asdict(scale_map.grid)}
     write_scale_map(tmp_path, replace(scale_map, image=nothing, attributes=attributes), "f")
+    recorded(tmp_path, "search")
     page = render_slide_page(read_slide_view(tmp_path, "a"), CONTEXT)
     assert "No tile has an answer" in page
     assert "Response curves" not in page
@@ -249,7 +250,7 @@ def test_places_that_cannot_be_read_are_hatched_and_counted(tmp_path: Path, writ
     answered = np.argwhere(found.reason == Reason.ANSWERED)[:3]
     found.reason[tuple(answered.T)] = Reason.UNREADABLE
     write_scale_map(tmp_path, found, print_)
-    write_record(tmp_path, Record("search", "ok", note, print_))
+    recorded(tmp_path, "search", "ok", note, print_)
 
     view = read_slide_view(tmp_path, "a")
     page = render_slide_page(view, CONTEXT)

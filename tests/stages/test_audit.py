@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import job
+from tests.runs import job, recorded
 from wsi_scale.artifacts.audit import FLAGS, count_flags, unreadable_row
 from wsi_scale.artifacts.prediction import Prediction, write_prediction
 from wsi_scale.artifacts.record import Record, write_record
@@ -25,7 +25,8 @@ def looked_at(slide: Path, folder: Path, mpp: float | None, estimate: Estimate, 
     values = estimate or (None, None, None)
     status = "ok" if estimate else "abstained"
     reason = "" if estimate else "no tissue to look at"
-    write_prediction(folder, Prediction(str(slide), *values, status, reason, 9, {}, mixed, "f"))
+    write_prediction(folder, Prediction(*values, status, reason, 9, {}, mixed))
+    recorded(folder, "predict")
     return this
 
 
@@ -94,6 +95,8 @@ def test_a_missing_and_an_absurd_header_are_flagged_with_the_estimate(small_slid
     for value, flag in ((None, "missing"), (352.0, "implausible")):
         told |= {"mpp": value, "mpp_x": value, "mpp_y": value, "header_mpp": value}
         (this.folder / "slide.json").write_text(json.dumps(told))
+        for stage in ("inspect", "predict"):
+            recorded(this.folder, stage)
         row = audit_slide(this)
         assert row.flag == flag
         assert "pixels look like 0.5 µm/px (0.4–0.62)" in row.reason

@@ -1,14 +1,17 @@
 """Stage `calibrate`: measured once, kept, found again, and bound to its network."""
 
-import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.runs import configured, job
-from wsi_scale.artifacts.calibration import read_calibration
+from wsi_scale.artifacts.calibration import read_calibration, write_calibration
+from wsi_scale.config.settings import CalibrateSettings, SearchSettings
+from wsi_scale.networks.load import find_network
 from wsi_scale.stages.calibrate import calibrate, calibration_for
+from wsi_scale.stages.known import describe
 from wsi_scale.stages.search import search
 
 #: Few scenes and few rungs: what the shipped calibration is not.
@@ -24,9 +27,9 @@ def test_a_calibration_is_measured_once_and_kept_in_the_users_cache(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    path = calibrate(configured(*SHORT))
-    again = calibrate(configured(*SHORT))
-    copy = calibrate(configured(*SHORT), tmp_path / "mine.json")
+    path = calibrate(CalibrateSettings.of(configured(*SHORT)))
+    again = calibrate(CalibrateSettings.of(configured(*SHORT)))
+    copy = calibrate(CalibrateSettings.of(configured(*SHORT)), tmp_path / "mine.json")
 
     assert measurements(caplog) == 1
     assert path == again
@@ -50,31 +53,29 @@ def test_where_the_cache_cannot_be_written_it_is_kept_with_the_results(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
     this, config = job(small_slide, finished_copy), configured(*SHORT)
 
-    first = calibration_for(this, config)
-    second = calibration_for(this, config)
+    records = [search(this, SearchSettings.of(config)) for _ in range(2)]
 
-    assert first == second == finished_copy / "calibration.json"
+    assert [record.status for record in records] == ["ok", "ok"]
+    assert (finished_copy / "calibration.json").exists()
     assert measurements(caplog) == 1
     assert any("the calibration is kept with the results" in record.getMessage() for record in caplog.records)
-    assert search(this, config, second).status == "ok"
 
 
 def test_a_calibration_of_other_weights_is_refused(small_slide: Path, finished_copy: Path, tmp_path: Path) -> None:
-    content = json.loads(calibrate(configured()).read_text())
+    own = read_calibration(calibrate(CalibrateSettings.of(configured())))
     other = tmp_path / "other.json"
-    other.write_text(json.dumps(content | {"digest": "0" * 64}))
+    write_calibration(other, replace(own, digest="0" * 64))
 
-    record = search(job(small_slide, finished_copy), configured(), other)
+    record = search(job(small_slide, finished_copy), SearchSettings.of(configured()), other)
 
     assert record.status == "failed"
     assert "belongs to other weights of embedded; make one with `wsi-scale calibrate`" in record.reason
 
 
-def test_a_published_search_and_a_slide_without_tiles_need_none(
-    small_slide: Path, finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_published_search_needs_none(small_slide: Path, finished: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
+    settings = SearchSettings.of(configured("search.method=published"))
+    network = describe(find_network("embedded").tapped(["C2_2"]))
 
-    assert calibration_for(job(small_slide, finished), configured("search.method=published")) is None
-    assert calibration_for(job(small_slide, tmp_path), configured()) is None
+    assert calibration_for(job(small_slide, finished), settings, network) is None
     assert caplog.records == []

@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from wsi_scale.config.models import CalibrationConfig, Config, TransferConfig
+from wsi_scale.config.settings import CalibrateSettings
 from wsi_scale.errors import ConfigError
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.file import read_network_file
@@ -60,7 +61,7 @@ def test_a_pruned_network_can_be_pruned_calibrated_and_searched_with(stripe_fold
     # Splitting a convolution changes neither how many channels it gives nor what the plan says of it.
     assert plan == narrowed
     settings = Config(network=str(twice), calibration=CalibrationConfig(scenes=16))
-    calibrate(settings, tmp_path / "calibration.json")
+    calibrate(CalibrateSettings.of(settings), tmp_path / "calibration.json")
     assert (tmp_path / "calibration.json").is_file()
 
 

@@ -10,9 +10,10 @@ from tests.planted import SPREAD, write_planted
 from tests.runs import MPP, configured, draw, job, stamps
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.config.settings import PredictSettings, TileSettings
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.stages.audit import audit_slide
-from wsi_scale.stages.inspect import inspect, read_info
+from wsi_scale.stages.inspect import inspect, read_info, settled_info
 from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.predict import predict
 from wsi_scale.stages.tile import tile
@@ -55,9 +56,9 @@ def predicted(this: SlideJob, regressor: Path, *assignments: str) -> SlideInfo:
 
 def looked(this: SlideJob, regressor: Path, *assignments: str) -> SlideInfo:
     """Predict; what then is known of the slide."""
-    record = predict(this, configured(*assignments), regressor)
+    record = predict(this, PredictSettings.of(configured(*assignments)), regressor)
     assert record.status == "ok", record.reason
-    return read_info(this)
+    return settled_info(this, estimate="slides.mpp=estimate" in assignments)
 
 
 def test_a_slide_without_mpp_is_tiled_at_its_estimate(silent: SlideJob, regressor: Path) -> None:
@@ -72,7 +73,7 @@ def test_a_slide_without_mpp_is_tiled_at_its_estimate(silent: SlideJob, regresso
     assert prediction.estimate == pytest.approx([PLANTED * 2 ** (s * 0.8 * SPREAD) for s in (0, -1, 1)], rel=1e-3)
     mpp, low, high = prediction.estimate
     assert info.warnings == (f"mpp is estimated from the pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})",)
-    assert tile(silent, configured(*ESTIMATE)).status == "ok"
+    assert tile(silent, TileSettings.of(configured(*ESTIMATE))).status == "ok"
     table, _ = read_tiles(silent.folder)
     assert (table.grid.mpp_x, table.grid.mpp_y, table.grid.mpp_source) == (PLANTED, PLANTED, "estimated")
     # Tiles of 64 px at 0.5 µm/px are 76 px wide there: two fit in 180.
@@ -84,7 +85,7 @@ def test_by_default_it_fails_and_says_how_to_give_an_mpp(silent: SlideJob, regre
     info = predicted(silent, regressor, SMALL_TILES)
 
     assert (info.mpp, info.mpp_source) == (None, "missing")
-    record = tile(silent, configured(SMALL_TILES))
+    record = tile(silent, TileSettings.of(configured(SMALL_TILES)))
     assert record.status == "failed"
     assert record.reason.startswith("silent: the slide has no usable µm per pixel (mpp); give it with --mpp")
 
@@ -97,7 +98,7 @@ def test_an_absurd_header_is_not_usable_and_the_estimate_stands_in(tmp_path: Pat
     assert (info.mpp, info.mpp_source) == (PLANTED, "estimated")
     # What the header said is still told.
     assert info.warnings[0].startswith("mpp 352 µm/px (TIFF resolution tags) lies outside")
-    assert tile(this, configured(*ESTIMATE)).status == "ok"
+    assert tile(this, TileSettings.of(configured(*ESTIMATE))).status == "ok"
     row = audit_slide(this)
     assert (row.flag, row.claimed_mpp, row.mpp_source) == ("implausible", pytest.approx(352), "tiff")
 
@@ -116,14 +117,14 @@ def test_an_estimate_never_replaces_an_mpp_that_is_usable(tmp_path: Path, regres
 
 def test_inspecting_and_predicting_again_end_in_the_same_bytes(silent: SlideJob, regressor: Path) -> None:
     predicted(silent, regressor, *ESTIMATE)
-    tile(silent, configured(*ESTIMATE))
+    tile(silent, TileSettings.of(configured(*ESTIMATE)))
     before = (silent.folder / "slide.json").read_bytes()
     written = stamps(silent.folder)
 
     inspect(silent)
     assert read_info(silent).mpp is None
     looked(silent, regressor, *ESTIMATE)
-    tile(silent, configured(*ESTIMATE))
+    tile(silent, TileSettings.of(configured(*ESTIMATE)))
 
     assert (silent.folder / "slide.json").read_bytes() == before
     # Nothing was estimated, and no tile laid, anew.
@@ -135,7 +136,9 @@ def test_an_abstention_leaves_it_failing_with_the_reason_why(silent: SlideJob, t
     info = predicted(silent, write_planted(tmp_path, 6.0), *ESTIMATE)
 
     assert (info.mpp, info.mpp_source) == (None, "missing")
-    assert tile(silent, configured(*ESTIMATE)).reason.startswith("silent: the slide has no usable µm per pixel")
+    assert tile(silent, TileSettings.of(configured(*ESTIMATE))).reason.startswith(
+        "silent: the slide has no usable µm per pixel"
+    )
     prediction = read_prediction(silent.folder)
     assert prediction is not None
     assert prediction.reason.startswith("looks like 6 µm/px, outside the 0.2–4.0")
@@ -166,7 +169,7 @@ def test_back_to_the_default_it_fails_as_before(silent: SlideJob, regressor: Pat
     looked(silent, regressor, SMALL_TILES)
 
     assert (silent.folder / "slide.json").read_bytes() == before
-    assert tile(silent, configured(SMALL_TILES)).status == "failed"
+    assert tile(silent, TileSettings.of(configured(SMALL_TILES))).status == "failed"
 
 
 def test_an_estimate_is_nothing_to_learn_from_and_nothing_to_audit(silent: SlideJob, regressor: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs import MPP, configured, job
+from tests.runs import MPP, configured, job, recorded
 from wsi_scale.artifacts.features import Features, read_features
 from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.config.settings import ExtractSettings
 from wsi_scale.execution.compute import resolve
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import find_network
@@ -89,7 +90,7 @@ def test_what_lies_beyond_the_slides_detail_is_nan_and_warned_about(
     config = configured("features.mpps=[0.25, 0.4, 1.0]", "features.optimal=false")
 
     with caplog.at_level(logging.WARNING, "wsi_scale"):
-        record = extract(job(small_slide, finished_copy), config)
+        record = extract(job(small_slide, finished_copy), ExtractSettings.of(config))
 
     found = read_features(finished_copy)
     assert record.status == "ok"
@@ -108,9 +109,10 @@ def test_a_tile_without_an_optimal_mpp_has_no_features_there(small_slide: Path, 
     image = found.image.copy()
     image[0, 0, 2] = np.nan
     write_scale_map(finished_copy, replace(found, image=image), print_)
+    recorded(finished_copy, "search", print_=print_)
     shutil.rmtree(finished_copy / "features.zarr")
 
-    extract(job(small_slide, finished_copy), configured())
+    extract(job(small_slide, finished_copy), ExtractSettings.of(configured()))
 
     after = read_features(finished_copy)
     assert np.isnan(after.features_optimal[2]).all()
@@ -122,7 +124,9 @@ def test_fixed_magnifications_alone_need_no_search(small_slide: Path, finished_c
     shutil.rmtree(finished_copy / "scale.ome.zarr")
     (finished_copy / "search.json").unlink()
 
-    record = extract(job(small_slide, finished_copy), configured("features.optimal=false", "features.mpps=[0.5]"))
+    record = extract(
+        job(small_slide, finished_copy), ExtractSettings.of(configured("features.optimal=false", "features.mpps=[0.5]"))
+    )
 
     assert record == read_record(finished_copy, "extract")
     assert record.status == "ok"
@@ -133,7 +137,7 @@ def test_a_map_of_another_slide_is_told_apart(small_slide: Path, finished_copy: 
     found, _ = read_scale_map(finished_copy)
     write_scale_map(finished_copy, found, "0123456789abcdef0123456789abcdef")
 
-    record = extract(job(small_slide, finished_copy), configured())
+    record = extract(job(small_slide, finished_copy), ExtractSettings.of(configured()))
 
     assert record.status == "failed"
-    assert "scale.ome.zarr is of another slide or other parameters; run `wsi-scale search` again" in record.reason
+    assert record.reason.endswith("scale.ome.zarr/zarr.json is damaged; run `wsi-scale search` again")

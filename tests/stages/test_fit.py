@@ -10,6 +10,7 @@ from tests.runs import MPP, configured, draw
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import Record
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
+from wsi_scale.config.settings import PredictSettings
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.fit import Examples, fit, fit_examples, out_of_fold_answers
@@ -43,7 +44,7 @@ def cohort(slides: list[Path], folder: Path, groups: str, mpps: dict[int, float]
 
 def predicted(this: SlideJob, regressor: Path) -> float:
     """Median estimate of a slide's own level, µm per pixel."""
-    record: Record = predict(this, configured(*FAST), regressor)
+    record: Record = predict(this, PredictSettings.of(configured(*FAST)), regressor)
     assert record.status == "ok", record.reason
     found = read_prediction(this.folder)
     assert found is not None

@@ -13,12 +13,14 @@ from wsi_scale.artifacts.calibration import read_calibration, write_calibration
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.config.models import Config
+from wsi_scale.config.settings import CalibrateSettings, ExtractSettings, SearchSettings, TileSettings
 from wsi_scale.errors import ArtifactError, SlideError, UserError, WeightsError
 from wsi_scale.execution.compute import resolve
 from wsi_scale.execution.worker import clear
-from wsi_scale.networks.file import embedded_path, read_network_file, write_network_file
+from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.network import Network
+from wsi_scale.networks.places import embedded_path
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.extract import extract
 from wsi_scale.stages.inputs import CalibrationInput, NetworkInput, SlideInput
@@ -61,7 +63,7 @@ def lay(folder: Path, radius_um: float, brightness: float) -> Config:
     header, state = read_network_file(embedded_path())
     write_network_file(folder / "n.safetensors", header, {name: value * brightness for name, value in state.items()})
     config = configured(f"network={folder / 'n.safetensors'}", *QUICK)
-    shipped = read_calibration(calibrate(configured()))
+    shipped = read_calibration(calibrate(CalibrateSettings.of(configured())))
     moved = {
         name: {**values, "offset": [v + radius_um / 50 for v in values["offset"]]}
         for name, values in shipped.layers.items()
@@ -76,9 +78,9 @@ def answers(folder: Path, config: Config, results: str, scheduler: str | None = 
     this = job(folder / "slide.tiff", folder / results)
     for stage in (
         lambda: inspect(this),
-        lambda: tile(this, config),
-        lambda: search(this, config, folder / "n.calibration.json", scheduler),
-        lambda: extract(this, config, scheduler),
+        lambda: tile(this, TileSettings.of(config)),
+        lambda: search(this, SearchSettings.of(config), folder / "n.calibration.json", scheduler),
+        lambda: extract(this, ExtractSettings.of(config), scheduler),
     ):
         record = stage()
         assert record.status == "ok", record.reason
@@ -113,7 +115,7 @@ def slide_of(folder: Path) -> SlideInput:
 
 def network_of(folder: Path) -> NetworkInput:
     config = configured(f"network={folder / 'n.safetensors'}", *QUICK)
-    return NetworkInput.of(network_in(folder), config, resolve(config.execution))
+    return NetworkInput.of(network_in(folder), SearchSettings.of(config), resolve(config.execution))
 
 
 def calibration_of(folder: Path) -> CalibrationInput:

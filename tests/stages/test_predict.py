@@ -14,6 +14,7 @@ from tests.planted import SPREAD, write_planted
 from tests.runs import MPP, configured, draw, job, stamps
 from wsi_scale.artifacts.prediction import Prediction, read_prediction
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
+from wsi_scale.config.settings import PredictSettings
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.predict import predict
 from wsi_scale.synthesis import write_pyramid
@@ -28,7 +29,7 @@ def predicted(tmp_path: Path) -> Predicted:
     def look(slide: Path, mpp: float | None = None, regressor: Path | None = None, *assignments: str) -> Prediction:
         this = job(slide, tmp_path / f"{slide.name}-{mpp}", mpp)
         inspect(this)
-        record = predict(this, configured(*assignments), regressor or shipped_regressor())
+        record = predict(this, PredictSettings.of(configured(*assignments)), regressor or shipped_regressor())
         assert record.status == "ok", record.reason
         found = read_prediction(this.folder)
         assert found is not None
@@ -39,7 +40,7 @@ def predicted(tmp_path: Path) -> Predicted:
 
 def plain(prediction: Prediction) -> Prediction:
     """Leave out what names the file."""
-    return replace(prediction, path="", fingerprint="")
+    return prediction
 
 
 def test_the_header_has_no_say(predicted: Predicted, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_regressor_without_an_interval_is_refused_in_one_line(tmp_path: Path) 
     this = job(tmp_path / "field.png", tmp_path / "out")
     inspect(this)
 
-    record = predict(this, configured(), write_planted(tmp_path, 0.8, scores=()))
+    record = predict(this, PredictSettings.of(configured()), write_planted(tmp_path, 0.8, scores=()))
 
     assert record.status == "failed"
     assert record.reason.startswith("the regressor's interval is not calibrated")
@@ -176,7 +177,7 @@ def test_a_regressor_of_another_network_is_refused_in_one_line(small_slide: Path
     this = job(small_slide, tmp_path / "out")
     inspect(this)
 
-    record = predict(this, configured(), tmp_path / "other.safetensors")
+    record = predict(this, PredictSettings.of(configured()), tmp_path / "other.safetensors")
 
     assert record.status == "failed"
     assert "the regressor was fitted on another network than the" in record.reason
@@ -191,6 +192,6 @@ def test_another_regressor_is_another_prediction_and_the_same_one_is_looked_up(
     one, other = (write_planted(tmp_path / name, mpp) for name, mpp in (("a", 0.5), ("b", 0.9)))
     written = []
     for regressor in (one, one, other):
-        assert predict(this, configured(), regressor).status == "ok"
+        assert predict(this, PredictSettings.of(configured()), regressor).status == "ok"
         written.append(stamps(this.folder)["prediction.json"])
     assert written[0] == written[1] != written[2]

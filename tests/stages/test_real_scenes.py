@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.runs import configured, job
 from wsi_scale.artifacts.scale_map import read_scale_map
-from wsi_scale.stages.calibrate import calibration_for
+from wsi_scale.config.settings import SearchSettings, TileSettings
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.search import search
 from wsi_scale.stages.tile import tile
@@ -53,8 +53,8 @@ def median_optimal_mpp(image: NDArray[np.uint8], mpp: float, folder: Path, overl
     this = job(folder / "scene.tiff", folder / "out")
     config = configured(f"tiling.overlap_px={overlap_px}", "tissue.method=none")
     inspect(this)
-    tile(this, config)
-    assert search(this, config, calibration_for(this, config)).status == "ok"
+    tile(this, TileSettings.of(config))
+    assert search(this, SearchSettings.of(config)).status == "ok"
     return float(np.nanmedian(read_scale_map(this.folder)[0].image[0]))
 
 

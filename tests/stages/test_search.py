@@ -9,6 +9,7 @@ import pytest
 from tests.runs import MPP, RADII_UM, configured, draw, job
 from wsi_scale.artifacts.scale_map import Reason, ScaleMap, read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
 from wsi_scale.networks.load import find_network
 from wsi_scale.scale.optimum import interior_optimum
 from wsi_scale.stages.calibrate import calibrate
@@ -49,8 +50,8 @@ def test_the_map_answers_where_tiles_lie_and_nowhere_else(small_slide: Path, tmp
     own[:, :22] = own[:22, 66:90] = 1
     config = configured(f"tissue.mask={_saved(own, tmp_path)}", "tiling.min_tissue=0.5")
     inspect(this)
-    tile(this, config)
-    search(this, config, calibrate(config))
+    tile(this, TileSettings.of(config))
+    search(this, SearchSettings.of(config), calibrate(CalibrateSettings.of(config)))
 
     tiles, _ = read_tiles(tmp_path)
     found, _ = read_scale_map(tmp_path)
@@ -83,8 +84,8 @@ def test_rungs_finer_than_level_0_are_marked_and_still_finer_ones_have_no_answer
     this = job(tmp_path / "coarse.tiff", tmp_path / "out")
     config = configured("tiling.mpp=0.8", "tiling.tile_px=160", "tissue.method=none")
     inspect(this)
-    tile(this, config)
-    search(this, config, calibrate(config))
+    tile(this, TileSettings.of(config))
+    search(this, SearchSettings.of(config), calibrate(CalibrateSettings.of(config)))
 
     found, _ = read_scale_map(this.folder)
     rungs = found.rung_mpp

@@ -10,6 +10,7 @@ from PIL import Image
 from tests.runs import MPP, configured, draw, job
 from wsi_scale.artifacts.pictures import read_mask
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.config.settings import TileSettings
 from wsi_scale.errors import ArtifactError
 from wsi_scale.slides.grid import lay_grid, tissue_fractions
 from wsi_scale.stages.inspect import inspect
@@ -33,7 +34,7 @@ def patchy(shared: Path) -> Path:
 def tiled(slide: Path, folder: Path, *assignments: str) -> SlideJob:
     this = job(slide, folder)
     inspect(this)
-    assert tile(this, configured(*SMALL_TILES, *assignments)).status == "ok"
+    assert tile(this, TileSettings.of(configured(*SMALL_TILES, *assignments))).status == "ok"
     return this
 
 
@@ -93,10 +94,10 @@ def test_another_setting_writes_another_table_and_the_same_none(patchy: Path, tm
     this = tiled(patchy, tmp_path)
     first, first_print = (tmp_path / "tiles.parquet").stat(), read_tiles(tmp_path)[1]
 
-    tile(this, configured(*SMALL_TILES))
+    tile(this, TileSettings.of(configured(*SMALL_TILES)))
     assert (tmp_path / "tiles.parquet").stat() == first
 
-    tile(this, configured(*SMALL_TILES, "tiling.min_tissue=0.9"))
+    tile(this, TileSettings.of(configured(*SMALL_TILES, "tiling.min_tissue=0.9")))
     assert read_tiles(tmp_path)[1] != first_print
     assert json.loads((tmp_path / "tile.json").read_text())["fingerprint"] == read_tiles(tmp_path)[1]
 
@@ -108,5 +109,5 @@ def test_tiles_of_another_slide_of_the_same_size_are_told_apart(patchy: Path, tm
 
     (this.folder / "tiles.parquet").write_bytes((twin.folder / "tiles.parquet").read_bytes())
 
-    with pytest.raises(ArtifactError, match=r"tiles\.parquet is of another slide"):
+    with pytest.raises(ArtifactError, match=r"tiles\.parquet is damaged; run `wsi-scale tile` again"):
         read_current_tiles(this)

@@ -17,8 +17,9 @@ from wsi_scale.execution.compute import resolve
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
-from wsi_scale.networks.file import embedded_path, read_network_file, write_network_file
+from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
+from wsi_scale.networks.places import embedded_path
 from wsi_scale.networks.preprocessing import normalise
 from wsi_scale.stages.embed import NETWORK, REGRESSOR, embed
 from wsi_scale.stages.fields import read_fields, read_kept_out, split_validation

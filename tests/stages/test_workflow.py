@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from tests.runs import draw
-from wsi_scale.artifacts.record import SLIDE_STAGES, Record, record_path, write_record
+from wsi_scale.artifacts.record import Record, record_path, write_record
+from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow, write_status
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.job import SlideJob
-from wsi_scale.stages.workflow import SECTIONS, Study, open_study
+from wsi_scale.stages.workflow import Study, open_study
 from wsi_scale.synthesis import write_pyramid
 
 Start = Callable[[], tuple[Path, set[str]]]
@@ -32,29 +33,33 @@ def test_tiles_wait_for_an_estimate_only_where_it_may_be_needed(tmp_path: Path) 
     ]  # fmt: skip
 
 
+#: All stages of the table.
+STAGES = SLIDE_STAGES | COHORT_STAGES
+
+
 @pytest.mark.parametrize("mpp", ["metadata", "estimate"])
-def test_only_predict_is_told_whether_an_estimate_may_stand_in(tmp_path: Path, mpp: str) -> None:
+def test_only_tile_is_told_whether_an_estimate_may_stand_in(tmp_path: Path, mpp: str) -> None:
     asked = study(tmp_path, mpp=mpp)
-    assert f"--set=slides.mpp={mpp}" in asked.settings("predict")
-    for stage in SECTIONS:
-        if stage != "predict":
+    assert f'--set=slides.mpp="{mpp}"' in asked.settings("tile")
+    for stage in STAGES:
+        if stage != "tile":
             assert not any("slides.mpp" in setting for setting in asked.settings(stage)), stage
 
 
 def test_tiles_are_told_whether_only_brightfield_goes_on(tmp_path: Path) -> None:
-    assert "--set=slides.brightfield_only=True" in study(tmp_path, brightfield_only=True).settings("tile")
+    assert "--set=slides.brightfield_only=true" in study(tmp_path, brightfield_only=True).settings("tile")
 
 
 def test_every_stage_that_reads_pixels_is_told_how_much_may_be_unreadable(tmp_path: Path) -> None:
     asked = study(tmp_path, unreadable_share=0.25)
-    told = {stage for stage in SECTIONS if "--set=slides.unreadable_share=0.25" in asked.settings(stage)}
+    told = {stage for stage in STAGES if "--set=slides.unreadable_share=0.25" in asked.settings(stage)}
     assert told == {"predict", "tile", "search", "extract"}
 
 
-@pytest.mark.parametrize("stage", SECTIONS)
-def test_a_stage_is_told_its_own_sections_only(tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_told_its_own_keys_only(tmp_path: Path, stage: str) -> None:
     told = [setting.split("=")[1] for setting in study(tmp_path).settings(stage)]
-    assert [name for name in told if not name.startswith("slides.")] == list(SECTIONS[stage])
+    assert told == list(STAGES[stage].sections)
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def started(small_slide: Path, tmp_path: Path) -> Start:
     shutil.copy(small_slide, folder / "small.tiff")
     place = results / "slides" / "small"
     inspect(SlideJob(SheetRow("small", folder / "small.tiff", None, None), place))
-    for stage in SLIDE_STAGES[1:]:
+    for stage in list(SLIDE_STAGES)[1:]:
         write_record(place, Record(stage, "empty", "no tissue found", ""))
 
     def start() -> tuple[Path, set[str]]:

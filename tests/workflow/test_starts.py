@@ -79,7 +79,7 @@ def test_a_mask_named_after_the_slide_reaches_the_stage_as_it_is_written(
     assert run.code == 0, run.output
     tiles = [line for line in run.output.splitlines() if "wsi-scale tile" in line]
     assert len(tiles) == 6
-    assert all('"mask": "masks/{slide_id}.png"' in line for line in tiles)
+    assert all('--set=tissue.mask="masks/{slide_id}.png"' in line for line in tiles)
 
 
 @pytest.mark.parametrize(("mpp", "before_tile"), [("metadata", ["inspect"]), ("estimate", ["inspect", "predict"])])
@@ -95,8 +95,8 @@ def test_tiles_wait_for_an_estimate_where_the_configuration_asks_for_one(
     (tile,) = re.findall(r"^rule tile:\n((?:    .*\n)*)", run.output, re.MULTILINE)
     (needed,) = re.findall(r"input: (.*)", tile)
     assert needed.split(", ") == [str(folder / f"{stage}.json") for stage in before_tile]
-    (predict,) = [line for line in run.output.splitlines() if "wsi-scale predict" in line]
-    assert f"--set=slides.mpp={mpp}" in predict
+    (told,) = [line for line in run.output.splitlines() if "wsi-scale tile" in line]
+    assert f'--set=slides.mpp="{mpp}"' in told
 
 
 def test_a_network_that_is_not_there_ends_the_run_with_one_line(

@@ -5,9 +5,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.table import write_table
 
-NAME = "audit.tsv"
+NAME = names.AUDIT
 
 Flag = Literal["off_10x", "off_2x", "mixed", "implausible", "missing", "unreadable", "no_estimate", "agrees"]
 

@@ -1,7 +1,7 @@
 """``<network>.calibration.json``: which channels of a network follow size, and how."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Self
@@ -63,14 +63,33 @@ class CalibrationFile:
         return fingerprint("calibration", content=asdict(self))
 
 
+@dataclass(frozen=True)
+class _Stored(CalibrationFile):
+    """A calibration as it lies on disk; those of earlier versions have no digest of their content."""
+
+    __pydantic_config__ = STRICT
+
+    content_digest: str = ""
+
+    @model_validator(mode="after")
+    def _is_as_written(self) -> Self:
+        if self.content_digest not in ("", self.calibration().fingerprint):
+            raise ValueError("its digest is that of other content")
+        return self
+
+    def calibration(self) -> CalibrationFile:
+        """Return what was stored."""
+        return CalibrationFile(**{item.name: getattr(self, item.name) for item in fields(CalibrationFile)})
+
+
 def calibration_name(network: str, key: str) -> str:
     """File name of a calibration; ``key`` tells two of one network apart."""
     return f"{network}-{key[:12]}{SUFFIX}"
 
 
 def write_calibration(path: Path, calibration: CalibrationFile) -> None:
-    """Write a calibration."""
-    write_json(path, asdict(calibration))
+    """Write a calibration with a digest of its content."""
+    write_json(path, asdict(calibration) | {"content_digest": calibration.fingerprint})
 
 
 def read_calibration(path: Path) -> CalibrationFile:
@@ -81,7 +100,7 @@ def read_calibration(path: Path) -> CalibrationFile:
     ArtifactError
         Missing, damaged or something else.
     """
-    return read_document(path, CalibrationFile, "calibration", "make it with `wsi-scale calibrate NETWORK`")
+    return read_document(path, _Stored, "calibration", "make it with `wsi-scale calibrate NETWORK`").calibration()
 
 
 def shipped_folder() -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.shard import ShardWriter, writing_shard
 from wsi_scale.artifacts.stores import (
     array_in,
@@ -18,10 +19,9 @@ from wsi_scale.artifacts.stores import (
     read_array,
     reading_store,
     replacing_store,
-    store_fingerprint,
 )
 
-NAME = "features.zarr"
+NAME = names.FEATURES
 #: Arrays and their dimensions.
 _ARRAYS = {
     "features": ("tile", "mpp", "channel"),
@@ -128,8 +128,3 @@ def unreadable_tiles(folder: Path) -> int:
 
 def _opened(folder: Path) -> AbstractContextManager[tuple[zarr.Group, dict[str, Any]]]:
     return reading_store(folder / NAME, "holds no features", "extract")
-
-
-def features_fingerprint(folder: Path) -> str | None:
-    """Fingerprint of the features in a folder; None where there are none that can be read."""
-    return store_fingerprint(folder / NAME)

@@ -2,36 +2,39 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from wsi_scale.errors import ArtifactError
-from wsi_scale.version import __version__
 
-#: Files up to this size are read whole; of larger ones, samples.
-_WHOLE_BYTES = 4 << 20
+#: Files up to this size are read whole; of larger ones the head, the end, and samples between them.
+WHOLE_BYTES = 64 << 20
 _SAMPLE_BYTES = 64 << 10
-_SAMPLES = 24
+_SAMPLES = 512
+_HEAD_BYTES = 1 << 20
 
 
-def fingerprint(stage: str, /, **depends_on: Any) -> str:
-    """Digest of a stage's name, the package's version and everything the stage depends on.
+def fingerprint(stage: str, version: int = 1, /, **depends_on: Any) -> str:
+    """Digest of a stage's name, its version and everything it depends on.
 
     Parameters
     ----------
+    version
+        Raised with each change of what the stage makes of the same inputs.
     depends_on
         JSON-able values: other fingerprints, parameters, file identities.
     """
-    content = {"stage": stage, "wsi_scale": __version__, **depends_on}
+    content = {"stage": stage, "version": version, **depends_on}
     text = json.dumps(content, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def file_identity(path: Path) -> str:
-    """Identity of a file's (or a folder's) content: its size and a digest over evenly spaced samples.
+    """Identity of a file's content: its size and a digest over all of it, or of a large file over samples.
 
-    Names and times play no part, so that a copy of a slide is the same slide.
+    Names and times play no part, so that a copy of a file is the same file. Of more than 64 MB the first megabyte,
+    the last 64 KB and 512 evenly spaced samples of 64 KB count.
 
     Raises
     ------
@@ -39,25 +42,25 @@ def file_identity(path: Path) -> str:
         It cannot be read.
     """
     try:
-        if path.is_dir():
-            parts = sorted(file_identity(inner) for inner in path.iterdir() if inner.is_file())
-            return hashlib.sha256("".join(parts).encode()).hexdigest()[:32]
-        return _sampled_digest(path)
+        size = path.stat().st_size
+        digest = hashlib.sha256(str(size).encode())
+        with path.open("rb") as stream:
+            for start, length in _read_places(size):
+                stream.seek(start)
+                digest.update(stream.read(length))
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror}; check the path") from error
-
-
-def _sampled_digest(path: Path) -> str:
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as stream:
-        if size <= _WHOLE_BYTES:
-            digest.update(stream.read())
-        else:
-            for index in range(_SAMPLES):
-                stream.seek((size - _SAMPLE_BYTES) * index // (_SAMPLES - 1))
-                digest.update(stream.read(_SAMPLE_BYTES))
     return digest.hexdigest()[:32]
+
+
+def _read_places(size: int) -> Iterator[tuple[int, int]]:
+    """Start and length of what is read of a file."""
+    if size <= WHOLE_BYTES:
+        yield 0, size
+        return
+    yield 0, _HEAD_BYTES
+    for index in range(_SAMPLES):
+        yield (size - _SAMPLE_BYTES) * index // (_SAMPLES - 1), _SAMPLE_BYTES
 
 
 def _plain(value: Any) -> Any:

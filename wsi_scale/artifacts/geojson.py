@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
 from wsi_scale.artifacts.tiles import TileTable
 
-NAME = "tiles.geojson"
+NAME = names.GEOJSON
 
 
 def write_geojson(folder: Path, tiles: TileTable, scale_map: ScaleMap) -> None:

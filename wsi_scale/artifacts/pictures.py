@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.errors import ArtifactError
 
-THUMBNAIL = "thumbnail.jpg"
-MASK = "tissue.png"
-OVERLAY = "overlay.png"
+THUMBNAIL, MASK, OVERLAY = names.THUMBNAIL, names.MASK, names.OVERLAY
 
 #: What Pillow raises on damaged files.
 _DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -91,14 +90,6 @@ def check_picture(path: Path) -> Path:
     except _DAMAGED as error:
         raise ArtifactError(f"cannot read {path} ({error}); run `wsi-scale tile` again") from error
     return path
-
-
-def has_pictures(folder: Path) -> bool:
-    """Whether all three are there and whole."""
-    try:
-        return all(check_picture(folder / name) for name in (THUMBNAIL, MASK, OVERLAY))
-    except ArtifactError:
-        return False
 
 
 def _save(path: Path, image: Image.Image, kind: str) -> None:

@@ -6,9 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.documents import STRICT, read_document, write_json
 
-NAME = "prediction.json"
+NAME = names.PREDICTION
 
 #: Reason of a slide with a dark background.
 DARK_BACKGROUND = "dark background: no brightfield tissue"
@@ -22,8 +23,6 @@ class Prediction:
 
     Attributes
     ----------
-    path
-        The slide, as given.
     mpp, mpp_low, mpp_high
         µm per pixel and its interval; None unless ok.
     status
@@ -36,13 +35,10 @@ class Prediction:
         Downsample → estimate for level 0, µm per pixel.
     mixed
         How parts of the slide disagree; "" where they do not.
-    fingerprint
-        What it depends on.
     """
 
     __pydantic_config__ = STRICT
 
-    path: str
     mpp: PositiveFloat | None
     mpp_low: PositiveFloat | None
     mpp_high: PositiveFloat | None
@@ -51,7 +47,6 @@ class Prediction:
     views: Annotated[int, Field(ge=0)]
     by_downsample: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], PositiveFloat]
     mixed: str
-    fingerprint: str
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:

@@ -1,5 +1,6 @@
 """``*.regressor.safetensors``: a regressor of log2 mpp, saved without pickle."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.documents import check_document
 from wsi_scale.errors import ArtifactError
 
-_KEY = "wsi_scale_regressor"
+_KEY, _DIGEST = "wsi_scale_regressor", "digest"
 _AGAIN = "fit one, or leave it out to use the shipped one"
 #: Name → its dimensions: features, hidden units, outputs, bins, models and scores, by their first letters; 1: one.
 _SHAPES = {
@@ -84,7 +85,8 @@ def write_regressor(path: Path, regressor: RegressorFile) -> None:
     """Write a regressor whole or not at all."""
     arrays = {name: np.ascontiguousarray(values) for name, values in sorted(regressor.arrays.items())}
     with replacing_file(path) as part:
-        save_file(arrays, part, metadata={_KEY: json.dumps(dict(regressor.header), sort_keys=True)})
+        header = dict(regressor.header) | {_DIGEST: _digest(regressor.header, arrays)}
+        save_file(arrays, part, metadata={_KEY: json.dumps(header, sort_keys=True)})
 
 
 def read_regressor(path: Path) -> RegressorFile:
@@ -105,7 +107,19 @@ def read_regressor(path: Path) -> RegressorFile:
     header = check_document(text, _Header, str(path), "regressor", _AGAIN)
     if fault := _fault_of(arrays) or _fault_of_folds(header.fold_of, len(arrays["bends"])):
         raise ArtifactError(f"{path} is no regressor ({fault}); {_AGAIN}")
-    return RegressorFile(arrays, json.loads(text))
+    described = json.loads(text)
+    if described.pop(_DIGEST, None) not in (None, _digest(described, arrays)):  # of earlier versions there is none
+        raise ArtifactError(f"{path} is damaged (its digest is that of other content); {_AGAIN}")
+    return RegressorFile(arrays, described)
+
+
+def _digest(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Digest of a header and of all values under their names."""
+    digest = hashlib.sha256(json.dumps(dict(header), sort_keys=True).encode())
+    for name, values in sorted(arrays.items()):
+        digest.update(f"{name} {values.dtype.str} {values.shape} ".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
 
 
 def _fault_of(arrays: Mapping[str, NDArray[Any]]) -> str:

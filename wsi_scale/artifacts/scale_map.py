@@ -10,17 +10,17 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.stores import (
     array_in,
     describe,
     read_array,
     reading_store,
     replacing_store,
-    store_fingerprint,
 )
 from wsi_scale.artifacts.tiles import TileGrid
 
-NAME = "scale.ome.zarr"
+NAME = names.SCALE_MAP
 #: Labels of the channels, by which readers find them: a later version may write more of them, in any order.
 CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction")
 _COLORS = ("FFFFFF", "33BBEE", "EE7733")
@@ -132,11 +132,6 @@ def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
         curves = dict(zip(said["layers"], read_array(root, _CURVES), strict=True))
         rungs = (np.array(said["mpp"], np.float64), np.array(said["interpolated"], np.bool_))
         return ScaleMap(grid, image, reason, curves, *rungs, attributes), fingerprint
-
-
-def scale_map_fingerprint(folder: Path) -> str | None:
-    """Fingerprint of the map in a folder; None where there is none that can be read."""
-    return store_fingerprint(folder / NAME)
 
 
 def _channel_numbers(root: zarr.Group) -> list[int]:

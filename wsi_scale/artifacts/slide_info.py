@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.documents import as_text, check_document, read_document, write_json
+
+NAME = names.SLIDE_INFO
 
 Info = TypeVar("Info")
 
-NAME = "slide.json"
 _AGAIN = "run `wsi-scale inspect` again"
 
 

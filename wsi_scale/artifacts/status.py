@@ -7,13 +7,16 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.documents import STRICT
-from wsi_scale.artifacts.record import SLIDE_STAGES, Status, read_record
+from wsi_scale.artifacts.record import Status, find_newer, read_record
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.table import read_table, write_table
 from wsi_scale.config.faults import faults_of
 from wsi_scale.errors import ArtifactError
 
-NAME = "status.tsv"
+NAME = names.STATUS
+
 _AGAIN = "run `wsi-scale report` again"
 _COLUMNS = ("slide_id", "path", "status", "reason")
 
@@ -40,7 +43,7 @@ class StatusRow:
     reason: str
 
 
-def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] = SLIDE_STAGES) -> StatusRow:
+def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] = tuple(SLIDE_STAGES)) -> StatusRow:
     """Sum up a slide's records: failed where one failed or is missing, else empty where it has no tissue.
 
     The reason is that of the first stage that is not ok, else the first that one gives.
@@ -53,6 +56,8 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
             return StatusRow(slide_id, path, "failed", f"{stage} did not finish (killed, or out of memory?); run again")
         if record.status == "failed":
             return StatusRow(slide_id, path, "failed", record.reason)
+        if newer := find_newer(folder, record):
+            return StatusRow(slide_id, path, "failed", f"{stage} is of an earlier run than {newer}; run again")
         if record.status == "empty" and status == "ok":
             status, reason = "empty", record.reason
         reason = reason or record.reason

@@ -102,12 +102,3 @@ def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
     if array.size and not array.nchunks_initialized:
         raise ValueError(f"the values of {name} are gone")
     return np.asarray(array[:])
-
-
-def store_fingerprint(path: Path) -> str | None:
-    """Fingerprint of a store; None where there is none that can be read."""
-    try:
-        with reading_store(path, "is no store", "") as (_, attributes):
-            return str(attributes["fingerprint"])
-    except ArtifactError:
-        return None

@@ -10,12 +10,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.documents import STRICT, check_document
 from wsi_scale.artifacts.formats import FORMAT, UNNUMBERED, check_format
 from wsi_scale.errors import ArtifactError
 
-NAME = "tiles.parquet"
+NAME = names.TILES
+
 _KEY = b"wsi_scale"
 _AGAIN = "run `wsi-scale tile` again"
 #: Columns and their kinds; NumPy's letters.
@@ -139,12 +141,3 @@ def _fault_of(table: TileTable) -> str:
             return f"{name} holds what is no number of its kind"
     on_grid = (table.row >= 0) & (table.row < table.grid.rows) & (table.col >= 0) & (table.col < table.grid.cols)
     return "" if on_grid.all() else "some tiles lie off the grid"
-
-
-def tiles_fingerprint(folder: Path) -> str | None:
-    """Fingerprint of the tiles in a folder; None where there are none that can be read."""
-    try:
-        text = (pq.read_schema(folder / NAME).metadata or {})[_KEY]
-        return _header(folder / NAME, text).fingerprint
-    except (ArtifactError, pa.ArrowException, OSError, KeyError, ValueError):
-        return None

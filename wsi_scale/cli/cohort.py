@@ -35,10 +35,13 @@ def sheet(
 def fit(source: Source, output: Results, config: ConfigFile = None, assignments: Assignments = None) -> None:
     """Fit the cohort's regressor of µm per pixel on slides whose mpp is trusted (needs `inspect -o` on each)."""
     with one_line_errors():
+        from wsi_scale.artifacts.names import REGRESSOR
+        from wsi_scale.config.settings import FitSettings
         from wsi_scale.stages.cohort import jobs_of
         from wsi_scale.stages.fit import fit as fit_stage
 
-        path = fit_stage(jobs_of(source, output), load(config, assignments), output / "regressor.safetensors")
+        settings = FitSettings.of(load(config, assignments))
+        path = fit_stage(jobs_of(source, output), settings, output / REGRESSOR)
     typer.echo(f"regressor: {path}")
 
 
@@ -117,3 +120,37 @@ def finish(
         with replacing_file(output) as part:
             part.write_text(f"{len(rows)} slides\n", encoding="utf-8")
     typer.echo(f"{len(rows)} slides, none failed; see {status.parent / 'report.html'}")
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A results folder: of the workflow, of many `run`s, or of one slide.")],
+) -> None:
+    """Read all results and tell which are not as they were written.
+
+    What is damaged is forgotten, so that the next `run` or `snakemake` makes it anew; the rest stays. Exit 1 where
+    anything was found.
+    """
+    with one_line_errors():
+        from wsi_scale.stages.verify import verify as verify_results
+
+        slides, found = verify_results(folder)
+    for damage in found:
+        typer.echo(f"{damage.place}: {damage.stage}: {damage.fault}")
+    ending = "the next run makes that anew" if found else "all is as it was written"
+    typer.echo(f"{slides} slides, {len(found)} damaged results; {ending}")
+    if found:
+        raise typer.Exit(1)
+
+
+def unlock(
+    folder: Annotated[Path, typer.Argument(help="A slide's folder of results.")],
+) -> None:
+    """Break a lock that a process left behind, on a file system without locks of its own.
+
+    Make sure first that the process which it names has ended.
+    """
+    with one_line_errors():
+        from wsi_scale.execution.lock import break_lock
+
+        held = break_lock(folder)
+    typer.echo(f"broken: {held}" if held else f"{folder} holds no lock that could be broken")

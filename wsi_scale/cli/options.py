@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from wsi_scale.stages.job import SlideJob
 
 Slide = Annotated[Path, typer.Argument(help="A slide: a file that OpenSlide or tifffile reads, or a DICOM folder.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of this slide's results.", show_default=False)]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder of this slide's results.", show_default=False)
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        help="Results of many slides: this one's go to RESULTS/slides/ID, as in the workflow.", metavar="RESULTS"
+    ),
+]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file (YAML).", show_default=False)
 ]
@@ -33,6 +41,10 @@ Group = Annotated[str | None, typer.Option(help="What a split keeps together, e.
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute anew what is already there.")]
 Device = Annotated[
     str | None, typer.Option("--device", help="auto, cpu or cuda; by default the configuration's.", metavar="DEVICE")
+]
+Slides = Annotated[
+    Path | None,
+    typer.Option(help="With --results: the folder or sample sheet that names the slide; gives its id, mpp and group."),
 ]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, e.g. tcp://host:8786.")]
 RecordOnly = Annotated[
@@ -84,7 +96,7 @@ def load(
 
 def job_of(
     slide: Path,
-    output: Path,
+    folder: Path,
     slide_id: str | None,
     mpp: float | None,
     group: str | None,
@@ -96,17 +108,19 @@ def job_of(
 
     Parameters
     ----------
+    folder
+        Of its results (:func:`folder_of`).
     recorded
         A slide that is not there is left to the stage, whose record will say so.
 
     Raises
     ------
     SlideError, ConfigError
-        There is no such slide; the mpp is no length.
+        There is no such slide; the mpp is no length; the id cannot be one.
     """
     from wsi_scale.errors import ConfigError, SlideError
     from wsi_scale.slides.discover import slide_id_for
-    from wsi_scale.slides.sheet import SheetRow
+    from wsi_scale.slides.sheet import SheetRow, id_faults
     from wsi_scale.stages.job import SlideJob
     from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
 
@@ -114,4 +128,53 @@ def job_of(
         raise SlideError(f"there is no slide {slide}; check the path")
     if mpp is not None and not is_plausible_mpp(mpp):
         raise ConfigError(f"--mpp {mpp}: give µm per pixel between {PLAUSIBLE_MPP[0]} and {PLAUSIBLE_MPP[1]}")
-    return SlideJob(SheetRow(slide_id or slide_id_for(slide), slide, mpp, group), output, overwrite)
+    if slide_id is not None:
+        # Where the locale is of no language, arguments come as bytes.
+        slide_id = os.fsencode(slide_id).decode("utf-8", "surrogateescape")
+        if faults := id_faults(slide_id):
+            raise ConfigError(f"--slide-id: {'; '.join(faults)}; choose another name")
+    return SlideJob(SheetRow(slide_id or slide_id_for(slide), slide, mpp, group), folder, overwrite)
+
+
+def folder_of(slide: Path, output: Path | None, results: Path | None, slide_id: str | None) -> Path:
+    """Folder of a slide's results: the one given, or the one that the workflow would use.
+
+    Raises
+    ------
+    typer.BadParameter
+        Neither is given, or both are.
+    """
+    from wsi_scale.slides.discover import slide_id_for
+    from wsi_scale.stages.cohort import slide_folder
+
+    if (output is None) == (results is None):
+        raise typer.BadParameter("give one of --output FOLDER and --results RESULTS")
+    return output if results is None else slide_folder(results, slide_id or slide_id_for(slide))  # type: ignore[return-value]
+
+
+def row_of(
+    slide: Path, source: Path, results: Path | None, given: tuple[str | None, float | None, str | None]
+) -> tuple[str, float | None, str | None]:
+    """Look a slide up in the folder or sheet of its study, as the workflow names it.
+
+    Parameters
+    ----------
+    results
+        Folder of the results, which is not searched.
+    given
+        Id, mpp and group from the command line, which outrank those found.
+
+    Raises
+    ------
+    UserError
+        The study cannot be read, or the slide is none of it.
+    """
+    from wsi_scale.errors import SlideError
+    from wsi_scale.slides.sheet import slides_of
+
+    place = slide.resolve()
+    found = next((row for row in slides_of(source, exclude=results) if row.path.resolve() == place), None)
+    if found is None:
+        raise SlideError(f"{slide} is no slide of {source}; check the path, or leave --slides out")
+    slide_id, mpp, group = given
+    return slide_id or found.slide_id, found.mpp if mpp is None else mpp, group or found.group

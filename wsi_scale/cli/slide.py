@@ -16,12 +16,16 @@ from wsi_scale.cli.options import (
     Output,
     Overwrite,
     RecordOnly,
+    Results,
     Scheduler,
     Slide,
     SlideId,
+    Slides,
+    folder_of,
     job_of,
     load,
     one_line_errors,
+    row_of,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +40,9 @@ Regressor = Annotated[
 
 def run(
     slide: Slide,
-    output: Output,
+    output: Output = None,
+    results: Results = None,
+    slides: Slides = None,
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
@@ -56,17 +62,17 @@ def run(
         from wsi_scale.stages.run import run as run_slide
 
         settings = load(config, assignments, device)
-        if regressor is not None:
-            magnification = settings.magnification.model_copy(update={"regressor": regressor})
-            settings = settings.model_copy(update={"magnification": magnification})
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite)
-        row = run_slide(job, settings, scheduler)
+        if slides is not None:
+            slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
+        folder = folder_of(slide, output, results, slide_id)
+        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite)
+        row = run_slide(job, settings, regressor, scheduler)
         _warn_of(job)
     if row.status == "failed":
         typer.echo(f"error: {row.slide_id}: {row.reason}", err=True)
         raise typer.Exit(1)
     ending = f" ({row.reason})" if row.reason else ""
-    typer.echo(f"{row.slide_id}: {row.status}{ending}; see {output / 'report.html'}")
+    typer.echo(f"{row.slide_id}: {row.status}{ending}; see {folder / 'report.html'}")
 
 
 def inspect(
@@ -75,17 +81,21 @@ def inspect(
     slide_id: SlideId = None,
     group: Group = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write slide.json into this folder.")] = None,
+    results: Results = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")] = False,
     record_only: RecordOnly = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Say what a slide is: size, levels, µm per pixel and where that comes from, with warnings."""
     with one_line_errors():
         from wsi_scale.slides.metadata import inspect_slide
         from wsi_scale.stages.inspect import inspect as inspect_stage
 
-        job = job_of(slide, output or Path(), slide_id, mpp, group, recorded=record_only)
-        if output is not None:
+        if output is not None or results is not None:
+            folder = folder_of(slide, output, results, slide_id)
+            job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
             return _end(job, inspect_stage(job), record_only=record_only)
+        job = job_of(slide, Path(), slide_id, mpp, group)
         info = inspect_slide(slide, job.row.slide_id, mpp)
     if info.status == "ok":
         _warn(info.warnings)
@@ -104,7 +114,8 @@ def inspect(
 
 def predict(
     slide: Slide,
-    output: Output,
+    output: Output = None,
+    results: Results = None,
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
@@ -117,17 +128,21 @@ def predict(
 ) -> None:
     """Estimate µm per pixel from the slide's pixels, whatever its header says (needs `inspect -o`)."""
     with one_line_errors():
+        from wsi_scale.config.settings import PredictSettings
+        from wsi_scale.stages.job import holding
         from wsi_scale.stages.predict import predict as predict_stage
-        from wsi_scale.stages.regressors import chosen_regressor
 
-        settings = load(config, assignments, device)
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        _end(job, predict_stage(job, settings, chosen_regressor(settings, regressor)), record_only=record_only)
+        settings = PredictSettings.of(load(config, assignments, device))
+        folder = folder_of(slide, output, results, slide_id)
+        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        with holding(folder):
+            _end(job, predict_stage(job, settings, regressor), record_only=record_only)
 
 
 def tile(
     slide: Slide,
-    output: Output,
+    output: Output = None,
+    results: Results = None,
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
@@ -138,15 +153,21 @@ def tile(
 ) -> None:
     """Find the tissue and lay tiles at an exact mpp (needs `inspect -o`)."""
     with one_line_errors():
+        from wsi_scale.config.settings import TileSettings
+        from wsi_scale.stages.job import holding
         from wsi_scale.stages.tile import tile as tile_stage
 
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        _end(job, tile_stage(job, load(config, assignments)), record_only=record_only)
+        settings = TileSettings.of(load(config, assignments))
+        folder = folder_of(slide, output, results, slide_id)
+        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        with holding(folder):
+            _end(job, tile_stage(job, settings), record_only=record_only)
 
 
 def search(
     slide: Slide,
-    output: Output,
+    output: Output = None,
+    results: Results = None,
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
@@ -162,18 +183,21 @@ def search(
 ) -> None:
     """Run the scale search on the tiles and write the scale map (needs `tile`)."""
     with one_line_errors():
-        from wsi_scale.stages.calibrate import calibration_for
+        from wsi_scale.config.settings import SearchSettings
+        from wsi_scale.stages.job import holding
         from wsi_scale.stages.search import search as search_stage
 
-        settings = load(config, assignments, device)
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        chosen = calibration or calibration_for(job, settings)
-        _end(job, search_stage(job, settings, chosen, scheduler), record_only=record_only)
+        settings = SearchSettings.of(load(config, assignments, device))
+        folder = folder_of(slide, output, results, slide_id)
+        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        with holding(folder):
+            _end(job, search_stage(job, settings, calibration, scheduler), record_only=record_only)
 
 
 def extract(
     slide: Slide,
-    output: Output,
+    output: Output = None,
+    results: Results = None,
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
@@ -186,10 +210,15 @@ def extract(
 ) -> None:
     """Extract features at several mpp and at each tile's optimal mpp (needs `search`)."""
     with one_line_errors():
+        from wsi_scale.config.settings import ExtractSettings
         from wsi_scale.stages.extract import extract as extract_stage
+        from wsi_scale.stages.job import holding
 
-        job = job_of(slide, output, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        _end(job, extract_stage(job, load(config, assignments, device), scheduler), record_only=record_only)
+        settings = ExtractSettings.of(load(config, assignments, device))
+        folder = folder_of(slide, output, results, slide_id)
+        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        with holding(folder):
+            _end(job, extract_stage(job, settings, scheduler), record_only=record_only)
 
 
 def export(

@@ -20,10 +20,11 @@ def calibrate(
 ) -> None:
     """Find out which of a network's channels follow size, on scenes with nuclei of known radius."""
     with one_line_errors():
+        from wsi_scale.config.settings import CalibrateSettings
         from wsi_scale.stages.calibrate import calibrate as calibrate_stage
 
         settings = load(config, assignments, given={"network": network})
-        path = calibrate_stage(settings, output)
+        path = calibrate_stage(CalibrateSettings.of(settings), output)
     typer.echo(f"calibration: {path}")
 
 
@@ -44,7 +45,8 @@ def train(
 def list_weights() -> None:
     """Show the weights files at hand, in the order in which they are used, with their digests."""
     with one_line_errors():
-        from wsi_scale.networks.weights import at_hand, weights_folder
+        from wsi_scale.networks.places import weights_folder
+        from wsi_scale.networks.weights import at_hand
 
         typer.echo(f"weights folder: {weights_folder()} (WSI_SCALE_WEIGHTS)")
         for found in at_hand():

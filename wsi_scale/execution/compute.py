@@ -58,7 +58,7 @@ def resolve(config: ExecutionConfig) -> Compute:
     if config.device == "cuda" and not has_gpu:
         raise ConfigError("execution.device=cuda, but torch sees no GPU here; use cpu or auto")
     device = "cuda" if has_gpu and config.device != "cpu" else "cpu"
-    best = "bfloat16" if _has_bfloat16(device) else "float32"
+    best = "bfloat16" if has_bfloat16(device) else "float32"
     return Compute(device, best if config.dtype == "auto" else config.dtype, config.threads, config.batch_mpx)
 
 
@@ -73,7 +73,8 @@ def default_workers(config: ExecutionConfig, compute: Compute) -> int:
     return min(4, cores) if compute.device == "cuda" else max(1, cores // compute.threads)
 
 
-def _has_bfloat16(device: str) -> bool:
+def has_bfloat16(device: str) -> bool:
+    """Whether a device of this machine supports bfloat16 natively."""
     import torch
 
     if device == "cuda":

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -106,11 +105,6 @@ class NetworkFile:
     def _check_layers(self, known: Architecture) -> None:
         if missing := [name for name in (self.feature_layer, *self.search_layers) if name not in known.nodes]:
             raise WeightsError(f"the network file of {self.name} names {missing[0]}, a layer that is not there")
-
-
-def embedded_path() -> Path:
-    """Path of the network that the package carries."""
-    return Path(str(files("wsi_scale.networks") / "data" / "embedded.safetensors"))
 
 
 def write_network_file(path: Path, header: NetworkFile, state: Mapping[str, torch.Tensor]) -> None:

@@ -1,6 +1,5 @@
 """From what a user writes (a name or a file) to a network."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ import torch
 
 from wsi_scale.errors import ConfigError, WeightsError
 from wsi_scale.networks.architectures import Architecture, architecture
-from wsi_scale.networks.file import embedded_path, read_network_file
+from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.network import Network, assemble
+from wsi_scale.networks.places import network_file
 from wsi_scale.networks.weights import find_weights
 
 
@@ -52,9 +52,8 @@ def find_network(network: str, weights: Path | None = None) -> NetworkSource:
     WeightsError
         Its weights cannot be had.
     """
-    path = embedded_path() if network == "embedded" else Path(network)
-    # Path.is_file raises where a name is longer than a file's can be.
-    if network == "embedded" or path.suffix == ".safetensors" or os.path.isfile(path):  # noqa: PTH113
+    path = network_file(network)
+    if path is not None:
         if weights is not None:
             raise ConfigError(
                 f"weights={weights}: {network} brings its own; leave weights out, or name another network"

@@ -1,7 +1,5 @@
 """Where pretrained weights are found: never in silence, never at random."""
 
-import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +8,15 @@ from urllib.error import URLError
 from urllib.parse import urlparse
 
 import torch
-from platformdirs import user_data_path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torchvision.models import get_weight
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.manifest import file_digest
 from wsi_scale.errors import WeightsError
 from wsi_scale.networks.architectures import ARCHITECTURES, Architecture
-
-SUFFIXES = (".safetensors", ".pth", ".pt")
+from wsi_scale.networks.places import weights_folder, weights_in
 
 
 @dataclass(frozen=True)
@@ -39,15 +36,6 @@ class WeightsFile:
     architecture: str
     path: Path
     sha256: str
-
-
-def weights_folder() -> Path:
-    """Folder named by WSI_SCALE_WEIGHTS, else the data folder's weights/, else the user's own."""
-    if named := os.environ.get("WSI_SCALE_WEIGHTS"):
-        return Path(named)
-    if data := os.environ.get("WSI_SCALE_DATA"):
-        return Path(data) / "weights"
-    return user_data_path("wsi_scale") / "weights"
 
 
 def find_weights(architecture: Architecture, file: Path | None = None) -> tuple[dict[str, torch.Tensor], str]:
@@ -75,7 +63,7 @@ def find_weights(architecture: Architecture, file: Path | None = None) -> tuple[
 
 def candidates(architecture: Architecture) -> Iterator[Path]:
     """Weights files of an architecture at hand, best first."""
-    yield from _in_folder(weights_folder(), architecture.name)
+    yield from weights_in(weights_folder(), architecture.name)
     if cached := _cached(architecture):
         yield cached
 
@@ -87,12 +75,6 @@ def at_hand() -> list[WeightsFile]:
         for name, architecture in ARCHITECTURES.items()
         for path in candidates(architecture)
     ]
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -123,20 +105,6 @@ def import_weights(name: str, file: Path) -> Path:
     with replacing_file(target) as part:
         save_file(halves, part, metadata={"source": file.name, "sha256": file_digest(file)})
     return target
-
-
-def _in_folder(folder: Path, name: str) -> list[Path]:
-    stems = (name, f"{name}_", f"{name}-")
-    if not folder.is_dir():
-        return []
-    found = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix in SUFFIXES
-        and (path.stem == name or path.name.startswith(stems[1:]))
-        and not path.name.startswith(f"{name}_bn")  # torchvision's networks with batch norm are others
-    ]
-    return sorted((p for p in found if "head" not in p.stem), key=lambda p: (p.stem != name, p.name))
 
 
 def _cached(architecture: Architecture) -> Path | None:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from wsi_scale.artifacts import names
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.report.cohort import CohortView, lay_regressor
 from wsi_scale.report.slide_section import lay_section
@@ -25,8 +26,7 @@ from wsi_scale.report.words import (
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-#: Name of a page, in the results' folder and in each slide's.
-NAME = "report.html"
+NAME = names.PAGE
 #: A cohort of more slides than this links to their own pages instead of holding everything.
 MOST_EMBEDDED = 50
 

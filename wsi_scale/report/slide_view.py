@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from wsi_scale.artifacts.audit import AuditRow
-from wsi_scale.artifacts.pictures import OVERLAY, THUMBNAIL, check_picture, read_unreadable
+from wsi_scale.artifacts.names import MASK, OVERLAY, PREDICTION, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
+from wsi_scale.artifacts.pictures import check_picture, read_unreadable
 from wsi_scale.artifacts.prediction import Prediction, read_prediction
-from wsi_scale.artifacts.record import SLIDE_STAGES, Record, read_record
+from wsi_scale.artifacts.record import Record, check_artefact, read_record
 from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map
-from wsi_scale.artifacts.slide_info import NAME as SLIDE_INFO
 from wsi_scale.artifacts.slide_info import read_slide_info
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow, slide_status
 from wsi_scale.artifacts.tiles import TileTable, read_tiles
 from wsi_scale.errors import ArtifactError
+from wsi_scale.slides.metadata import SlideInfo, with_estimated_mpp
 
 _Read = TypeVar("_Read")
 
@@ -86,20 +88,25 @@ def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: Audit
             notes.append(str(error))
             return None
 
+    def sound(artefact: str) -> bool:
+        return tried(lambda: check_artefact(folder, artefact)) is not None
+
     records = {stage: tried(partial(read_record, folder, stage)) for stage in SLIDE_STAGES}
     done = {stage for stage, record in records.items() if record is not None and record.status != "failed"}
     found = {stage for stage in done if (record := records[stage]) is not None and record.status == "ok"}
-    info = (tried(lambda: read_slide_info(folder)) if (folder / SLIDE_INFO).exists() else None) or {}
+    info = (tried(lambda: read_slide_info(folder)) if "inspect" in found and sound(SLIDE_INFO) else None) or {}
     shown_path = path or str(info.get("path", ""))
     status = tried(lambda: slide_status(folder, slide_id, shown_path))
     pictures = [
-        tried(partial(check_picture, folder / name)) if "tile" in done and (folder / name).exists() else None
+        tried(partial(_picture, folder, name)) if "tile" in done and (folder / name).exists() else None
         for name in (THUMBNAIL, OVERLAY)
     ]
-    striped = bool(pictures[1]) and tried(lambda: read_unreadable(folder)) is not None
-    tiles = tried(lambda: read_tiles(folder)) if "tile" in found else None
-    scale_map = tried(lambda: read_scale_map(folder)) if "search" in found else None
-    prediction = tried(lambda: read_prediction(folder)) if "predict" in found else None
+    striped = bool(pictures[1]) and sound(MASK) and tried(lambda: read_unreadable(folder)) is not None
+    tiles = tried(lambda: read_tiles(folder)) if "tile" in found and sound(TILES) else None
+    scale_map = tried(lambda: read_scale_map(folder)) if "search" in found and sound(SCALE_MAP) else None
+    prediction = tried(lambda: read_prediction(folder)) if "predict" in found and sound(PREDICTION) else None
+    if tiles and prediction and prediction.estimate and tiles[0].grid.mpp_source == "estimated":
+        info = with_estimated_mpp(SlideInfo.from_dict(info), prediction.estimate).as_dict()
     if status is None or (notes and status.status != "failed"):
         status = StatusRow(slide_id, shown_path, "failed", " ".join(notes[0].split()))
     return SlideView(
@@ -115,3 +122,8 @@ def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: Audit
         audit=audit,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _picture(folder: Path, name: str) -> Path:
+    check_artefact(folder, name)
+    return check_picture(folder / name)

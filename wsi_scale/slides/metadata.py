@@ -11,6 +11,7 @@ from pydantic import model_validator
 from wsi_scale.artifacts.documents import STRICT
 from wsi_scale.artifacts.slide_info import slide_info_of
 from wsi_scale.errors import MppError, SlideError
+from wsi_scale.slides.identity import slide_identity
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES, Authority, MppClaim, MppSource, believed
 from wsi_scale.slides.mpp_warnings import (
     HOW_TO_GIVE_MPP,
@@ -62,6 +63,8 @@ class SlideInfo:
     warnings
         One line each: of the file, then of its µm per pixel; the last one of a readable slide without any says so.
         Nothing is decided by their words.
+    identity
+        Digest of the slide's content (:func:`wsi_scale.slides.identity.slide_identity`); "" where it was not taken.
     """
 
     __pydantic_config__ = STRICT
@@ -83,6 +86,7 @@ class SlideInfo:
     header_source: MppSource
     status: Literal["ok", "unreadable"]
     warnings: tuple[str, ...]
+    identity: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Values under the stable keys, in their order, ready for JSON."""
@@ -142,7 +146,8 @@ def inspect_slide(path: Path, slide_id: str, override_mpp: float | None = None) 
     """
     try:
         with open_slide(path) as slide:
-            return describe_slide(slide, slide_id, str(path), override_mpp)
+            info = describe_slide(slide, slide_id, str(path), override_mpp)
+        return replace(info, identity=slide_identity(path))
     except SlideError as error:
         return SlideInfo(
             slide_id=slide_id, path=str(path), vendor=None, width=0, height=0, level_count=0, level_downsamples=(),

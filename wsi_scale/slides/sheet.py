@@ -224,7 +224,7 @@ def _row(sheet: Path, values: dict[str, str]) -> _Row:
     missing = f"path {named!r}: no such file in {_AROUND}{_encoding_hint(named)}" if named and not slide else ""
     mpp, mpp_faults = _mpp(values.get("mpp", ""))
     faults = [
-        *(_id_faults(slide_id) if "slide_id" in values else []),
+        *(id_faults(slide_id) if "slide_id" in values else []),
         *(["path is empty"] if "path" in values and not named else []),
         *([missing] if missing else []),
         *mpp_faults,
@@ -237,7 +237,8 @@ def _encoding_hint(named: str) -> str:
     return "; its name is no UTF-8: save the sheet as UTF-8" if _NO_TEXT.search(named) else ""
 
 
-def _id_faults(slide_id: str) -> list[str]:
+def id_faults(slide_id: str) -> list[str]:
+    """Say why a text cannot name a slide in results; [] where it can."""
     if not slide_id:
         return ["slide_id is empty"]
     if _UNFIT_ID.search(slide_id):

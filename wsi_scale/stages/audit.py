@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsi_scale.artifacts.audit import AuditRow, unreadable_row, write_audit
+from wsi_scale.artifacts.names import PREDICTION, SLIDE_INFO
 from wsi_scale.artifacts.prediction import Prediction, read_prediction
-from wsi_scale.artifacts.record import read_record
+from wsi_scale.artifacts.record import check_artefact, read_record
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.magnification.verdict import Claim, judge
 from wsi_scale.slides.metadata import SlideInfo
@@ -29,10 +30,14 @@ def audit_slide(job: SlideJob) -> AuditRow:
             return unreadable_row(slide_id, path, "inspect did not finish; run again")
         if record.status != "ok":
             return unreadable_row(slide_id, path, record.reason)
+        check_artefact(job.folder, SLIDE_INFO)
         info = SlideInfo.from_dict(read_slide_info(job.folder))
         predicted = read_record(job.folder, "predict")
         if predicted is not None and predicted.status == "failed":  # what an earlier one left is of no account
             return verdict_on(info, None, predicted.reason)
+        if predicted is None:
+            return verdict_on(info, None)
+        check_artefact(job.folder, PREDICTION)
         return verdict_on(info, read_prediction(job.folder))
 
     return guarded(f"{slide_id}: audit", judged, lambda reason: unreadable_row(slide_id, path, reason))
@@ -48,9 +53,9 @@ def verdict_on(info: SlideInfo, prediction: Prediction | None, no_prediction: st
     """
     given = info.mpp_source == "override"
     mpp, source = (info.mpp, info.mpp_source) if given else (info.header_mpp, info.header_source)
-    # Where an estimate stands in, the header's own claim, if it has one, is of no use.
-    usable = info.usable_mpp is not None and info.mpp_source != "estimated"
-    claim = Claim(mpp, usable, given, info.header_mpp if given else None) if mpp is not None else None
+    claim = (
+        Claim(mpp, info.usable_mpp is not None, given, info.header_mpp if given else None) if mpp is not None else None
+    )
     estimate = prediction.estimate if prediction else None
     verdict = judge(
         claim,

@@ -18,8 +18,10 @@ from wsi_scale.artifacts.calibration import (
     shipped_folder,
     write_calibration,
 )
-from wsi_scale.artifacts.record import read_record
-from wsi_scale.config.models import Config, SearchConfig
+from wsi_scale.artifacts.names import CALIBRATION
+from wsi_scale.artifacts.state import KnownNetwork
+from wsi_scale.config.models import SearchConfig
+from wsi_scale.config.settings import CalibrateSettings, SearchSettings
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.execution.progress import progress
@@ -28,6 +30,7 @@ from wsi_scale.scale.calibration import calibrate as calibrate_channels
 from wsi_scale.scale.ladder import Ladder, geometric_ladder
 from wsi_scale.slides.field import resize_square
 from wsi_scale.stages.job import SlideJob
+from wsi_scale.stages.known import describe
 
 if TYPE_CHECKING:
     from wsi_scale.networks.network import Network
@@ -42,7 +45,7 @@ SCENE_UM = 112.0
 RADII_UM = (1.5, 8.0)
 
 
-def calibrate(config: Config, target: Path | None = None) -> Path:
+def calibrate(settings: CalibrateSettings, target: Path | None = None) -> Path:
     """Find or make the calibration of the configured network.
 
     Looked for in the package, then in the user's cache; made (with a bar) where it is in neither.
@@ -59,56 +62,61 @@ def calibrate(config: Config, target: Path | None = None) -> Path:
     """
     from wsi_scale.networks.load import find_network, search_layers
 
-    source = find_network(config.network, config.weights)
-    network = source.tapped(search_layers(source, "covariant", config.search.layers))
-    name = calibration_name(network.name, _key(network, config))
-    cache = user_cache_path("wsi_scale") / "calibrations"
-    found = next((f / name for f in (shipped_folder(), cache) if (f / name).exists()), None)
-    if target is not None and target.exists() and found is None and _is_of(target, network, config):
+    source = find_network(settings.network, settings.weights)
+    network = source.tapped(search_layers(source, "covariant", settings.search.layers))
+    found = find_calibration(describe(network), settings)
+    if target is not None and target.exists() and found is None and _is_of(target, network, settings):
         return target
     if found is not None and target is None:
         return found
+    kept = target or _cache() / _name(describe(network), settings)
     if not found:
-        check_writable((target or cache / name).parent)
-    calibration = read_calibration(found) if found else measure(network, config)
-    return _keep(calibration, target or cache / name)
+        check_writable(kept.parent)
+    return _keep(read_calibration(found) if found else measure(network, settings), kept)
 
 
-def calibration_for(job: SlideJob, config: Config) -> Path | None:
+def find_calibration(network: KnownNetwork, settings: CalibrateSettings) -> Path | None:
+    """Look for the calibration of a network in the package and in the user's cache; nothing is measured."""
+    name = _name(network, settings)
+    return next((path for folder in (shipped_folder(), _cache()) if (path := folder / name).exists()), None)
+
+
+def calibration_for(job: SlideJob, settings: SearchSettings, network: KnownNetwork) -> Path | None:
     """Find or make the calibration that a slide's search needs; None where it needs none.
 
     It is kept in the slide's folder where the user's cache cannot be written.
     """
-    tiled = read_record(job.folder, "tile")
-    if config.search.method != "covariant" or tiled is None or tiled.status != "ok":
+    if settings.search.method != "covariant":
         return None
+    if (found := find_calibration(network, settings)) is not None:
+        return found
     try:
-        return calibrate(config)
+        return calibrate(settings)
     except ArtifactError as error:
         log.warning("%s; the calibration is kept with the results", error)
-        return calibrate(config, job.folder / "calibration.json")
+        return calibrate(settings, job.folder / CALIBRATION)
 
 
-def measure(network: "Network", config: Config) -> CalibrationFile:
+def measure(network: "Network", settings: CalibrateSettings) -> CalibrationFile:
     """Calibrate a network on freshly drawn scenes."""
     from wsi_scale.synthesis.scene import calibration_scenes, render_scene
 
-    ladder = scene_ladder(network, config.search)
-    settings = config.calibration
+    search, drawn = settings.search, settings.calibration
+    ladder = scene_ladder(network, search)
     scenes = calibration_scenes(
-        settings.scenes,
-        settings.seed,
+        drawn.scenes,
+        drawn.seed,
         radii_um=RADII_UM,
-        mpp=config.search.finest_mpp,
-        size_px=_scene_px(config.search),
+        mpp=search.finest_mpp,
+        size_px=_scene_px(search),
     )
-    compute = resolve(config.execution.model_copy(update={"dtype": "float32", "threads": _all_threads()}))
+    compute = resolve(settings.execution.model_copy(update={"dtype": "float32", "threads": _all_threads()}))
     log.warning("no calibration of %s at hand: measuring one on %d scenes", network.name, len(scenes))
     responses = respond_to_scenes(network, [render_scene(scene) for scene in scenes], ladder, compute)
     found = calibrate_channels(responses, np.log2(ladder.mpps), np.array([scene.radius_um for scene in scenes]))
     return CalibrationFile(
-        network.name, network.digest, SCENE_UM, config.search.finest_mpp, config.search.coarsest_mpp,
-        config.search.rungs_per_octave, settings.scenes, settings.seed,
+        network.name, network.digest, SCENE_UM, search.finest_mpp, search.coarsest_mpp,
+        search.rungs_per_octave, drawn.scenes, drawn.seed,
         {name: _listed(layer) for name, layer in found.layers.items()},
     )  # fmt: skip
 
@@ -141,7 +149,7 @@ def scene_ladder(network: "Network", search: SearchConfig) -> Ladder:
     )
 
 
-def read_for(path: Path, network: "Network") -> tuple[Calibration, str]:
+def read_for(path: Path, network: "Network | KnownNetwork") -> tuple[Calibration, str]:
     """Read a calibration and its fingerprint, checked to be of this network.
 
     Raises
@@ -170,35 +178,46 @@ def read_for(path: Path, network: "Network") -> tuple[Calibration, str]:
     return Calibration(layers), stored.fingerprint
 
 
-def _key(network: "Network", config: Config) -> str:
-    """Tell calibrations of one network apart; not by the package's version, which must not invalidate them."""
-    search, scenes = config.search, config.calibration
+def _cache() -> Path:
+    return user_cache_path("wsi_scale") / "calibrations"
+
+
+def _name(network: KnownNetwork, settings: CalibrateSettings) -> str:
+    """Name a calibration's file; not by any version, which must not invalidate it."""
+    search, scenes = settings.search, settings.calibration
     ladder = (search.finest_mpp, search.coarsest_mpp, search.rungs_per_octave)
     layers = [layer.name for layer in network.layers]
     content = (SCENES_VERSION, network.digest, layers, ladder, scenes.scenes, scenes.seed)
-    return hashlib.sha256(repr(content).encode()).hexdigest()
+    return calibration_name(network.name, hashlib.sha256(repr(content).encode()).hexdigest())
 
 
-def _is_of(path: Path, network: "Network", config: Config) -> bool:
+def _is_of(path: Path, network: "Network", settings: CalibrateSettings) -> bool:
     try:
         stored = read_calibration(path)
     except ArtifactError:
         return False
     wanted = (
         network.digest,
-        config.search.finest_mpp,
-        config.search.coarsest_mpp,
-        config.search.rungs_per_octave,
+        settings.search.finest_mpp,
+        settings.search.coarsest_mpp,
+        settings.search.rungs_per_octave,
     )
     has = (stored.digest, stored.finest_mpp, stored.coarsest_mpp, stored.rungs_per_octave)
-    made_of = (stored.scenes, stored.seed) == (config.calibration.scenes, config.calibration.seed)
+    made_of = (stored.scenes, stored.seed) == (settings.calibration.scenes, settings.calibration.seed)
     return wanted == has and made_of
 
 
 def _keep(calibration: CalibrationFile, path: Path) -> Path:
-    if not (path.exists() and path.read_bytes() and read_calibration(path) == calibration):
+    if not _holds(path, calibration):
         write_calibration(path, calibration)
     return path
+
+
+def _holds(path: Path, calibration: CalibrationFile) -> bool:
+    try:
+        return read_calibration(path) == calibration
+    except ArtifactError:  # not there yet, or damaged
+        return False
 
 
 def _scene_px(search: SearchConfig) -> int:

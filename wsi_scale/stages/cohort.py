@@ -11,12 +11,12 @@ from wsi_scale.execution.lock import LOCK
 from wsi_scale.slides.border import check_place
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.sheet import SheetRow, slides_of
-from wsi_scale.stages.job import SlideJob
+from wsi_scale.stages.job import SLIDES, SlideJob
 
 
 def slide_folder(results: Path, slide_id: str) -> Path:
     """Folder of one slide's results."""
-    return results / "slides" / slide_id
+    return results / SLIDES / slide_id
 
 
 def jobs_of(source: Path, results: Path) -> list[SlideJob]:
@@ -69,13 +69,18 @@ def jobs_in(results: Path) -> list[SlideJob]:
     ArtifactError
         There is none.
     """
-    folder = results / "slides" if (results / "slides").is_dir() else results
+    folder = results / SLIDES if (results / SLIDES).is_dir() else results
     found = sorted({path.parent for mark in (NAME, LOCK) for path in folder.glob(f"*/{mark}")})
     if not found:
         raise ArtifactError(
             f"{results} holds no results of slides; run `wsi-scale run SLIDE -o {results}/slides/ID` first"
         )
-    return [SlideJob(_row_of(place), place) for place in found]
+    return [job_in(place) for place in found]
+
+
+def job_in(folder: Path) -> SlideJob:
+    """Job of the slide that has left results in a folder."""
+    return SlideJob(_row_of(folder), folder)
 
 
 def _row_of(folder: Path) -> SheetRow:

@@ -44,7 +44,7 @@ def record_death(record: Path, exit_code: int, log: Path) -> Record:
 def _reason(stage: str, exit_code: int, log: Path) -> str:
     if exit_code > _SIGNALLED:
         return f"{stage} died before it could say why ({_name(exit_code - _SIGNALLED)})"
-    return _last_words(log) or f"{stage} ended with exit code {exit_code} before it could say why; see {log.name}"
+    return _last_words(log) or f"{stage} ended with exit code {exit_code} before it could say why; see the slide's log"
 
 
 def _name(number: int) -> str:

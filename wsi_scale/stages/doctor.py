@@ -46,7 +46,8 @@ def versions() -> dict[str, str]:
 def examine() -> Iterator[str]:
     """Lines of the doctor's findings."""
     from wsi_scale.networks.load import find_network
-    from wsi_scale.networks.weights import at_hand, weights_folder
+    from wsi_scale.networks.places import weights_folder
+    from wsi_scale.networks.weights import at_hand
 
     for name, number in versions().items():
         yield f"{name:32} {number}"

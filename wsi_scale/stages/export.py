@@ -6,9 +6,11 @@ import numpy as np
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.features import read_features
+from wsi_scale.artifacts.names import FEATURES, SCALE_MAP, TILES
+from wsi_scale.artifacts.record import check_artefact
 from wsi_scale.artifacts.scale_map import CHANNELS, read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
-from wsi_scale.errors import ArtifactError, ConfigError
+from wsi_scale.errors import ConfigError
 
 
 def export_anndata(folder: Path, target: Path) -> None:
@@ -19,17 +21,17 @@ def export_anndata(folder: Path, target: Path) -> None:
     ConfigError
         The extra ``anndata`` is not installed.
     ArtifactError
-        Features and tiles are not of the same run.
+        A result is missing, damaged, or not of the last run.
     """
     try:
         import anndata
         import pandas as pd
     except ImportError as error:
         raise ConfigError("this needs an extra: pip install 'wsi-scale[anndata]'") from error
+    for name in (TILES, SCALE_MAP, FEATURES):
+        check_artefact(folder, name)
     tiles, _ = read_tiles(folder)
     found = read_features(folder)
-    if len(found.features) != len(tiles):
-        raise ArtifactError(f"{folder}: features.zarr is of other tiles; run `wsi-scale extract` again")
     scale_map, _ = read_scale_map(folder)
     values = scale_map.image[:, tiles.row, tiles.col]
     obs = pd.DataFrame(

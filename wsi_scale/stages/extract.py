@@ -2,27 +2,31 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.features import features_fingerprint, unreadable_tiles, writing_features
-from wsi_scale.artifacts.fingerprint import fingerprint
-from wsi_scale.artifacts.record import Record
+from wsi_scale.artifacts.features import unreadable_tiles, writing_features
+from wsi_scale.artifacts.names import SCALE_MAP, TILES
+from wsi_scale.artifacts.record import Record, check_artefact
 from wsi_scale.artifacts.scale_map import Reason
+from wsi_scale.artifacts.stages import SLIDE_STAGES
+from wsi_scale.artifacts.state import FolderState
 from wsi_scale.artifacts.tiles import TileTable
-from wsi_scale.config.models import Config
+from wsi_scale.config.settings import ExtractSettings
 from wsi_scale.execution.blocks import map_blocks
-from wsi_scale.execution.compute import default_workers, resolve
+from wsi_scale.execution.compute import default_workers
 from wsi_scale.execution.progress import progress
 from wsi_scale.execution.worker import clear
 from wsi_scale.slides.field import Field, padded_share, read_field
 from wsi_scale.slides.slide import Slide
+from wsi_scale.stages.hardware import compute_of, parameters_of, settle
 from wsi_scale.stages.inputs import NetworkInput, SlideInput
-from wsi_scale.stages.job import Outcome, SlideJob, Stage, run_stage
-from wsi_scale.stages.search import execution_parameters, read_current_map
+from wsi_scale.stages.job import Outcome, Prepared, SlideJob, Stage, run_stage
+from wsi_scale.stages.known import check_known, known_network
+from wsi_scale.stages.search import read_current_map
 from wsi_scale.stages.tile import read_current_tiles
 from wsi_scale.stages.unreadable import UnreadableTiles, read_each, unreadable_note
 from wsi_scale.units import MAX_UPSAMPLING
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from wsi_scale.networks.network import Network
 
 log = logging.getLogger(__name__)
+
+SPEC = SLIDE_STAGES["extract"]
 
 
 @dataclass(frozen=True)
@@ -73,31 +79,29 @@ class BlockFeatures:
     problems: tuple[str, ...]
 
 
-def extract(job: SlideJob, config: Config, scheduler: str | None = None) -> Record:
+def extract(job: SlideJob, settings: ExtractSettings, scheduler: str | None = None) -> Record:
     """Average a layer over fields around each tile's centre, at fixed mpps and at the tile's own."""
+    optimal = settings.features.optimal
 
-    def depends() -> str:
-        _, tiles_print = read_current_tiles(job)
-        network = _network(config)
-        return fingerprint(
-            "extract", tiles=tiles_print, map=read_current_map(job)[1] if config.features.optimal else None,
-            network=network.digest, layer=network.layers[0].name, features=config.features,
-            execution=execution_parameters(config), unreadable_share=config.slides.unreadable_share,
-        )  # fmt: skip
+    def prepare(state: FolderState) -> Prepared:
+        asked = ("extract", settings.features.layer)
+        network = known_network(state, settings.network, settings.weights, asked, lambda: _network(settings))
+        settled = replace(settings, execution=settle(job, settings.execution, state))
 
-    def current(print_: str) -> Outcome | None:
-        return outcome() if features_fingerprint(job.folder) == print_ else None
+        def work(print_: str) -> Outcome:
+            tiles = read_current_tiles(job)
+            _extract_tiles(job, tiles, settled, check_known(_network(settings), network), print_, scheduler)
+            return Outcome("ok", unreadable_note(unreadable_tiles(job.folder), len(tiles)))
 
-    def work(print_: str) -> Outcome:
-        tiles, _ = read_current_tiles(job)
-        _extract_tiles(job, tiles, config, print_, scheduler)
-        return outcome()
+        depends_on = {
+            "tiles": check_artefact(job.folder, TILES).fingerprint,
+            "map": check_artefact(job.folder, SCALE_MAP).fingerprint if optimal else None,
+            "network": (network.digest, network.structure, network.layers[0].name),
+            "execution": parameters_of(settled.execution),
+        }
+        return Prepared(depends_on, work)
 
-    def outcome() -> Outcome:
-        return Outcome("ok", unreadable_note(unreadable_tiles(job.folder), len(read_current_tiles(job)[0])))
-
-    after = ("inspect", "tile", "search") if config.features.optimal else ("inspect", "tile")
-    return run_stage(job, Stage("extract", after, depends, current, work))
+    return run_stage(job, Stage(SPEC, settings, prepare, None if optimal else ("inspect", "tile")))
 
 
 def extract_block(block: ExtractBlock) -> BlockFeatures:
@@ -159,26 +163,29 @@ def _is_too_fine(mpp: float, plan: ExtractPlan) -> bool:
     return mpp * MAX_UPSAMPLING < max(plan.mpp_x, plan.mpp_y)
 
 
-def _network(config: Config) -> "Network":
+def _network(settings: ExtractSettings) -> "Network":
     # torch is loaded where it is needed: a slide that failed before costs nothing here.
     from wsi_scale.networks.load import find_network
 
-    source = find_network(config.network, config.weights)
-    return source.tapped([config.features.layer or source.architecture.feature_layer])
+    source = find_network(settings.network, settings.weights)
+    return source.tapped([settings.features.layer or source.architecture.feature_layer])
 
 
-def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str, scheduler: str | None) -> None:
-    network = _network(config)
-    compute = resolve(config.execution)
+def _extract_tiles(
+    job: SlideJob, tiles: TileTable, settings: ExtractSettings, network: "Network", print_: str, scheduler: str | None
+) -> None:
+    compute = compute_of(settings.execution)
     grid = tiles.grid
     plan = ExtractPlan(
-        SlideInput.of(job.row.path), NetworkInput.of(network, config, compute),
-        grid.tile_px, config.features.mpps, grid.mpp_x, grid.mpp_y,
+        SlideInput.of(job.row.path), NetworkInput.of(network, settings, compute),
+        grid.tile_px, settings.features.mpps, grid.mpp_x, grid.mpp_y,
     )  # fmt: skip
     for mpp in plan.mpps:
         if _is_too_fine(mpp, plan):
             log.warning("%s: no features at %g µm/px, level 0 is %.4g", job.row.slide_id, mpp, grid.mpp_x)
-    blocks = list(_blocks(plan, tiles, *_optimal(job, tiles, config), config.execution.block_tiles))
+    blocks = list(
+        _blocks(plan, tiles, *_optimal(job, tiles, settings.features.optimal), settings.execution.block_tiles)
+    )
     attributes = {
         "fingerprint": print_,
         "network": network.name,
@@ -186,10 +193,10 @@ def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str,
         "layer": network.layers[0].name,
         "tile_px": grid.tile_px,
         "mpp_source": grid.mpp_source,
-        "execution": execution_parameters(config),
+        "execution": parameters_of(settings.execution),
     }
-    workers = default_workers(config.execution, compute)
-    unreadable = UnreadableTiles(job.row.path, tiles, config.slides.unreadable_share)
+    workers = default_workers(settings.execution, compute)
+    unreadable = UnreadableTiles(job.row.path, tiles, settings.unreadable_share)
     start = 0
     try:
         with (
@@ -213,11 +220,11 @@ def _extract_tiles(job: SlideJob, tiles: TileTable, config: Config, print_: str,
         clear()
 
 
-def _optimal(job: SlideJob, tiles: TileTable, config: Config) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _optimal(job: SlideJob, tiles: TileTable, wanted: bool) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(tile,) optimal mpp, NaN without, and whether the search could not read the tile."""
-    if not config.features.optimal:
+    if not wanted:
         return np.full(len(tiles), np.nan), np.zeros(len(tiles), np.bool_)
-    scale_map, _ = read_current_map(job)
+    scale_map = read_current_map(job)
     optimal = scale_map.channel("optimal_mpp")[tiles.row, tiles.col].astype(np.float64)
     return optimal, scale_map.reason[tiles.row, tiles.col] == Reason.UNREADABLE
 

@@ -20,7 +20,9 @@ from wsi_scale.artifacts.regressor import (
     shipped_regressor,
     write_regressor,
 )
-from wsi_scale.config.models import Config, MagnificationConfig
+from wsi_scale.artifacts.stages import COHORT_STAGES
+from wsi_scale.config.models import MagnificationConfig
+from wsi_scale.config.settings import FitSettings
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Recipe, disguise
@@ -32,10 +34,12 @@ from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.inspect import read_info
 from wsi_scale.stages.job import SlideJob, guarded
-from wsi_scale.stages.regressors import Estimator, load_estimator, stored_form
+from wsi_scale.stages.regressors import Estimator, read_estimator, stored_form
 from wsi_scale.stages.views import DOWNSAMPLES, VIEW_PX, fields_at, is_brightfield, tissue_positions
 
 log = logging.getLogger(__name__)
+
+SPEC = COHORT_STAGES["fit"]
 
 #: A cohort with fewer groups of trusted mpp fits nothing.
 MIN_GROUPS = 5
@@ -81,7 +85,7 @@ class Examples:
     log2_mpp: NDArray[np.float64]
 
 
-def fit(jobs: Sequence[SlideJob], config: Config, target: Path) -> Path:
+def fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     """Fit the cohort's regressor, or put the shipped one in its place where too few slides can be trusted.
 
     A slide that cannot be read, or whose claim stands apart from what the pixels of all look like, is left out, with
@@ -93,30 +97,31 @@ def fit(jobs: Sequence[SlideJob], config: Config, target: Path) -> Path:
     ArtifactError
         No slide was inspected; a regressor cannot be read or written.
     """
-    if config.magnification.regressor is not None:
-        return _copy(config.magnification.regressor, target)
+    magnification = settings.magnification
+    if magnification.regressor is not None:
+        return _copy(magnification.regressor, target)
     if not any(record_path(job.folder, "inspect").exists() for job in jobs):
         raise ArtifactError(f"{target.parent}: `fit` needs `wsi-scale inspect SLIDE -o FOLDER` of each slide first")
     trusted = [found for job in jobs if (found := _or_warned(job, partial(_trusted, job))) is not None]
     if len({slide.job.group for slide in trusted}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
-    settings = config.magnification
-    prior = load_estimator(config, shipped_regressor())
+    prior = read_estimator(settings.execution, shipped_regressor())
     print_ = fingerprint(
-        "fit", slides=[(s.identity, s.job.row.slide_id, s.job.group, s.info.usable_mpp) for s in trusted],
+        SPEC.name, SPEC.version,
+        slides=[(s.identity, s.job.row.slide_id, s.job.group, s.info.usable_mpp) for s in trusted],
         prior=file_identity(shipped_regressor()),
-        settings=(settings.fit_tiles_per_slide, settings.coverage, settings.seed),
+        settings=(magnification.fit_tiles_per_slide, magnification.coverage, magnification.seed),
     )  # fmt: skip
     if regressor_fingerprint(target) == print_:
         return target
-    examples = _believable(_read_examples(trusted, settings, prior), prior.regressor, settings.coverage)
+    examples = _believable(_read_examples(trusted, magnification, prior), prior.regressor, magnification.coverage)
     if len({slide.group for slide in examples}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     regressor, training = fit_examples(examples, prior.regressor)
     header = dict(read_regressor(shipped_regressor()).header) | {
         "fingerprint": print_,
         "source": "cohort",
-        "coverage": settings.coverage,
+        "coverage": magnification.coverage,
         "training": training,
     }
     write_regressor(target, stored_form(regressor, header))

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from wsi_scale.config.models import Config
+from wsi_scale.config.settings import ExtractSettings, SearchSettings
 from wsi_scale.errors import ArtifactError, SlideError, WeightsError
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.worker import kept
 from wsi_scale.scale.calibration import Calibration
+from wsi_scale.slides.identity import slide_identity
 from wsi_scale.slides.open import open_slide
-from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.slides.slide import Slide
 from wsi_scale.stages.calibrate import read_for
-from wsi_scale.stages.job import SlideJob
 
 if TYPE_CHECKING:
     from wsi_scale.networks.network import Network
@@ -31,7 +30,7 @@ class SlideInput:
     @classmethod
     def of(cls, path: Path) -> Self:
         """Describe the slide that lies at a path now."""
-        return cls(path.absolute(), _identity(path))
+        return cls(path.absolute(), slide_identity(path))
 
     def opened(self) -> AbstractContextManager[Slide]:
         """Open it once in this process; SlideError where another slide lies there."""
@@ -41,7 +40,7 @@ class SlideInput:
         with ExitStack() as stack:
             slide = stack.enter_context(open_slide(self.path))
             # Asked of the file once it is open: what replaces it afterwards is not what is read.
-            if _identity(self.path) != self.identity:
+            if slide_identity(self.path) != self.identity:
                 raise SlideError(f"{self.path}: {_another('slide')}")
             stack.pop_all()
             return slide
@@ -58,11 +57,10 @@ class NetworkInput:
     digest: str
 
     @classmethod
-    def of(cls, network: "Network", config: Config, compute: Compute) -> Self:
+    def of(cls, network: "Network", settings: SearchSettings | ExtractSettings, compute: Compute) -> Self:
         """Describe the configured network as this process found it."""
-        return cls(
-            config.network, config.weights, tuple(layer.name for layer in network.layers), compute, network.digest
-        )
+        layers = tuple(layer.name for layer in network.layers)
+        return cls(settings.network, settings.weights, layers, compute, network.digest)
 
     def placed(self) -> AbstractContextManager["Network"]:
         """Load it once in this process; WeightsError where other weights are found."""
@@ -100,10 +98,6 @@ class CalibrationInput:
         if found != self.fingerprint:
             raise ArtifactError(f"{self.path}: {_another('calibration')}")
         return calibration
-
-
-def _identity(path: Path) -> str:
-    return SlideJob(SheetRow("", path, None, None), Path()).identity()
 
 
 def _another(what: str) -> str:

@@ -1,24 +1,37 @@
-"""How a stage runs on a slide: locked, fingerprinted, recorded, and never stopping the others."""
+"""How a stage runs on a slide: locked, fingerprinted, verified, recorded, and never stopping the others."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wsi_scale.artifacts.atomic import sweep_parts
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
-from wsi_scale.artifacts.names import is_artefact
-from wsi_scale.artifacts.record import SLIDE_STAGES, Record, Status, read_record, write_record
-from wsi_scale.errors import ArtifactError, UserError
+from wsi_scale.artifacts.manifest import find_fault, manifest_of
+from wsi_scale.artifacts.names import PAGE, SLIDE_INFO
+from wsi_scale.artifacts.record import Record, Status, check_artefact, forget_record, read_record, write_record
+from wsi_scale.artifacts.slide_info import read_slide_info
+from wsi_scale.artifacts.stages import SLIDE_STAGES, StageSpec, is_artefact
+from wsi_scale.artifacts.state import FolderState, Owner, place_text, stamp_of
+from wsi_scale.config.settings import StageSettings
+from wsi_scale.errors import ArtifactError, SlideError, UserError
 from wsi_scale.execution.lock import LOCK, folder_lock
-from wsi_scale.slides.border import check_place
-from wsi_scale.slides.dicom import series_beside
+from wsi_scale.slides.identity import slide_identity, slide_stamp
+from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.sheet import SheetRow
 
 log = logging.getLogger(__name__)
 
 _Answer = TypeVar("_Answer")
+
+#: Name of the folder that a cohort's slides have theirs in.
+SLIDES = "slides"
+#: Folders whose lock this thread holds.
+_held: ContextVar[frozenset[Path]] = ContextVar("_held", default=frozenset())
 
 
 @dataclass(frozen=True)
@@ -30,31 +43,50 @@ class SlideJob:
     overwrite: bool = False
 
     @property
+    def results(self) -> Path | None:
+        """Folder of the cohort's results; None for a folder that holds one slide's alone."""
+        return self.folder.parent.parent if self.folder.parent.name == SLIDES else None
+
+    @property
     def group(self) -> str:
         """What a split keeps together: the sheet's group, else the slide itself."""
         return self.row.group or self.row.slide_id
 
-    def identity(self) -> str:
-        """Identity of the slide's content.
+    def identity(self, state: FolderState | None = None) -> str:
+        """Identity of the slide's content; by its stamp alone where nothing has changed.
 
         Raises
         ------
-        SlideError
-            The slide is gone, or no file or folder at all.
+        SlideError, ArtifactError
+            The slide is gone, or no file or folder at all, or cannot be read.
         """
-        check_place(self.row.path)
-        files = series_beside(self.row.path)
-        if len(files) == 1:
-            return file_identity(files[0])
-        return fingerprint("series", files=[file_identity(file) for file in files])
+        path = self.row.path
+        known = state or FolderState(self.folder)
+        return known.identity(path, slide_stamp(path), lambda: slide_identity(path))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage's artefacts say."""
+    """What a stage came to."""
 
     status: Status = "ok"
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stage that knows all that it goes by.
+
+    Attributes
+    ----------
+    depends_on
+        What its artefacts depend on besides slide and settings: names and JSON-able values.
+    work
+        Fingerprint → outcome, with the artefacts written.
+    """
+
+    depends_on: Mapping[str, Any]
+    work: Callable[[str], Outcome]
 
 
 @dataclass(frozen=True)
@@ -63,42 +95,94 @@ class Stage:
 
     Attributes
     ----------
-    name
-        Of the stage and its record.
+    spec
+        Its line of the table.
+    settings
+        What it reads of the configuration.
+    prepare
+        Finds out what the artefacts depend on; may raise UserError.
     after
-        Stages whose failure or emptiness is passed on.
-    fingerprint
-        Digest of everything the stage depends on; may raise UserError.
-    current
-        Fingerprint → outcome of the artefacts in place, or None where they are others or missing.
-    work
-        Fingerprint → outcome, with the artefacts written.
+        Stages whose failure or emptiness is passed on; by default the table's.
+    is_shown
+        Whether what stands there shows what depends on no fingerprint, such as where the slide lies.
     """
 
-    name: str
-    after: Sequence[str]
-    fingerprint: Callable[[], str]
-    current: Callable[[str], Outcome | None]
-    work: Callable[[str], Outcome]
+    spec: StageSpec
+    settings: StageSettings
+    prepare: Callable[[FolderState], Prepared]
+    after: Sequence[str] | None = None
+    is_shown: Callable[[], bool] = lambda: True
+
+    @property
+    def waits_for(self) -> Sequence[str]:
+        """Stages that come before it."""
+        return self.spec.after if self.after is None else self.after
 
 
-def run_stage(job: SlideJob, stage: Stage) -> Record:
-    """Run a stage where its artefacts are missing or of other inputs, and record what became of it.
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Hold a slide's folder for several stages; inside, each stage finds it held.
 
     Raises
     ------
     ArtifactError, BusyError
-        The slide's folder cannot be written, or holds files of the user's own, so that nothing can be recorded.
+        The folder cannot be written, holds files of the user's own, or is another process's.
     """
-    _check_own(job.folder)
-    with folder_lock(job.folder, on_wait=log.warning):
-        # Nobody else writes a stage's artefacts while the lock is held.
-        sweep_parts(job.folder, is_artefact)
-        record = _passed_on(job, stage) or _run(job, stage)
-        write_record(job.folder, record)
+    place = folder.resolve()
+    if place in _held.get():
+        yield
+        return
+    _check_own(folder)
+    with folder_lock(folder, on_wait=log.warning):
+        token = _held.set(_held.get() | {place})
+        try:
+            # Nobody else writes a stage's artefacts while the lock is held.
+            sweep_parts(folder, is_artefact)
+            yield
+        finally:
+            _held.reset(token)
+
+
+def run_stage(job: SlideJob, stage: Stage) -> Record:
+    """Run a stage where its artefacts are missing, damaged or of other inputs, and record what became of it.
+
+    Raises
+    ------
+    ArtifactError, BusyError
+        The slide's folder cannot be written, or holds files of the user's own or results of another slide, so that
+        nothing can be recorded.
+    """
+    with holding(job.folder):
+        state = FolderState(job.folder)
+        _check_owner(job, state)
+        record = _passed_on(job, stage, state) or _run(job, stage, state)
+        record = replace(record, after=_fingerprints(job, stage))
+        if record.status == "failed":  # what an earlier run left is kept, and known, for when the failure is mended
+            write_record(job.folder, record)
+        else:
+            state.last[stage.spec.name] = record
+            state.save()
+            if _read_or_none(job.folder, stage.spec.name) != record:
+                write_record(job.folder, record)
+        state.save()
     if record.status == "failed":
-        log.info("%s: %s failed: %s", job.row.slide_id, stage.name, record.reason)
+        log.info("%s: %s failed: %s", job.row.slide_id, stage.spec.name, record.reason)
     return record
+
+
+def known_identity(state: FolderState, path: Path) -> str:
+    """Identity of a file that a stage reads besides the slide; by its stamp alone where nothing has changed.
+
+    Raises
+    ------
+    ArtifactError
+        It cannot be read.
+    """
+    try:
+        stamp = stamp_of([path])
+    except OSError as error:
+        raise ArtifactError(f"cannot read {path}: {error.strerror}; check the path") from error
+    return state.identity(path, stamp, lambda: file_identity(path))
 
 
 def _check_own(folder: Path) -> None:
@@ -109,8 +193,6 @@ def _check_own(folder: Path) -> None:
         return
     if not names or LOCK in names or any(_is_record(folder, stage) for stage in SLIDE_STAGES):
         return
-    from wsi_scale.report.pages import NAME as PAGE
-
     if foreign := [name for name in names if is_artefact(name) or name == PAGE]:
         raise ArtifactError(
             f"{folder} holds {', '.join(foreign)} not made by this program, which would write over it; "
@@ -119,33 +201,145 @@ def _check_own(folder: Path) -> None:
 
 
 def _is_record(folder: Path, stage: str) -> bool:
+    return _read_or_none(folder, stage) is not None
+
+
+def _check_owner(job: SlideJob, state: FolderState) -> None:
+    """Make sure that a folder holds results of this slide, and note whose it is.
+
+    A slide that was moved or copied is the same by its content; one that was replaced, by its place.
+
+    Raises
+    ------
+    ArtifactError
+        They are of another slide.
+    """
     try:
-        return read_record(folder, stage) is not None
+        identity = job.identity(state)
+    except UserError:  # gone, or not to be read: the stage says so
+        identity = ""
+    now = Owner(job.row.slide_id, place_text(job.row.path), identity)
+    before = state.owner or _described_owner(job.folder)
+    if before is not None and not job.overwrite:
+        if before.slide_id != now.slide_id:
+            raise ArtifactError(_of_another(job, before.slide_id))
+        if before.place != now.place and identity and before.identity not in ("", identity):
+            raise ArtifactError(_of_another(job, f"another slide named {before.slide_id}"))
+    if before is not None and before.slide_id == now.slide_id and not identity:
+        now = Owner(now.slide_id, now.place, before.identity)
+    state.owner = now
+
+
+def _described_owner(folder: Path) -> Owner | None:
+    """Tell whose a folder is by its slide.json, where the notes are lost."""
+    try:
+        info = SlideInfo.from_dict(read_slide_info(folder))
     except ArtifactError:
-        return False
+        return None
+    return Owner(info.slide_id, place_text(Path(info.path)), info.identity)
 
 
-def _passed_on(job: SlideJob, stage: Stage) -> Record | None:
-    for name in stage.after:
+def _of_another(job: SlideJob, slide: str) -> str:
+    return (
+        f"{job.folder} holds results of {slide}, not of {job.row.path}; choose another folder, or give --overwrite to "
+        "replace them"
+    )
+
+
+def _fingerprints(job: SlideJob, stage: Stage) -> dict[str, str]:
+    """Fingerprints of the stages that a stage went by."""
+    records = [read_record(job.folder, name) for name in stage.waits_for]
+    return {record.stage: record.fingerprint for record in records if record is not None}
+
+
+def _passed_on(job: SlideJob, stage: Stage, state: FolderState) -> Record | None:
+    for name in stage.waits_for:
         before = read_record(job.folder, name)
         if before is None:
-            raise ArtifactError(f"{job.folder}: `{stage.name}` needs `wsi-scale {name}` first")
+            raise ArtifactError(f"{job.folder}: `{stage.spec.name}` needs `wsi-scale {name}` first")
+        if before.status == "empty":
+            _remove_last(job, stage.spec.name, state)
         if before.status != "ok":
-            return Record(stage.name, before.status, before.reason, "")
+            return Record(stage.spec.name, before.status, before.reason, "")
     return None
 
 
-def _run(job: SlideJob, stage: Stage) -> Record:
+def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
+    name = stage.spec.name
     print_ = ""
 
-    def attempt() -> Outcome:
+    def attempt() -> Record:
         nonlocal print_
-        print_ = stage.fingerprint()
-        outcome = None if job.overwrite else stage.current(print_)
-        return stage.work(print_) if outcome is None else outcome
+        identity = _same_slide(job, stage, state)
+        prepared = stage.prepare(state)
+        print_ = fingerprint(
+            name, stage.spec.version, slide=identity, settings=stage.settings.by_value(), **prepared.depends_on
+        )  # fmt: skip
+        state.save()
+        last = _last(job, name, state)
+        stands = last is not None and last.fingerprint == print_ and not find_fault(job.folder, last.files)
+        if last is not None and stands and stage.is_shown():
+            return last
+        # From here on nothing that stands there is a result, until the record is written.
+        forget_record(job.folder, name)
+        outcome = prepared.work(print_)
+        if job.identity(state) != identity:
+            raise SlideError(f"{job.row.path}: the slide changed while `{name}` read it; run again")
+        reason = _without_places(outcome.reason, job)
+        return Record(name, outcome.status, reason, print_, manifest_of(job.folder, stage.spec.artefacts))
 
-    outcome = guarded(f"{job.row.slide_id}: {stage.name}", attempt, lambda reason: Outcome("failed", reason))
-    return Record(stage.name, outcome.status, _without_places(outcome.reason, job), print_)
+    def failed(reason: str) -> Record:
+        return Record(name, "failed", _without_places(reason, job), print_)
+
+    return guarded(f"{job.row.slide_id}: {name}", attempt, failed)
+
+
+def _same_slide(job: SlideJob, stage: Stage, state: FolderState) -> str:
+    """Take the slide's identity; it must be that of the slide which was inspected.
+
+    Raises
+    ------
+    SlideError, ArtifactError
+        It is another one by now.
+    """
+    identity = job.identity(state)
+    if stage.waits_for:
+        info = SlideInfo.from_dict(read_slide_info(job.folder))
+        check_artefact(job.folder, SLIDE_INFO)
+        if info.identity != identity:
+            raise SlideError(
+                f"{job.row.path}: the slide is another than the one that was inspected; run `wsi-scale inspect` again"
+            )
+    return identity
+
+
+def _last(job: SlideJob, stage: str, state: FolderState) -> Record | None:
+    """Return what the stage left last: as the record says, or as noted where a failure or Snakemake removed that."""
+    if job.overwrite:
+        return None
+    record = _read_or_none(job.folder, stage)
+    return record if record is not None and record.status != "failed" else state.last.get(stage)
+
+
+def _read_or_none(folder: Path, stage: str) -> Record | None:
+    try:
+        return read_record(folder, stage)
+    except ArtifactError:
+        return None
+
+
+def _remove_last(job: SlideJob, stage: str, state: FolderState) -> None:
+    """Remove what an earlier run left of a stage that now has nothing to do; files that are not its own stay."""
+    last = state.last.get(stage) or _read_or_none(job.folder, stage)
+    if last is None or not last.files:
+        return
+    forget_record(job.folder, stage)
+    for name in sorted({name.partition("/")[0] for name in last.files}):
+        place = job.folder / name
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def guarded(what: str, work: Callable[[], _Answer], failed: Callable[[str], _Answer]) -> _Answer:

@@ -10,6 +10,7 @@ from wsi_scale.artifacts.atomic import check_writable, replacing_file
 from wsi_scale.artifacts.audit import unreadable_row, write_audit
 from wsi_scale.artifacts.prediction import Prediction
 from wsi_scale.config.models import Config
+from wsi_scale.config.settings import PredictSettings
 from wsi_scale.errors import UserError
 from wsi_scale.execution.progress import progress
 from wsi_scale.report.audit_page import AuditedSlide, AuditTile, render_audit_page
@@ -91,15 +92,15 @@ def _slides_of(source: Path, *, or_why: bool) -> list[tuple[Path, str]]:
 def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
     def estimate() -> dict[str, Any]:
         with open_slide(path) as slide:
-            found = _prediction(slide, path, estimator, config)
-        return _row(found.path, found.estimate, found.status, found.reason)
+            found = _prediction(slide, estimator, config)
+        return _row(str(path), found.estimate, found.status, found.reason)
 
     return guarded(f"{path}: predict", estimate, lambda reason: _row(str(path), None, "failed", reason))
 
 
-def _prediction(slide: Slide, path: Path, estimator: Estimator, config: Config) -> Prediction:
-    estimate = estimate_slide(slide, estimator, config.magnification, None, config.slides.unreadable_share)
-    return prediction_of(estimate, str(path))
+def _prediction(slide: Slide, estimator: Estimator, config: Config) -> Prediction:
+    estimate = estimate_slide(slide, estimator, PredictSettings.of(config), None)
+    return prediction_of(estimate)
 
 
 def _row(path: str, estimate: tuple[float, float, float] | None, status: str, reason: str) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlid
     def look() -> AuditedSlide:
         with open_slide(row.path) as slide:
             info = describe_slide(slide, row.slide_id, str(row.path), row.mpp)
-            found = _prediction(slide, row.path, estimator, config)
+            found = _prediction(slide, estimator, config)
             verdict = verdict_on(info, found)
             return AuditedSlide(
                 verdict, tuple(_tiles(slide, info, found, config.slides.unreadable_share)), info.warnings

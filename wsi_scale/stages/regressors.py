@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.regressor import RegressorFile, read_regressor, shipped_regressor
-from wsi_scale.config.models import Config
+from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.magnification.beyond import Beyond
@@ -51,12 +51,17 @@ def chosen_regressor(config: Config, regressor: Path | None = None) -> Path:
 
 
 def load_estimator(config: Config, regressor: Path | None = None, network: str | None = None) -> Estimator:
+    """Read a regressor, by default the configuration's, else the one that the package carries, and its network."""
+    return read_estimator(config.execution, chosen_regressor(config, regressor), network)
+
+
+def read_estimator(execution: ExecutionConfig, path: Path, network: str | None = None) -> Estimator:
     """Read a regressor and the network that it names.
 
     Parameters
     ----------
-    regressor
-        By default the configuration's, else the one that the package carries.
+    path
+        The regressor.
     network
         A network file or name, where it is not found under the one that the regressor's file gives.
 
@@ -69,10 +74,9 @@ def load_estimator(config: Config, regressor: Path | None = None, network: str |
     from wsi_scale.networks.forward import place
     from wsi_scale.networks.load import find_network
 
-    path = chosen_regressor(config, regressor)
     stored = read_regressor(path)
     # In another dtype the features would not be those that the regressor was fitted on.
-    compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
+    compute = resolve(execution.model_copy(update={"dtype": "float32"}))
     # Read each time, which costs little: the file may have been replaced.
     placed = place(find_network(network or stored.header["network"]).tapped(stored.header["layers"]), compute)
     rebuilt = regressor_of(stored, placed.digest)

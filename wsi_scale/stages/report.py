@@ -7,7 +7,12 @@ import yaml
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.audit import AuditRow
-from wsi_scale.artifacts.status import NAME as STATUS
+from wsi_scale.artifacts.fingerprint import fingerprint
+from wsi_scale.artifacts.manifest import file_digest
+from wsi_scale.artifacts.names import REGRESSOR, STATUS
+from wsi_scale.artifacts.record import record_path
+from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
+from wsi_scale.artifacts.state import FolderState, Page
 from wsi_scale.artifacts.status import StatusRow, read_status, write_status
 from wsi_scale.config.load import dump_section
 from wsi_scale.config.models import Config
@@ -17,15 +22,33 @@ from wsi_scale.report.pages import MOST_EMBEDDED, NAME, render_cohort_page, rend
 from wsi_scale.report.slide_view import SlideView, read_slide_view
 from wsi_scale.stages.audit import audit, audit_slide
 from wsi_scale.stages.doctor import versions
-from wsi_scale.stages.job import SlideJob, guarded
+from wsi_scale.stages.job import SlideJob, guarded, holding
+from wsi_scale.stages.logs import gather_logs
 from wsi_scale.stages.status import status_of
 
-REGRESSOR = "regressor.safetensors"
+SPEC = COHORT_STAGES["report"]
 
 
-def report_slide(job: SlideJob, config: Config) -> SlideView:
-    """Write a slide's own page, and return what it shows."""
-    return _write_slide_page(job, audit_slide(job), page_context(config))
+def report_slide(job: SlideJob, config: Config) -> None:
+    """Write a slide's own page, unless it is there and shows what stands in the records."""
+    page = job.folder / NAME
+    context = page_context(config)
+    with holding(job.folder):
+        state = FolderState(job.folder)
+        made_of = fingerprint(
+            "page", SPEC.version, path=str(job.row.path), context=context,
+            records=[_digest(record_path(job.folder, stage)) for stage in SLIDE_STAGES],
+        )  # fmt: skip
+        if not job.overwrite and state.page == Page(made_of, _digest(page)):
+            return
+        _write_slide_page(job, audit_slide(job), context)
+        state.page = Page(made_of, _digest(page))
+        state.save()
+
+
+def _digest(path: Path) -> str:
+    """Digest of a file; "" where there is none."""
+    return file_digest(path) if path.exists() else ""
 
 
 def _write_slide_page(job: SlideJob, verdict: AuditRow, context: Mapping[str, object]) -> SlideView:
@@ -39,6 +62,7 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
 
     A slide whose results cannot be read is a failed row.
     """
+    gather_logs(results, [job.row.slide_id for job in jobs])
     verdicts = audit(jobs, results)
     embedded = len(jobs) <= MOST_EMBEDDED
     context = page_context(config)

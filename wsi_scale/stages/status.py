@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wsi_scale.artifacts.prediction import read_prediction
+from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.slide_info import NAME, read_slide_info
 from wsi_scale.artifacts.status import StatusRow, slide_status
 from wsi_scale.errors import ArtifactError
@@ -19,7 +20,8 @@ def status_of(folder: Path, slide_id: str, path: str) -> StatusRow:
 
 
 def _quoting(row: StatusRow, folder: Path) -> StatusRow:
-    if row.status != "failed" or not (folder / NAME).exists():
+    tiled = read_record(folder, "tile")
+    if row.status != "failed" or not (folder / NAME).exists() or tiled is None or tiled.status != "failed":
         return row
     info = SlideInfo.from_dict(read_slide_info(folder))
     prediction = read_prediction(folder)

@@ -1,47 +1,31 @@
 """What the Snakefile asks at the start: the configuration, the slides, and each stage's own sections."""
 
 import json
-import math
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from wsi_scale.artifacts.names import artefacts_of
+from wsi_scale.artifacts.manifest import find_missing
 from wsi_scale.artifacts.plan import NAME as PLAN
-from wsi_scale.artifacts.record import SLIDE_STAGES, Record, read_record, record_path
+from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path
+from wsi_scale.artifacts.slide_info import read_slide_info
+from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
+from wsi_scale.artifacts.state import FolderState
 from wsi_scale.artifacts.status import NAME as STATUS
 from wsi_scale.artifacts.status import read_status
 from wsi_scale.config.load import dump_section, parse_config
-from wsi_scale.config.models import Config
-from wsi_scale.errors import ArtifactError, ConfigError, UserError
-from wsi_scale.slides.dicom import series_beside
+from wsi_scale.errors import ArtifactError, BusyError, ConfigError, UserError
+from wsi_scale.execution.lock import folder_lock
+from wsi_scale.slides.identity import slide_stamp
 from wsi_scale.slides.sheet import SheetRow, slides_of
 from wsi_scale.stages.cohort import plan, planned, slide_folder
-from wsi_scale.stages.inspect import inspect_fingerprint
 from wsi_scale.stages.job import SlideJob
-
-#: Sections of the configuration that each stage reads: what it reruns on.
-SECTIONS: dict[str, tuple[str, ...]] = {
-    "inspect": (),
-    "fit": ("magnification", "execution"),
-    "predict": ("magnification", "execution"),
-    "tile": ("tissue", "tiling"),
-    "calibrate": ("network", "weights", "search", "calibration", "execution"),
-    "search": ("network", "weights", "tiling", "search", "calibration", "map", "execution"),
-    "extract": ("network", "weights", "features", "execution"),
-    "report": tuple(name for name in Config.model_fields if name not in ("slides", "results", "training")),
-}
-
-
-#: Keys of `slides` that a stage reads.
-SLIDES_KEYS: dict[str, tuple[str, ...]] = {
-    "predict": ("mpp", "unreadable_share"),
-    "tile": ("brightfield_only", "unreadable_share"),
-    "search": ("unreadable_share",),
-    "extract": ("unreadable_share",),
-}
+from wsi_scale.stages.verify import remove_damaged
 
 
 class Study:
@@ -92,10 +76,10 @@ class Study:
         self.rows = {row.slide_id: row for row in planned(self.plan_path)}
 
     def settings(self, stage: str) -> list[str]:
-        """Command-line assignments of the sections that a stage reads."""
+        """Command-line assignments of what a stage reads of the configuration."""
         plain = dump_section(self.config)
-        sections = [f"--set={name}={json.dumps(plain[name])}" for name in SECTIONS[stage]]
-        return [*sections, *(f"--set=slides.{key}={plain['slides'][key]}" for key in SLIDES_KEYS.get(stage, ()))]
+        spec = (SLIDE_STAGES | COHORT_STAGES)[stage]
+        return [f"--set={key}={json.dumps(reduce(getitem, key.split('.'), plain))}" for key in spec.sections]
 
     def before_tiles(self, slide: Path) -> list[str]:
         """Name the records that `tile` waits for: an estimated mpp must be there before tiles are laid."""
@@ -108,7 +92,7 @@ class Study:
         path = str(row.path)
         arguments = [
             f"./{path}" if path.startswith("-") else path,
-            f"--output={slide_folder(self.results, slide_id)}",
+            f"--results={self.results}",
             f"--slide-id={slide_id}",
         ]
         if row.mpp is not None:
@@ -134,7 +118,8 @@ class Study:
         """Write the plan, and forget the records of what must be taken up again.
 
         These are the failures of an earlier run, stages whose artefacts have gone since, slides that have
-        changed since they were inspected, and all of a slide whose results the last report could not read.
+        changed since they were inspected, and all of a slide whose results the last report could not read. A
+        calibration or regressor that is damaged goes too.
 
         Raises
         ------
@@ -142,13 +127,14 @@ class Study:
             The folder of the results cannot be written.
         """
         plan(self.results, list(self.rows.values()))
+        remove_damaged(self.results)
         damaged = self._damaged()
         for slide_id, row in self.rows.items():
             job = SlideJob(row, slide_folder(self.results, slide_id))
             for stage in SLIDE_STAGES:
-                path = record_path(job.folder, stage)
-                if path.exists() and (slide_id in damaged or _must_run(job, stage)):
-                    path.unlink()
+                has_one = record_path(job.folder, stage).exists()
+                if has_one and (slide_id in damaged or _must_run(job, stage)):
+                    forget_record(job.folder, stage)
         (self.results / "finished.txt").unlink(missing_ok=True)
 
     def _damaged(self) -> set[str]:
@@ -189,14 +175,28 @@ def open_study(values: Mapping[str, Any], *, starts: bool, needs_slides: bool, g
 
 
 def _must_run(job: SlideJob, stage: str) -> bool:
-    """Whether a stage that has a record must be taken up again."""
+    """Whether a stage that has a record must be taken up again, by what can be told without reading a result."""
     try:
         record = read_record(job.folder, stage)
-    except ArtifactError:
+        if record is None or record.status == "failed" or find_newer(job.folder, record):
+            return True
+        if find_missing(job.folder, record.files):
+            return True
+        return stage == "inspect" and _has_changed(job)
+    except UserError:  # damaged, or of an earlier version; or the slide is gone, and says so when it is inspected
         return True
-    if record is None or record.status == "failed" or (stage == "inspect" and _has_changed(job, record)):
-        return True
-    return record.status == "ok" and not all((job.folder / name).exists() for name in artefacts_of(stage))
+
+
+def _has_changed(job: SlideJob) -> bool:
+    """Whether a slide's content is another than when it was inspected; it is read only where its stamp is another."""
+    state = FolderState(job.folder)
+    identity = job.identity(state)
+    if state.is_changed:
+        with suppress(BusyError), folder_lock(job.folder, patience_s=0):
+            fresh = FolderState(job.folder)
+            fresh.identity(job.row.path, slide_stamp(job.row.path), lambda: identity)
+            fresh.save()
+    return bool(read_slide_info(job.folder)["identity"] != identity)
 
 
 def _is_done(folder: Path, stage: str) -> bool:
@@ -206,28 +206,3 @@ def _is_done(folder: Path, stage: str) -> bool:
     except ArtifactError:
         return False
     return record is not None and record.status != "failed"
-
-
-def _has_changed(job: SlideJob, record: Record) -> bool:
-    """Whether a slide's content is another than when it was inspected.
-
-    A copy may keep the time of its original, so that the time at which the place itself changed counts too; as
-    that also changes where nothing else does, the content has the last word.
-    """
-    if _changed_at(job.row.path) <= record_path(job.folder, "inspect").stat().st_mtime:
-        return False
-    try:
-        return inspect_fingerprint(job) != record.fingerprint
-    except UserError:  # gone since: inspected again, it says so
-        return True
-
-
-def _changed_at(path: Path) -> float:
-    """Tell when a slide's file, any file of its folder, or a link to it was last written or put in its place."""
-    try:
-        beside = path.iterdir() if path.is_dir() else series_beside(path)
-        files = [path, *beside]
-        stats: list[os.stat_result] = [stat for file in files for stat in (file.lstat(), file.stat())]
-    except OSError:  # gone, or not to be looked at
-        return math.inf
-    return max(max(stat.st_mtime, stat.st_ctime) for stat in stats)

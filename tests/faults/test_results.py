@@ -1,0 +1,451 @@
+"""Results that are damaged, foreign or of another run: told, or made anew with the bytes of an undisturbed run."""
+
+import errno
+import itertools
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.planted import write_planted
+from tests.runs import MPP, configured, contents, draw, error_line, stamps, wsi_scale
+from wsi_scale.artifacts.manifest import find_fault
+from wsi_scale.artifacts.record import read_record, record_path
+from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
+from wsi_scale.artifacts.stages import SLIDE_STAGES
+from wsi_scale.artifacts.state import NAME as STATE
+from wsi_scale.config.models import Config
+from wsi_scale.errors import ArtifactError, UserError
+from wsi_scale.slides.sheet import SheetRow
+from wsi_scale.stages.job import SlideJob
+from wsi_scale.stages.run import run
+from wsi_scale.stages.verify import verify
+from wsi_scale.synthesis import write_pyramid
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nobody catches it."""
+
+
+def full() -> OSError:
+    """What a disk without room answers."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@dataclass(frozen=True)
+class Quick:
+    """A slide, settings with which every stage takes a moment, and the results of a run that nobody disturbed."""
+
+    slide: Path
+    other: Path
+    config: Config
+    done: Path
+    otherwise: Path
+
+    def copy(self, folder: Path, of: Path | None = None) -> Path:
+        """Copy the results to a folder of one's own."""
+        shutil.copytree(of or self.done, folder)
+        return folder
+
+    def run(self, folder: Path, slide: Path | None = None, *assignments: str, overwrite: bool = False) -> str:
+        """Take the slide through all stages; its status."""
+        path = slide or self.slide
+        job = SlideJob(SheetRow("quick", path, None, None), folder, overwrite)
+        return run(job, self.settings(*assignments)).status
+
+    def settings(self, *assignments: str) -> Config:
+        """The settings, changed."""
+        return configured(*QUICK, f"network={self.slide.parent}/planted.safetensors", *assignments).model_copy(
+            update={"magnification": self.config.magnification}
+        )
+
+
+QUICK = ("tiling.tile_px=128", "search.method=published", "features.mpps=[0.5,1.0]", "tissue.thumbnail_px=256")
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Quick:
+    """The results of one slide, and of another of the same size."""
+    folder = tmp_path_factory.mktemp("quick")
+    regressor = write_planted(folder, 0.5)
+    for name, radius in (("quick", 3.0), ("other", 4.0)):
+        write_pyramid(folder / f"{name}.tiff", draw(radius, 520, 520), MPP)
+    config = configured(f"magnification.regressor={regressor}")
+    this = Quick(folder / "quick.tiff", folder / "other.tiff", config, folder / "done", folder / "otherwise")
+    assert this.run(this.done) == "ok"
+    assert this.run(this.otherwise, this.other) == "ok"
+    return this
+
+
+def flip(path: Path, bit: int) -> None:
+    """Flip one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+def flips(folder: Path, count: int) -> Iterator[tuple[str, int]]:
+    """Files and bits: every file as often as any other, so that small ones, metadata mostly, are not left out."""
+    rng = np.random.default_rng(22)
+    names = [name for name in sorted(contents(folder)) if (folder / name).stat().st_size]
+    for name in itertools.islice(itertools.cycle([*names, "report.html"]), count):
+        yield name, int(rng.integers(8 * (folder / name).stat().st_size))
+
+
+@pytest.mark.parametrize("count", [120, pytest.param(600, marks=pytest.mark.long)])
+def test_every_flipped_bit_is_told(
+    quick: Quick, tmp_path: Path, count: int, record_property: Callable[[str, object], None]
+) -> None:
+    folder = quick.copy(tmp_path / "out")
+    for name, bit in flips(folder, count):
+        whole = {place: (folder / place).read_bytes() for place in (name, *_notes(folder))}
+        flip(folder / name, bit)
+        _, found = verify(folder)
+        assert len(found) == 1, (name, bit, found)
+        assert "\n" not in found[0].fault
+        for place, content in whole.items():
+            (folder / place).write_bytes(content)
+    assert verify(folder) == (1, [])
+    record_property("cases", count)
+
+
+def _notes(folder: Path) -> list[str]:
+    return [STATE, *(record_path(Path(), stage).name for stage in SLIDE_STAGES if record_path(folder, stage).exists())]
+
+
+@pytest.mark.parametrize("stage", SLIDE_STAGES)
+@pytest.mark.parametrize("record", [True, False], ids=["record", "files"])
+def test_what_is_flipped_is_made_anew_with_the_same_bytes(
+    quick: Quick, tmp_path: Path, stage: str, record: bool
+) -> None:
+    folder = quick.copy(tmp_path / "out")
+    files = [name for name in contents(folder) if name.partition("/")[0] in SLIDE_STAGES[stage].artefacts]
+    for number, name in enumerate([SLIDE_STAGES[stage].record] if record else files):
+        flip(folder / name, 8 * ((folder / name).stat().st_size // 2) + number % 8)
+
+    assert quick.run(folder) == "ok"
+
+    assert contents(folder) == contents(quick.done)
+    assert verify(folder) == (1, [])
+
+
+def test_a_flipped_note_costs_nothing(quick: Quick, tmp_path: Path) -> None:
+    folder = quick.copy(tmp_path / "out")
+    for bit in np.random.default_rng(1).integers(8 * (folder / STATE).stat().st_size, size=10):
+        flip(folder / STATE, int(bit))
+        assert quick.run(folder) == "ok"
+        assert contents(folder) == contents(quick.done)
+
+
+def test_every_deleted_file_is_told_and_made_anew(
+    quick: Quick, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    folder = quick.copy(tmp_path / "out")
+    names = [name for name in contents(folder) if name not in {spec.record for spec in SLIDE_STAGES.values()}]
+    for name in names:
+        whole = {place: (folder / place).read_bytes() for place in (name, *_notes(folder))}
+        (folder / name).unlink()
+        assert [damage.fault for damage in verify(folder)[1]] == [f"{name} is missing"]
+        for place, content in whole.items():
+            (folder / place).write_bytes(content)
+    for name in names[::4]:
+        (folder / name).unlink()
+    assert quick.run(folder) == "ok"
+    assert contents(folder) == contents(quick.done)
+    for gone in ([spec.record for spec in SLIDE_STAGES.values()], [STATE], ["search.json", STATE]):
+        for name in gone:
+            (folder / name).unlink()
+        assert quick.run(folder) == "ok"
+        assert contents(folder) == contents(quick.done)
+    record_property("cases", len(names) + len(SLIDE_STAGES))
+
+
+def test_a_file_that_somebody_adds_to_a_store_is_told(quick: Quick, tmp_path: Path) -> None:
+    folder = quick.copy(tmp_path / "out")
+    (folder / "scale.ome.zarr" / "0" / "more").touch()
+    assert [damage.fault for damage in verify(folder)[1]] == ["scale.ome.zarr/0/more was not written by this stage"]
+    assert quick.run(folder) == "ok"
+    assert contents(folder) == contents(quick.done)
+
+
+@pytest.mark.parametrize("notes", [True, False], ids=["with notes", "without notes"])
+@pytest.mark.parametrize("stage", SLIDE_STAGES)
+def test_what_another_slide_left_is_never_taken_for_this_ones(
+    quick: Quick, tmp_path: Path, stage: str, notes: bool
+) -> None:
+    """Artefacts and record of a stage, whole and sound, of another slide of the same size and settings."""
+    folder = quick.copy(tmp_path / "out")
+    if not notes:
+        (folder / STATE).unlink()
+    for name in (*SLIDE_STAGES[stage].artefacts, SLIDE_STAGES[stage].record):
+        shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
+        source = quick.otherwise / name
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
+    if stage == "inspect" and not notes:  # nothing else says whose folder it is
+        with pytest.raises(ArtifactError, match="holds results of another slide"):
+            quick.run(folder)
+        return
+
+    assert quick.run(folder) == "ok"
+
+    assert contents(folder) == contents(quick.done)
+    assert verify(folder) == (1, [])
+
+
+@pytest.mark.parametrize(("old", "new"), [('"ok"', '"empty"'), ('"reason": ""', '"reason": "fine"')])
+def test_a_record_that_was_edited_is_not_believed(quick: Quick, tmp_path: Path, old: str, new: str) -> None:
+    folder = quick.copy(tmp_path / "out")
+    path = record_path(folder, "tile")
+    path.write_text(path.read_text().replace(old, new))
+
+    with pytest.raises(ArtifactError, match=r"its digest is that of other content\); run again") as error:
+        read_record(folder, "tile")
+
+    assert "\n" not in str(error.value)
+    assert quick.run(folder) == "ok"
+    assert contents(folder) == contents(quick.done)
+
+
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_whatever_is_killed_between_two_writes_is_made_anew(
+    quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, after: bool,
+    record_property: Callable[[str, object], None],
+) -> None:  # fmt: skip
+    """Killed at each write of a run with other settings; then the old settings, and the new ones, again."""
+    changed = ("tiling.min_tissue=0.9", "features.mpps=[1.0]", "map.ome_zarr_version=0.4")
+    new = quick.copy(tmp_path / "new")
+    writes = _dying(monkeypatch, None, lambda: quick.run(new, None, *changed))
+    cases = range(1, writes + 1, step)
+    for case in cases:
+        for again, expected in ((changed, new), ((), quick.done)):
+            folder = quick.copy(tmp_path / f"{case}-{len(again)}")
+            with pytest.raises(Killed):
+                _dying(monkeypatch, case, lambda folder=folder: quick.run(folder, None, *changed), after=after)
+            assert quick.run(folder, None, *again) == "ok"
+            assert contents(folder) == contents(expected), (case, again)
+            shutil.rmtree(folder)
+    record_property("cases", 2 * len(cases))
+
+
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.long)])
+def test_a_disk_that_is_full_at_any_write_ends_in_one_line_and_loses_nothing(
+    quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int,
+    record_property: Callable[[str, object], None],
+) -> None:  # fmt: skip
+    changed = ("tiling.min_tissue=0.9", "features.mpps=[1.0]")
+    new = quick.copy(tmp_path / "new")
+    cases = range(1, _dying(monkeypatch, None, lambda: quick.run(new, None, *changed)) + 1, step)
+    for case in cases:
+        folder = quick.copy(tmp_path / f"{case}")
+
+        said = []
+
+        def run(folder: Path = folder, said: list[str] = said) -> None:
+            try:
+                said.append(quick.run(folder, None, *changed))
+            except ArtifactError as error:
+                said.append(str(error))
+
+        _dying(monkeypatch, case, run, error=full())
+        assert said == ["failed"] or ("No space left on device" in said[0] and "\n" not in said[0])
+        assert [path.name for path in folder.rglob("*-part")] == []
+        assert quick.run(folder, None, *changed) == "ok"
+        assert contents(folder) == contents(new), case
+        shutil.rmtree(folder)
+    record_property("cases", len(cases))
+
+
+def _dying(
+    monkeypatch: pytest.MonkeyPatch, at: int | None, work: Callable[[], object], *,
+    after: bool = False, error: BaseException | None = None,
+) -> int:  # fmt: skip
+    """Do something, and end it at a write, before or after it, or count the writes."""
+    end = error or Killed()
+    count = 0
+    with monkeypatch.context() as patch:
+        for name in ("replace", "rename"):
+            original = getattr(Path, name)
+
+            def dying(self: Path, target: Path, original: Callable[..., Path] = original) -> Path:
+                nonlocal count
+                if threading.current_thread() is not threading.main_thread():  # Zarr's own, within a store
+                    return original(self, target)
+                count += 1
+                if count == at and not after:
+                    raise end
+                moved = original(self, target)
+                if count == at:
+                    raise end
+                return moved
+
+            patch.setattr(Path, name, dying)
+        work()
+    return count
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["the same time", "its own time"])
+def test_a_replaced_slide_is_made_anew(quick: Quick, tmp_path: Path, kept: bool) -> None:
+    slide = Path(shutil.copy2(quick.slide, tmp_path / "quick.tiff"))
+    folder = tmp_path / "out"
+    quick.run(folder, slide)
+    times = slide.stat()
+    (shutil.copyfile if kept else shutil.copy2)(quick.other, slide)
+    if kept:
+        os.utime(slide, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    assert quick.run(folder, slide) == "ok"
+
+    assert _but_path(folder) == _but_path(quick.otherwise)
+
+
+def test_a_slide_replaced_between_two_stages_is_told(quick: Quick, tmp_path: Path) -> None:
+    slide = Path(shutil.copy2(quick.slide, tmp_path / "quick.tiff"))
+    folder = tmp_path / "out"
+    quick.run(folder, slide)
+    shutil.copyfile(quick.other, slide)
+    for stage in list(SLIDE_STAGES)[1:]:
+        line = error_line(wsi_scale(stage, slide, "-o", folder))
+        assert "the slide is another than the one that was inspected; run `wsi-scale inspect` again" in line
+
+
+@pytest.mark.parametrize("way", ["moved", "touched", "of the future"])
+def test_the_same_slide_elsewhere_or_at_another_time_computes_nothing(
+    quick: Quick, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slide = Path(shutil.copy2(quick.slide, tmp_path / "quick.tiff"))
+    folder = tmp_path / "out"
+    quick.run(folder, slide)
+    before = contents(folder)
+    if way == "moved":
+        slide = slide.rename(tmp_path / "elsewhere.tiff")
+    else:
+        os.utime(slide, (4e9, 4e9) if way == "of the future" else None)
+
+    def compute(*_: object) -> None:
+        pytest.fail("computed anew")
+
+    for module in ("predict.estimate_slide", "tile.write_tiles", "search.search_tiles", "extract._extract_tiles"):
+        monkeypatch.setattr(f"wsi_scale.stages.{module}", compute)
+    assert quick.run(folder, slide) == "ok"
+    assert {name for name, content in contents(folder).items() if content != before[name]} <= {
+        "slide.json", "inspect.json",
+    }  # fmt: skip
+
+
+def test_an_interrupted_copy_that_was_mended_at_the_same_size_is_made_anew(quick: Quick, tmp_path: Path) -> None:
+    slide = Path(shutil.copy2(quick.slide, tmp_path / "quick.tiff"))
+    whole = slide.read_bytes()
+    middle = len(whole) // 2
+    slide.write_bytes(whole[:middle] + bytes(4096) + whole[middle + 4096 :])
+    folder = tmp_path / "out"
+    quick.run(folder, slide)
+    slide.write_bytes(whole)
+
+    assert quick.run(folder, slide) == "ok"
+
+    assert _but_path(folder) == _but_path(quick.done)
+
+
+def _but_path(folder: Path) -> dict[str, bytes]:
+    """All but what says where the slide lies."""
+    return {name: content for name, content in contents(folder).items() if name not in ("slide.json", "inspect.json")}
+
+
+@pytest.mark.parametrize("notes", [True, False], ids=["with notes", "without notes"])
+def test_a_second_slide_is_refused_and_overwrite_replaces_the_first(quick: Quick, tmp_path: Path, notes: bool) -> None:
+    folder = quick.copy(tmp_path / "out")
+    if not notes:
+        (folder / STATE).unlink()
+    before = contents(folder)
+
+    for slide in (quick.other, shutil.copy(quick.other, tmp_path / "quick.tiff")):
+        line = error_line(wsi_scale("run", slide, "-o", folder))
+        assert f"{folder} holds results of" in line
+        assert "choose another folder, or give --overwrite" in line
+    assert contents(folder) == before
+
+    assert quick.run(folder, quick.other, overwrite=True) == "ok"
+    assert contents(folder) == contents(quick.otherwise)
+
+
+def test_what_has_become_empty_leaves_nothing_of_before(quick: Quick, tmp_path: Path) -> None:
+    folder = quick.copy(tmp_path / "out")
+    (folder / "notes.txt").write_text("mine")
+
+    assert quick.run(folder, None, "tiling.tile_px=2048") == "empty"
+
+    written = stamps(folder)
+    assert quick.run(folder, None, "tiling.tile_px=2048") == "empty"
+    assert {name for name, stamp in stamps(folder).items() if stamp != written[name]} <= {STATE}
+    left = {name.partition("/")[0] for name in contents(folder)}
+    assert left.isdisjoint({"scale.ome.zarr", "tiles.geojson", "features.zarr"})
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_failure_in_between_loses_nothing(quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slide = Path(shutil.copy2(quick.slide, tmp_path / "quick.tiff"))
+    folder = tmp_path / "out"
+    quick.run(folder, slide)
+    before = contents(folder)
+    slide.rename(tmp_path / "away")
+    assert quick.run(folder, slide) == "failed"
+    (tmp_path / "away").rename(slide)
+
+    monkeypatch.setattr("wsi_scale.stages.search.search_tiles", lambda *_: pytest.fail("computed anew"))
+    assert quick.run(folder, slide) == "ok"
+    assert contents(folder) == before
+
+
+def test_a_stage_that_is_newer_than_what_follows_is_told(quick: Quick, tmp_path: Path) -> None:
+    folder = quick.copy(tmp_path / "out")
+    assert wsi_scale("tile", quick.slide, "-o", folder, "--set", "tiling.tile_px=64").exit_code == 0
+
+    assert "is of an earlier run than tile.json; run `wsi-scale search` again" in error_line(
+        wsi_scale("export", folder, "--anndata", tmp_path / "a.h5ad")
+    )
+    wsi_scale("report", folder.parent)
+    assert "search is of an earlier run than tile; run again" in (folder.parent / "status.tsv").read_text()
+
+
+@pytest.mark.parametrize("name", ["regressor.safetensors", "calibration.json"])
+def test_a_flipped_regressor_or_calibration_is_told(
+    quick: Quick, tmp_path: Path, name: str, record_property: Callable[[str, object], None]
+) -> None:
+    results = tmp_path / "results"
+    quick.copy(results / "slides" / "quick")
+    source = shipped_regressor() if name.startswith("reg") else next(
+        shipped_regressor().parent.glob("embedded*.calibration.json")
+    )  # fmt: skip
+    bits = np.random.default_rng(3).integers(8 * source.stat().st_size, size=40)
+    for bit in bits:
+        shutil.copyfile(source, results / name)
+        flip(results / name, int(bit))
+        _, found = verify(results)
+        assert len(found) == 1, bit
+        assert "\n" not in found[0].fault
+        assert not (results / name).exists()
+    record_property("cases", len(bits))
+
+
+def test_a_flipped_regressor_is_not_used(quick: Quick, tmp_path: Path) -> None:
+    path = Path(shutil.copy(shipped_regressor(), tmp_path / "r.safetensors"))
+    flip(path, 8 * (path.stat().st_size - 1000))
+    with pytest.raises(UserError, match="is damaged"):
+        read_regressor(path)
+
+
+def test_a_record_lists_every_file_that_its_stage_left(quick: Quick) -> None:
+    listed = set()
+    for stage in SLIDE_STAGES:
+        record = read_record(quick.done, stage)
+        assert record is not None
+        assert find_fault(quick.done, record.files) == ""
+        listed |= set(record.files)
+    others = {spec.record for spec in SLIDE_STAGES.values()}
+    assert set(contents(quick.done)) == listed | others

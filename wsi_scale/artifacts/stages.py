@@ -1,0 +1,82 @@
+"""The one table of stages: their order, what each reads of the configuration, and what each leaves."""
+
+from dataclasses import dataclass
+
+from wsi_scale.artifacts import names
+from wsi_scale.config.settings import (
+    CalibrateSettings,
+    ExtractSettings,
+    FitSettings,
+    InspectSettings,
+    PredictSettings,
+    ReportSettings,
+    SearchSettings,
+    StageSettings,
+    TileSettings,
+)
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A stage, as everything else derives from it: fingerprints, records, commands and rules of the workflow.
+
+    Attributes
+    ----------
+    name
+        Of the stage, its command, its rule and its record.
+    version
+        Raised by whoever changes what the stage writes: results of another version are made anew.
+    after
+        Stages whose failure or emptiness is passed on.
+    settings
+        What the stage reads of the configuration.
+    artefacts
+        Files and folders that it leaves beside its record.
+    """
+
+    name: str
+    version: int
+    after: tuple[str, ...]
+    settings: type[StageSettings]
+    artefacts: tuple[str, ...]
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Keys of the configuration that it reads: what it reruns on."""
+        return self.settings.keys()
+
+    @property
+    def record(self) -> str:
+        """Name of its record."""
+        return f"{self.name}.json"
+
+
+def _table(*specs: StageSpec) -> dict[str, StageSpec]:
+    return {spec.name: spec for spec in specs}
+
+
+#: The stages of one slide, in the order in which they run.
+SLIDE_STAGES = _table(
+    StageSpec("inspect", 2, (), InspectSettings, (names.SLIDE_INFO,)),
+    StageSpec("predict", 2, ("inspect",), PredictSettings, (names.PREDICTION,)),
+    StageSpec("tile", 2, ("inspect",), TileSettings, (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY)),
+    StageSpec("search", 2, ("inspect", "tile"), SearchSettings, (names.SCALE_MAP, names.GEOJSON)),
+    StageSpec("extract", 2, ("inspect", "tile", "search"), ExtractSettings, (names.FEATURES,)),
+)
+
+#: The stages of a cohort; their artefacts lie in the folder of the results.
+COHORT_STAGES = _table(
+    StageSpec("calibrate", 1, (), CalibrateSettings, (names.CALIBRATION,)),
+    StageSpec("fit", 2, ("inspect",), FitSettings, (names.REGRESSOR,)),
+    StageSpec("report", 1, tuple(SLIDE_STAGES), ReportSettings, (names.PAGE, names.STATUS, names.AUDIT)),
+)
+
+
+def writer_of(artefact: str) -> StageSpec:
+    """Return the stage of a slide that leaves an artefact."""
+    return next(spec for spec in SLIDE_STAGES.values() if artefact in spec.artefacts)
+
+
+def is_artefact(name: str) -> bool:
+    """Whether a stage of a slide writes a file or folder of this name."""
+    return any(name in (spec.record, *spec.artefacts) for spec in SLIDE_STAGES.values())

@@ -1,0 +1,223 @@
+"""``.wsi-scale.lock``: besides the lock itself, what the program notes for itself in a slide's folder.
+
+Stamps of files, by which a next run sees at once that nothing has changed, and what each stage left last, so that a
+record that Snakemake removed, or a failure in between, loses nothing that was computed. It says nothing of results:
+without it the same bytes are found to be current, only slower. It is no artefact, and differs from machine to machine.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self, TypeVar
+from urllib.parse import quote
+
+from pydantic import model_validator
+
+from wsi_scale.artifacts.documents import STRICT, check_document
+from wsi_scale.artifacts.execution import SettledExecution
+from wsi_scale.artifacts.record import Record
+from wsi_scale.errors import ArtifactError
+
+#: Name of the lock (:mod:`wsi_scale.execution.lock`), which holds the notes in its first line: one file less a slide.
+NAME = ".wsi-scale.lock"
+#: Files, and networks, that are kept in mind; more than a run ever reads.
+_MOST_KEPT = 32
+
+_Known = TypeVar("_Known")
+
+#: Size, mtime and ctime in nanoseconds, of each file of a slide, or of one file.
+Stamp = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A file's or slide's stamp, and the identity that it had."""
+
+    __pydantic_config__ = STRICT
+
+    stamp: Stamp
+    identity: str
+
+
+@dataclass(frozen=True)
+class KnownLayer:
+    """A tapped layer of a network."""
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    channels: int
+
+
+@dataclass(frozen=True)
+class KnownNetwork:
+    """What fingerprints need of a network, so that it need not be loaded where nothing is computed.
+
+    Attributes
+    ----------
+    name, digest, layers
+        As :class:`wsi_scale.networks.network.Network` has them.
+    structure
+        Digest of its modules, whose strides and poolings the digest of its values does not cover.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    digest: str
+    structure: str
+    layers: tuple[KnownLayer, ...]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The slide whose results a folder holds: its id, where it lay (percent-encoded), and its identity."""
+
+    __pydantic_config__ = STRICT
+
+    slide_id: str
+    place: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the slide's page was made of, and the digest of what was written."""
+
+    __pydantic_config__ = STRICT
+
+    made_of: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Content:
+    __pydantic_config__ = STRICT
+
+    owner: Owner | None = None
+    files: Mapping[str, KnownFile] = field(default_factory=dict)
+    networks: Mapping[str, KnownNetwork] = field(default_factory=dict)
+    last: Mapping[str, Record] = field(default_factory=dict)
+    page: Page | None = None
+    execution: SettledExecution | None = None
+
+
+@dataclass(frozen=True)
+class _Stored(_Content):
+    __pydantic_config__ = STRICT
+
+    digest: str = ""
+
+    @model_validator(mode="after")
+    def _is_as_written(self) -> Self:
+        content = asdict(self)
+        if content.pop("digest") != _digest(content):
+            raise ValueError("its digest is that of other content")
+        return self
+
+
+class FolderState:
+    """The notes of one slide's folder, read when they are first needed and written when they have changed.
+
+    One process works with them at a time: the one that holds the folder's lock.
+
+    Parameters
+    ----------
+    folder
+        The slide's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        stored = _read(self._path)
+        self.owner = stored.owner
+        self.page = stored.page
+        self.execution = stored.execution
+        self.last = dict(stored.last)
+        self._files = dict(stored.files)
+        self._networks = dict(stored.networks)
+        self._written = _digest(self._content())
+
+    def identity(self, path: Path, stamp: Stamp, take: Callable[[], str]) -> str:
+        """Return a file's or slide's identity; it is taken anew only where the stamp is another than before."""
+        key = place_text(path)
+        known = self._files.get(key)
+        if known is None or known.stamp != stamp:
+            known = KnownFile(stamp, take())
+            _keep(self._files, key, known)
+        return known.identity
+
+    def network(self, key: str, load: Callable[[], KnownNetwork]) -> KnownNetwork:
+        """Return what is known of a network under a key that covers its weights; it is loaded the first time only."""
+        if key not in self._networks:
+            _keep(self._networks, key, load())
+        return self._networks[key]
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether something was noted since they were read or written."""
+        return _digest(self._content()) != self._written
+
+    def save(self) -> None:
+        """Write the notes where they have changed."""
+        content = self._content()
+        digest = _digest(content)
+        if digest != self._written:
+            _write(self._path, content | {"digest": digest})
+            self._written = digest
+
+    def _content(self) -> dict[str, object]:
+        return asdict(_Content(self.owner, self._files, self._networks, self.last, self.page, self.execution))
+
+
+def _keep(kept: dict[str, _Known], key: str, known: _Known) -> None:
+    """Keep something in the place of what was known, and no more than a run ever needs."""
+    kept.pop(key, None)
+    kept[key] = known
+    while len(kept) > _MOST_KEPT:
+        del kept[next(iter(kept))]
+
+
+def place_text(path: Path) -> str:
+    """Write a path as text from which it comes back, whatever its bytes: absolute and percent-encoded."""
+    return quote(os.fsencode(path.absolute()))
+
+
+def stamp_of(files: list[Path]) -> Stamp:
+    """Stamp some files: it changes whenever one of them is written or put in its place.
+
+    The ctime is in it because a copy may bring the mtime of its original along.
+
+    Raises
+    ------
+    OSError
+        One is gone.
+    """
+    stats = [file.stat() for file in files]
+    return tuple((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for stat in stats)
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    """Write the notes in place, for the lock is bound to the file; what is cut short is known by its digest."""
+    line = json.dumps(content, ensure_ascii=True, allow_nan=False).encode() + b"\n"
+    try:
+        with path.open("r+b" if path.exists() else "wb", buffering=0) as stream:
+            stream.write(line)
+            stream.truncate(len(line))
+    except OSError as error:
+        raise ArtifactError(f"cannot write {path}: {error.strerror}; free some space") from error
+
+
+def _read(path: Path) -> _Content:
+    try:
+        with path.open("rb") as stream:
+            return check_document(stream.readline(), _Stored, str(path), "notes", "they are made anew")
+    except (OSError, ArtifactError):  # not there yet, or damaged: all is found out anew
+        return _Content()
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

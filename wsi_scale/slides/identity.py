@@ -1,0 +1,78 @@
+"""Which slide it is: all files that belong to it, their identity by content, and a stamp that tells of changes."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
+from wsi_scale.artifacts.state import Stamp, stamp_of
+from wsi_scale.errors import ReadError
+from wsi_scale.slides.border import check_place
+from wsi_scale.slides.dicom import series_beside
+
+#: Bytes of the text file that a Hamamatsu VMS or VMU slide begins with, at most.
+_MAX_LIST_BYTES = 1 << 20
+
+
+def slide_files(path: Path) -> list[Path]:
+    """All files that a slide consists of, in order.
+
+    That is the file itself; with MIRAX (.mrxs) and Olympus (.vsi) the files of the folder beside it, with Hamamatsu
+    (.vms, .vmu) the files that it names, with DICOM the files of the folder or of the series.
+
+    Raises
+    ------
+    SlideError
+        It is gone, or no file or folder at all.
+    """
+    check_place(path)
+    if path.is_dir():
+        return sorted(_inside(path))
+    suffix = path.suffix.lower()
+    if suffix == ".mrxs":
+        return [path, *sorted(_inside(path.with_suffix("")))]
+    if suffix == ".vsi":
+        return [path, *sorted(_inside(path.with_name(f"_{path.stem}_")))]
+    if suffix in (".vms", ".vmu"):
+        return [path, *_named_in(path)]
+    return series_beside(path)
+
+
+def slide_identity(path: Path) -> str:
+    """Identity of a slide's content; names, places and times play no part.
+
+    Raises
+    ------
+    SlideError, ArtifactError
+        It is gone, or a file of it cannot be read.
+    """
+    files = [file_identity(file) for file in slide_files(path)]
+    return files[0] if len(files) == 1 else fingerprint("slide of several files", files=files)
+
+
+def slide_stamp(path: Path) -> Stamp:
+    """Sizes and times of a slide's files: another stamp calls for another look at the identity.
+
+    Raises
+    ------
+    SlideError
+        It is gone.
+    """
+    try:
+        return stamp_of(slide_files(path))
+    except OSError as error:  # gone in between
+        raise ReadError(f"{path}: cannot be read ({error.strerror}); run again") from error
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        yield from (file for name in names if (file := Path(root) / name).is_file())
+
+
+def _named_in(path: Path) -> list[Path]:
+    """Files of its folder that a Hamamatsu slide's list names."""
+    with path.open("rb") as stream:
+        text = stream.read(_MAX_LIST_BYTES).decode("latin-1")
+    named = {line.partition("=")[2].strip() for line in re.split(r"[\r\n]+", text) if "=" in line}
+    return sorted(file for name in named if name and "/" not in name and (file := path.parent / name).is_file())

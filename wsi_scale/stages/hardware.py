@@ -1,0 +1,67 @@
+"""Device and dtype of a slide's stages: what is configured, or what the first run of the cohort settled."""
+
+from typing import Any
+
+from wsi_scale.artifacts.execution import SettledExecution, read_execution, write_execution
+from wsi_scale.artifacts.state import FolderState
+from wsi_scale.config.models import ExecutionConfig
+from wsi_scale.errors import ConfigError
+from wsi_scale.execution.compute import Compute, has_bfloat16, resolve
+from wsi_scale.execution.lock import folder_lock
+from wsi_scale.stages.job import SlideJob
+
+
+def settle(job: SlideJob, execution: ExecutionConfig, state: FolderState) -> ExecutionConfig:
+    """Put the cohort's device and dtype in the place of ``auto``; the first run settles them by what it has.
+
+    torch is not loaded where they are settled already, so that a slide with nothing to do costs nothing here.
+
+    Raises
+    ------
+    ConfigError
+        A GPU is asked for and there is none.
+    ArtifactError, BusyError
+        They cannot be read or written.
+    """
+    if job.results is None:
+        state.execution = found = _settled(execution, state.execution)
+    else:
+        stored = read_execution(job.results)
+        found = _settled(execution, stored)
+        if found != stored:
+            # Two first jobs on unlike machines must not settle it twice.
+            with folder_lock(job.results):
+                stored = read_execution(job.results)
+                found = _settled(execution, stored)
+                if found != stored:
+                    write_execution(job.results, found)
+    return execution.model_copy(update={"device": found.device, "dtype": found.dtype})
+
+
+def compute_of(settled: ExecutionConfig) -> Compute:
+    """Compute on this machine as was settled.
+
+    Raises
+    ------
+    ConfigError
+        This machine cannot: the line says what to do.
+    """
+    compute = resolve(settled)
+    if compute.dtype == "bfloat16" and not has_bfloat16(compute.device):
+        raise ConfigError(
+            "execution.dtype=bfloat16 was configured, or settled by the first run, and this machine does not support "
+            "it natively; use one that does, or set execution.dtype=float32, with which all slides are computed anew"
+        )
+    return compute
+
+
+def parameters_of(settled: ExecutionConfig) -> dict[str, Any]:
+    """Name what of the execution may change the last bits of a result."""
+    return {key: getattr(settled, key) for key in ("device", "dtype", "threads", "batch_mpx", "block_tiles")}
+
+
+def _settled(asked: ExecutionConfig, found: SettledExecution | None) -> SettledExecution:
+    if found and asked.device in ("auto", found.device) and asked.dtype in ("auto", found.dtype):
+        return found
+    compute = resolve(asked)
+    return SettledExecution(compute.device, compute.dtype)  # type: ignore[arg-type]  # one of these

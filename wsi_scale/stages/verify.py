@@ -1,0 +1,105 @@
+"""All of a cohort's results, read and held against what was recorded of them."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsi_scale.artifacts.calibration import read_calibration
+from wsi_scale.artifacts.manifest import file_digest, find_fault
+from wsi_scale.artifacts.names import CALIBRATION, PAGE, REGRESSOR
+from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path
+from wsi_scale.artifacts.regressor import read_regressor
+from wsi_scale.artifacts.stages import SLIDE_STAGES
+from wsi_scale.artifacts.state import FolderState
+from wsi_scale.errors import ArtifactError
+from wsi_scale.stages.cohort import job_in, jobs_in
+from wsi_scale.stages.job import SlideJob, holding
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something that is not as it was recorded.
+
+    Attributes
+    ----------
+    place
+        The slide's id, or the cohort's folder.
+    stage
+        Whose result it is.
+    fault
+        One line.
+    """
+
+    place: str
+    stage: str
+    fault: str
+
+
+def verify(results: Path) -> tuple[int, list[Damage]]:
+    """Read every file that stages have left, and forget the records of what is damaged: the next run makes it anew.
+
+    Parameters
+    ----------
+    results
+        A cohort's results, or one slide's folder.
+
+    Returns
+    -------
+    slides, damage
+        How many slides there are, and all that was found.
+
+    Raises
+    ------
+    ArtifactError
+        There are no results.
+    """
+    single = any((results / spec.record).exists() for spec in SLIDE_STAGES.values())
+    jobs = [job_in(results)] if single else jobs_in(results)
+    found = [] if single else remove_damaged(results)
+    for job in jobs:
+        found += _slide(job)
+    return len(jobs), found
+
+
+def remove_damaged(results: Path) -> list[Damage]:
+    """Remove a cohort's calibration and regressor where they are damaged: the next run makes them anew."""
+    found = []
+    for name, stage, read in ((CALIBRATION, "calibrate", read_calibration), (REGRESSOR, "fit", read_regressor)):
+        path = results / name
+        if path.exists():
+            try:
+                read(path)
+            except ArtifactError as error:
+                path.unlink()
+                found.append(Damage(str(results), stage, str(error)))
+    return found
+
+
+def _slide(job: SlideJob) -> Iterator[Damage]:
+    with holding(job.folder):
+        state = FolderState(job.folder)
+        forgotten: set[str] = set()
+        for stage in SLIDE_STAGES:
+            if fault := _fault(job.folder, stage, forgotten):
+                forget_record(job.folder, stage)
+                state.last.pop(stage, None)
+                forgotten.add(stage)
+                yield Damage(job.row.slide_id, stage, fault)
+        page = job.folder / PAGE
+        if state.page is not None and not (page.exists() and file_digest(page) == state.page.digest):
+            state.page = None
+            yield Damage(job.row.slide_id, "report", f"{PAGE} is damaged or missing")
+        state.save()
+
+
+def _fault(folder: Path, stage: str, forgotten: Collection[str]) -> str:
+    try:
+        record = read_record(folder, stage)
+        if record is None:
+            return ""
+        newer = find_newer(folder, record)
+    except ArtifactError as error:
+        return str(error)
+    if newer and newer not in forgotten:
+        return f"{record_path(folder, stage).name} is of an earlier run than {newer}.json"
+    return find_fault(folder, record.files)
