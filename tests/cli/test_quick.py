@@ -1,0 +1,58 @@
+"""A slide with nothing to do costs next to nothing, and neither does planning many."""
+
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.runs import contents
+from wsi_scale.stages.workflow import Study
+
+#: Runs a command and says on its last line of standard error whether torch was loaded.
+WATCHED = """
+import sys
+from wsi_scale.cli.main import app
+try:
+    app(sys.argv[1:])
+finally:
+    print("torch" in sys.modules, file=sys.stderr)
+"""
+#: Seconds of CPU that a run on an unchanged slide may take, and planning 300 of them.
+MOST_RUN_S, MOST_PLAN_S = 2.0, 5.0
+
+
+def test_a_run_on_an_unchanged_slide_is_quick_and_loads_no_torch(small_slide: Path, finished_copy: Path) -> None:
+    before = contents(finished_copy)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, "run", str(small_slide), "-o", str(finished_copy)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "False"
+    assert contents(finished_copy) == before
+    assert after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime < MOST_RUN_S
+
+
+def test_planning_three_hundred_unchanged_slides_is_quick(small_slide: Path, finished: Path, tmp_path: Path) -> None:
+    slides, results = tmp_path / "study", tmp_path / "results"
+    slides.mkdir()
+    for number in range(300):
+        shutil.copy(small_slide, slides / f"{number}.tiff")
+        shutil.copytree(finished, results / "slides" / f"{number}")
+    study = Study({"slides": {"path": str(slides)}, "results": str(results)})
+    study.find_slides(make_demo=False)
+    study.start()  # takes the copies' identities
+
+    start = time.process_time()
+    study.find_slides(make_demo=False)
+    study.start()
+    spent = time.process_time() - start
+
+    assert all((results / "slides" / f"{number}" / "search.json").exists() for number in range(300))
+    assert spent < MOST_PLAN_S
