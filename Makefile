@@ -39,11 +39,14 @@ types: install
 imports: install
 	$(BIN)/lint-imports
 
+# A file's tests stay in one process; several processes, each on one thread, wait less than one on all of them.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
 tests: install
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-faults: install ## Everything that can be wrong with a slide, the long cases too; ends in results/bench/faults.json
-	$(BIN)/pytest tests/faults tests/slides -m "long or not long" --faults-json results/bench/faults.json
+	$(PYTEST) tests/faults tests/slides -m "long or not long" --faults-json results/bench/faults.json
 
 workflow: install
 	$(BIN)/snakemake --lint

@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,22 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make test-faults` ask for a table of what was tried."""
     parser.addoption("--faults-json", type=Path, help="write counts of cases tried, as specified and failed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Let reports that quote bytes which are no text pass from one process of the tests to the other."""
+    return _as_text((yield))
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_as_text(key): _as_text(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_as_text, value))
+    return value
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
