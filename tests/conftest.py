@@ -8,10 +8,23 @@ from typing import Any
 
 import pytest
 
+#: Files whose fixtures run whole workflows, installs and trainings.
+SLOW = (
+    "tests/workflow/",
+    "tests/test_wheel.py",
+    "tests/transfer/test_quick_tables.py",
+    "tests/synthesis/test_demo_audit",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make test-faults` ask for a table of what was tried."""
     parser.addoption("--faults-json", type=Path, help="write counts of cases tried, as specified and failed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes: left to the end, one process would wait for another's."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
 
 
 @pytest.hookimpl(wrapper=True)
