@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import json
 import os
 import shutil
 import threading
@@ -195,6 +196,20 @@ def test_what_another_slide_left_is_never_taken_for_this_ones(
 
     assert contents(folder) == contents(quick.done)
     assert verify(folder) == (1, [])
+
+
+def test_a_record_of_an_earlier_version_is_refused_in_one_line_and_made_anew(quick: Quick, tmp_path: Path) -> None:
+    folder = quick.copy(tmp_path / "out")
+    for stage in SLIDE_STAGES:
+        path = record_path(folder, stage)
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps({key: told[key] for key in ("stage", "status", "reason", "fingerprint")}))
+    (folder / STATE).write_bytes(b"")
+
+    with pytest.raises(ArtifactError, match=r"tile\.json .*it was left by an earlier version\); run again"):
+        read_record(folder, "tile")
+    assert quick.run(folder) == "ok"
+    assert contents(folder) == contents(quick.done)
 
 
 @pytest.mark.parametrize(("old", "new"), [('"ok"', '"empty"'), ('"reason": ""', '"reason": "fine"')])

@@ -59,6 +59,8 @@ class _Stored(Record):
 
     @model_validator(mode="after")
     def _is_as_written(self) -> Self:
+        if not self.digest:
+            raise ValueError("it was left by an earlier version")
         if self.digest != _digest(self.record(), self.version):
             raise ValueError("its digest is that of other content")
         return self
