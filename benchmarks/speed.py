@@ -51,7 +51,7 @@ def passes_seconds_per_tile(network: str, tiles: int) -> tuple[float, float]:
     compute = resolve(config.execution)
     source = find_network(network)
     placed = place(source.tapped(search_layers(source, "covariant", None)), compute)
-    ladder = tile_ladder(config.tiling.field_um, placed, config)
+    ladder = tile_ladder(config.tiling.field_um, placed, config.search)
     rng = np.random.default_rng(0)
     size = config.execution.block_tiles
     images = [rng.integers(0, 255, (size, px, px, 3), np.uint8) for px in ladder.sizes_px]
