@@ -2,14 +2,14 @@
 # dies before it can write one, `died` does.
 SLIDE = RESULTS / "slides" / "{slide_id}"
 # The report puts the logs of a slide's jobs together: one a slide is left.
-LOGS = RESULTS / "logs" / "slides"
+LOGS = RESULTS / "logs" / "jobs" / "{slide_id}"
 
 
 rule inspect:
     output:
         SLIDE / "inspect.json",
     log:
-        LOGS / "{slide_id}.inspect.log",
+        LOGS / "inspect.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
@@ -30,7 +30,7 @@ rule predict:
     output:
         SLIDE / "predict.json",
     log:
-        LOGS / "{slide_id}.predict.log",
+        LOGS / "predict.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
@@ -52,7 +52,7 @@ rule tile:
     output:
         SLIDE / "tile.json",
     log:
-        LOGS / "{slide_id}.tile.log",
+        LOGS / "tile.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
@@ -71,10 +71,12 @@ rule search:
     input:
         record=SLIDE / "tile.json",
         calibration=RESULTS / "calibration.json",
+        # A slide's jobs have one lock: none should wait for hours for another's.
+        predicted=ancient(SLIDE / "predict.json"),
     output:
         SLIDE / "search.json",
     log:
-        LOGS / "{slide_id}.search.log",
+        LOGS / "search.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: CORES
@@ -97,7 +99,7 @@ rule extract:
     output:
         SLIDE / "extract.json",
     log:
-        LOGS / "{slide_id}.extract.log",
+        LOGS / "extract.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: CORES

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.magnification.intervals import conformal_quantile
-from wsi_scale.magnification.verdict import judge
+from wsi_scale.magnification.verdict import Claim, judge
 
 #: Share of slides whose truth an interval shall hold.
 COVERAGE = 0.9
@@ -124,7 +124,7 @@ def _flagged(answer: Answer, claimed: float, quantile: float) -> bool:
     half = quantile * answer.difficulty_octaves
     low, middle, high = (2 ** (answer.log2_mpp + sign * half) for sign in (-1, 0, 1))
     estimate = None if answer.reason else (middle, low, high)
-    return judge(claimed, True, estimate).flag in ("off_2x", "off_10x")
+    return judge(Claim(claimed, usable=True), estimate).flag in ("off_2x", "off_10x")
 
 
 def by_source(answers: Sequence[Answer]) -> dict[str, dict[str, float]]:

@@ -38,7 +38,7 @@ def test_a_stages_function_sees_its_own_settings_and_no_configuration(stage: str
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_key_of_the_table_is_one_of_the_configuration(stage: str) -> None:
     config = configured()
-    for key in STAGES[stage].sections:
+    for key in STAGES[stage].keys:
         value_of(config, key)
 
 
@@ -48,7 +48,7 @@ def test_a_stage_has_a_command_and_a_rule_of_its_name(stage: str) -> None:
     assert stage in typer.main.get_command(app).commands  # type: ignore[attr-defined]
     (rule,) = re.findall(rf"^rule {stage}:\n((?:    .*\n|\n)*)", rules, re.MULTILINE)
     assert f"wsi-scale {stage} " in rule
-    assert STAGES[stage].sections == () or f'settings_of("{stage}")' in rule
+    assert STAGES[stage].keys == () or f'settings_of("{stage}")' in rule
     assert "benchmark:" not in rule
 
 

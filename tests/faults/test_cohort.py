@@ -21,7 +21,7 @@ from wsi_scale.artifacts.record import Record, read_record, write_record
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow, read_status
-from wsi_scale.config.settings import TileSettings
+from wsi_scale.config.settings import FitSettings, TileSettings
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.cohort import jobs_in, jobs_of, plan
 from wsi_scale.stages.died import record_death
@@ -71,7 +71,7 @@ def test_a_regressor_is_fitted_without_the_slides_that_cannot_be_read(
     slides[2].write_bytes(b"II*\0" + bytes(100))
     write_record(jobs[3].folder, Record("inspect", "failed", "inspect died before it could say why", ""))
 
-    path = fit(jobs, configured(*FAST), tmp_path / "regressor.safetensors")
+    path = fit(jobs, FitSettings.of(configured(*FAST)), tmp_path / "regressor.safetensors")
 
     assert path.read_bytes() == shipped_regressor().read_bytes()
     warned = [record.message for record in caplog.records if record.levelno == logging.WARNING]
@@ -90,7 +90,7 @@ def test_a_damaged_region_under_a_good_header_costs_the_regressor_that_slide_alo
     jobs = inspected(slides, tmp_path)
     wound(slides[2])
 
-    path = fit(jobs, configured(*FAST), tmp_path / "regressor.safetensors")
+    path = fit(jobs, FitSettings.of(configured(*FAST)), tmp_path / "regressor.safetensors")
 
     header = read_regressor(path).header
     assert header["source"] == "cohort"

@@ -85,6 +85,14 @@ def test_what_belongs_to_no_slide_does_not_count(tmp_path: Path) -> None:
     assert slide_identity(slide) == before
 
 
+def test_what_a_desktop_leaves_in_a_slides_folder_does_not_count(tmp_path: Path) -> None:
+    slide = dicom(tmp_path)
+    before = slide_identity(slide)
+    for name in (".DS_Store", "Thumbs.db"):
+        (slide / name).touch()
+    assert slide_identity(slide) == before
+
+
 @pytest.mark.parametrize("place", ["first", "header", "middle", "last"])
 def test_of_a_large_file_head_end_and_samples_count(tmp_path: Path, place: str) -> None:
     path, size = tmp_path / "large.svs", WHOLE_BYTES + (1 << 20)

@@ -79,3 +79,19 @@ def test_a_published_search_needs_none(small_slide: Path, finished: Path, caplog
 
     assert calibration_for(job(small_slide, finished), settings, network) is None
     assert caplog.records == []
+
+
+def test_a_published_search_takes_no_calibration_that_it_is_given(small_slide: Path, finished_copy: Path) -> None:
+    given = calibrate(CalibrateSettings.of(configured()))
+    record = search(job(small_slide, finished_copy), SearchSettings.of(configured("search.method=published")), given)
+    assert record.status == "ok", record.reason
+
+
+def test_a_damaged_calibration_in_the_cache_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    settings = CalibrateSettings.of(configured(*SHORT))
+    path = calibrate(settings)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"0.", b"1.", 1))
+    assert calibrate(settings) == path
+    assert path.read_bytes() == whole

@@ -10,7 +10,7 @@ from tests.runs import MPP, configured, draw
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import Record
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
-from wsi_scale.config.settings import PredictSettings
+from wsi_scale.config.settings import FitSettings, PredictSettings
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.fit import Examples, fit, fit_examples, out_of_fold_answers
@@ -20,6 +20,7 @@ from wsi_scale.stages.predict import predict
 from wsi_scale.synthesis import write_pyramid
 
 FAST = ("magnification.fit_tiles_per_slide=8", "magnification.tiles_per_slide=8")
+FAST_FIT = FitSettings.of(configured(*FAST))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def predicted(this: SlideJob, regressor: Path) -> float:
 
 @pytest.mark.parametrize("groups", ["abcd", "abcdda"])
 def test_fewer_than_five_groups_get_the_shipped_regressor(slides: list[Path], tmp_path: Path, groups: str) -> None:
-    path = fit(cohort(slides, tmp_path, groups), configured(*FAST), tmp_path / "regressor.safetensors")
+    path = fit(cohort(slides, tmp_path, groups), FAST_FIT, tmp_path / "regressor.safetensors")
 
     assert path.read_bytes() == shipped_regressor().read_bytes()
 
@@ -61,7 +62,7 @@ def test_fewer_than_five_groups_get_the_shipped_regressor(slides: list[Path], tm
 def test_slides_whose_mpp_cannot_be_trusted_do_not_count(slides: list[Path], tmp_path: Path) -> None:
     jobs = cohort(slides, tmp_path, "abcdef", mpps={4: 3.0, 5: 352.0})
 
-    path = fit(jobs, configured(*FAST), tmp_path / "regressor.safetensors")
+    path = fit(jobs, FAST_FIT, tmp_path / "regressor.safetensors")
 
     assert path.read_bytes() == shipped_regressor().read_bytes()
 
@@ -69,7 +70,7 @@ def test_slides_whose_mpp_cannot_be_trusted_do_not_count(slides: list[Path], tmp
 def test_five_groups_get_their_own_with_one_fold_that_never_saw_each(slides: list[Path], tmp_path: Path) -> None:
     jobs = cohort(slides, tmp_path, "abcdee")
 
-    path = fit(jobs, configured(*FAST), tmp_path / "regressor.safetensors")
+    path = fit(jobs, FAST_FIT, tmp_path / "regressor.safetensors")
 
     header = read_regressor(path).header
     assert header["source"] == "cohort"
@@ -83,15 +84,15 @@ def test_five_groups_get_their_own_with_one_fold_that_never_saw_each(slides: lis
 def test_another_bad_slide_recomputes_nothing_and_another_good_one_does(slides: list[Path], tmp_path: Path) -> None:
     config, target = configured(*FAST), tmp_path / "regressor.safetensors"
     jobs = cohort(slides[:5], tmp_path, "abcde")
-    fit(jobs, config, target)
+    fit(jobs, FitSettings.of(config), target)
     first = target.stat()  # reading moves its time of access
     text = tmp_path / "text.svs"
     text.write_text("nothing\n" * 9)
 
-    fit([*jobs, *cohort([text], tmp_path / "bad", "z")], config, target)
+    fit([*jobs, *cohort([text], tmp_path / "bad", "z")], FitSettings.of(config), target)
     assert (target.stat().st_ino, target.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
 
-    fit([*jobs, *cohort(slides[5:], tmp_path, "f")], config, target)
+    fit([*jobs, *cohort(slides[5:], tmp_path, "f")], FitSettings.of(config), target)
     assert target.stat().st_ino != first.st_ino
     assert set(read_regressor(target).header["fold_of"]) == set("abcdef")
 
@@ -99,7 +100,7 @@ def test_another_bad_slide_recomputes_nothing_and_another_good_one_does(slides: 
 def test_a_header_has_no_part_in_the_verdict_on_its_own_slide(slides: list[Path], tmp_path: Path) -> None:
     config = configured(*FAST)
     true, false = (
-        fit(jobs, config, tmp_path / f"{name}.safetensors")
+        fit(jobs, FitSettings.of(config), tmp_path / f"{name}.safetensors")
         for name, jobs in (
             ("true", cohort(slides, tmp_path / "true", "abcdef")),
             ("false", cohort(slides, tmp_path / "false", "abcdef", mpps={0: 0.68})),
@@ -120,7 +121,7 @@ def test_a_configured_regressor_is_taken_as_it_is_and_checked(slides: list[Path]
     own = tmp_path / "own.safetensors"
     own.write_bytes(shipped_regressor().read_bytes())
 
-    path = fit(jobs, configured(f"magnification.regressor={own}"), tmp_path / "regressor.safetensors")
+    path = fit(jobs, FitSettings.of(configured(f"magnification.regressor={own}")), tmp_path / "regressor.safetensors")
 
     assert path.read_bytes() == own.read_bytes()
 
@@ -130,9 +131,11 @@ def test_a_wrong_header_teaches_nobody_and_widens_nobodys_interval(
 ) -> None:
     # The last slide claims four times its mpp.
     lying = fit(
-        cohort(slides, tmp_path / "lying", "abcdef", mpps={5: 4 * MPP}), configured(*FAST), tmp_path / "l.safetensors"
+        cohort(slides, tmp_path / "lying", "abcdef", mpps={5: 4 * MPP}),
+        FAST_FIT,
+        tmp_path / "l.safetensors",
     )
-    honest = fit(cohort(slides[:5], tmp_path / "honest", "abcde"), configured(*FAST), tmp_path / "h.safetensors")
+    honest = fit(cohort(slides[:5], tmp_path / "honest", "abcde"), FAST_FIT, tmp_path / "h.safetensors")
 
     told, expected = read_regressor(lying), read_regressor(honest)
     assert "cohort-5 is not fitted on: it claims 2 µm/px" in caplog.text
@@ -144,7 +147,7 @@ def test_a_wrong_header_teaches_nobody_and_widens_nobodys_interval(
 def test_scores_are_the_errors_of_answers_over_their_difficulty_by_models_that_never_saw_the_slide(
     slides: list[Path], tmp_path: Path
 ) -> None:
-    path = fit(cohort(slides, tmp_path, "abcdee"), configured(*FAST), tmp_path / "regressor.safetensors")
+    path = fit(cohort(slides, tmp_path, "abcdee"), FAST_FIT, tmp_path / "regressor.safetensors")
 
     stored = read_regressor(path)
     answers = stored.header["training"]["answers"]

@@ -53,7 +53,7 @@ def test_a_machine_that_cannot_says_so(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_gpu_that_was_settled_and_is_not_there_is_told(tmp_path: Path) -> None:
     write_execution(tmp_path, SettledExecution("cuda", "float32"))
     job = job_in(tmp_path / "slides" / "a")
-    with pytest.raises(ConfigError, match="torch sees no GPU here"):
+    with pytest.raises(ConfigError, match="settled by the first run, and torch sees no GPU here; use a machine that"):
         compute_of(settle(job, AUTO, FolderState(job.folder)))
 
 
@@ -63,6 +63,14 @@ def test_what_is_configured_outranks_what_was_settled(tmp_path: Path) -> None:
     asked = configured("execution.dtype=float32").execution
     assert settle(job, asked, FolderState(job.folder)).dtype == "float32"
     assert read_execution(tmp_path) == SettledExecution("cpu", "float32")
+
+
+def test_what_is_auto_stays_as_it_was_settled_where_the_other_is_configured(tmp_path: Path) -> None:
+    """Asked on a machine without a GPU for what the message advises."""
+    write_execution(tmp_path, SettledExecution("cuda", "bfloat16"))
+    job = job_in(tmp_path / "slides" / "a")
+    settle(job, configured("execution.dtype=float32").execution, FolderState(job.folder))
+    assert read_execution(tmp_path) == SettledExecution("cuda", "float32")
 
 
 def test_a_folder_of_one_slide_settles_it_for_itself(tmp_path: Path, machine: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_every_stage_that_reads_pixels_is_told_how_much_may_be_unreadable(tmp_pa
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_told_its_own_keys_only(tmp_path: Path, stage: str) -> None:
     told = [setting.split("=")[1] for setting in study(tmp_path).settings(stage)]
-    assert told == list(STAGES[stage].sections)
+    assert told == list(STAGES[stage].keys)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from wsi_scale.artifacts.audit import AuditRow
 from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.load import load_config
-from wsi_scale.config.settings import PredictSettings
+from wsi_scale.config.settings import FitSettings, PredictSettings
 from wsi_scale.stages.audit import audit as audit_cohort
 from wsi_scale.stages.cohort import jobs_of
 from wsi_scale.stages.fit import fit
@@ -38,7 +38,7 @@ def audit(demo: DemoTruth, results: Path) -> Mapping[str, AuditRow]:
     jobs = jobs_of(demo.table.parent, results)
     for job in jobs:
         inspect(job)
-    regressor = fit(jobs, config, results / "regressor.safetensors")
+    regressor = fit(jobs, FitSettings.of(config), results / "regressor.safetensors")
     for job in jobs:
         predict(job, PredictSettings.of(config), regressor)
     return {row.slide_id: row for row in audit_cohort(jobs, results)}

@@ -59,6 +59,8 @@ class _Stored(Record):
 
     @model_validator(mode="after")
     def _is_as_written(self) -> Self:
+        if not set(self.after) <= set(SLIDE_STAGES[self.stage].after if self.stage in SLIDE_STAGES else ()):
+            raise ValueError("it goes by stages that do not come before it")
         if not self.digest:
             raise ValueError("it was left by an earlier version")
         if self.digest != _digest(self.record(), self.version):

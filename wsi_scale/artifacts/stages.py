@@ -27,7 +27,7 @@ class StageSpec:
     version
         Raised by whoever changes what the stage writes: results of another version are made anew.
     after
-        Stages whose failure or emptiness is passed on.
+        Stages that it may go by, and whose failure or emptiness is then passed on.
     settings
         What the stage reads of the configuration.
     artefacts
@@ -41,8 +41,8 @@ class StageSpec:
     artefacts: tuple[str, ...]
 
     @property
-    def sections(self) -> tuple[str, ...]:
-        """Keys of the configuration that it reads: what it reruns on."""
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the configuration that it reads."""
         return self.settings.keys()
 
     @property
@@ -59,7 +59,9 @@ def _table(*specs: StageSpec) -> dict[str, StageSpec]:
 SLIDE_STAGES = _table(
     StageSpec("inspect", 2, (), InspectSettings, (names.SLIDE_INFO,)),
     StageSpec("predict", 2, ("inspect",), PredictSettings, (names.PREDICTION,)),
-    StageSpec("tile", 2, ("inspect",), TileSettings, (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY)),
+    StageSpec(
+        "tile", 2, ("inspect", "predict"), TileSettings, (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY)
+    ),
     StageSpec("search", 2, ("inspect", "tile"), SearchSettings, (names.SCALE_MAP, names.GEOJSON)),
     StageSpec("extract", 2, ("inspect", "tile", "search"), ExtractSettings, (names.FEATURES,)),
 )
@@ -78,5 +80,7 @@ def writer_of(artefact: str) -> StageSpec:
 
 
 def is_artefact(name: str) -> bool:
-    """Whether a stage of a slide writes a file or folder of this name."""
-    return any(name in (spec.record, *spec.artefacts) for spec in SLIDE_STAGES.values())
+    """Whether a file or folder of this name in a slide's folder is written by this program."""
+    return name in (names.PAGE, names.CALIBRATION) or any(
+        name in (spec.record, *spec.artefacts) for spec in SLIDE_STAGES.values()
+    )

@@ -10,7 +10,6 @@ from wsi_scale.config.models import (
     Config,
     ExecutionConfig,
     FeaturesConfig,
-    MagnificationConfig,
     MapConfig,
     SearchConfig,
     TilingConfig,
@@ -128,7 +127,10 @@ class ExtractSettings(StageSettings):
 class FitSettings(StageSettings):
     """What `fit` reads."""
 
-    magnification: Annotated[MagnificationConfig, Key("magnification")]
+    fit_tiles_per_slide: Annotated[int, Key("magnification.fit_tiles_per_slide")]
+    coverage: Annotated[float, Key("magnification.coverage")]
+    seed: Annotated[int, Key("magnification.seed")]
+    regressor: Annotated[Path | None, Key("magnification.regressor", in_fingerprint=False)]
     execution: Annotated[ExecutionConfig, Key("execution", in_fingerprint=False)]
 
 

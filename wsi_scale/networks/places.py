@@ -56,7 +56,9 @@ def files_behind(network: str, weights: Path | None) -> Iterator[Path]:
         yield weights
     else:
         yield from weights_in(weights_folder(), network)
-        yield from weights_in(_torch_cache(), network)
+        cached = weights_in(_torch_cache(), network)
+        if len(cached) == 1:  # of several, torchvision alone knows which it means
+            yield from cached
 
 
 def _torch_cache() -> Path:

@@ -67,7 +67,12 @@ def slide_stamp(path: Path) -> Stamp:
 
 def _inside(folder: Path) -> Iterator[Path]:
     for root, _, names in os.walk(folder):
-        yield from (file for name in names if (file := Path(root) / name).is_file())
+        yield from (file for name in names if not _of_the_system(name) and (file := Path(root) / name).is_file())
+
+
+def _of_the_system(name: str) -> bool:
+    """Whether a desktop or file server leaves files of this name wherever it looks."""
+    return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
 
 
 def _named_in(path: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from wsi_scale.artifacts.calibration import (
     write_calibration,
 )
 from wsi_scale.artifacts.names import CALIBRATION
+from wsi_scale.artifacts.stages import COHORT_STAGES
 from wsi_scale.artifacts.state import KnownNetwork
 from wsi_scale.config.models import SearchConfig
 from wsi_scale.config.settings import CalibrateSettings, SearchSettings
@@ -37,8 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Raised when scenes are drawn, or channels chosen, in another way.
-SCENES_VERSION = 1
+SPEC = COHORT_STAGES["calibrate"]
 #: Side of a calibration scene, µm: that of a 224-px tile at 0.5 µm/px.
 SCENE_UM = 112.0
 #: Planted radii, µm.
@@ -78,7 +78,7 @@ def calibrate(settings: CalibrateSettings, target: Path | None = None) -> Path:
 def find_calibration(network: KnownNetwork, settings: CalibrateSettings) -> Path | None:
     """Look for the calibration of a network in the package and in the user's cache; nothing is measured."""
     name = _name(network, settings)
-    return next((path for folder in (shipped_folder(), _cache()) if (path := folder / name).exists()), None)
+    return next((path for folder in (shipped_folder(), _cache()) if _is_calibration(path := folder / name)), None)
 
 
 def calibration_for(job: SlideJob, settings: SearchSettings, network: KnownNetwork) -> Path | None:
@@ -187,7 +187,7 @@ def _name(network: KnownNetwork, settings: CalibrateSettings) -> str:
     search, scenes = settings.search, settings.calibration
     ladder = (search.finest_mpp, search.coarsest_mpp, search.rungs_per_octave)
     layers = [layer.name for layer in network.layers]
-    content = (SCENES_VERSION, network.digest, layers, ladder, scenes.scenes, scenes.seed)
+    content = (SPEC.version, network.digest, layers, ladder, scenes.scenes, scenes.seed)
     return calibration_name(network.name, hashlib.sha256(repr(content).encode()).hexdigest())
 
 
@@ -211,6 +211,15 @@ def _keep(calibration: CalibrationFile, path: Path) -> Path:
     if not _holds(path, calibration):
         write_calibration(path, calibration)
     return path
+
+
+def _is_calibration(path: Path) -> bool:
+    """Whether there is one; where a damaged one lies in the user's cache, it is made anew."""
+    try:
+        read_calibration(path)
+    except ArtifactError:
+        return False
+    return True
 
 
 def _holds(path: Path, calibration: CalibrationFile) -> bool:

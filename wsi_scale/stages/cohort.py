@@ -73,7 +73,7 @@ def jobs_in(results: Path) -> list[SlideJob]:
     found = sorted({path.parent for mark in (NAME, LOCK) for path in folder.glob(f"*/{mark}")})
     if not found:
         raise ArtifactError(
-            f"{results} holds no results of slides; run `wsi-scale run SLIDE -o {results}/slides/ID` first"
+            f"{results} holds no results of slides; run `wsi-scale run SLIDE --results {results}` first"
         )
     return [job_in(place) for place in found]
 

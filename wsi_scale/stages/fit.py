@@ -21,7 +21,6 @@ from wsi_scale.artifacts.regressor import (
     write_regressor,
 )
 from wsi_scale.artifacts.stages import COHORT_STAGES
-from wsi_scale.config.models import MagnificationConfig
 from wsi_scale.config.settings import FitSettings
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.execution.progress import progress
@@ -32,6 +31,7 @@ from wsi_scale.magnification.verdict import stands_apart
 from wsi_scale.slides.field import read_field
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.open import open_slide
+from wsi_scale.stages.hardware import compute_of, settle_in
 from wsi_scale.stages.inspect import read_info
 from wsi_scale.stages.job import SlideJob, guarded
 from wsi_scale.stages.regressors import Estimator, read_estimator, stored_form
@@ -97,31 +97,32 @@ def fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     ArtifactError
         No slide was inspected; a regressor cannot be read or written.
     """
-    magnification = settings.magnification
-    if magnification.regressor is not None:
-        return _copy(magnification.regressor, target)
+    if settings.regressor is not None:
+        return _copy(settings.regressor, target)
     if not any(record_path(job.folder, "inspect").exists() for job in jobs):
         raise ArtifactError(f"{target.parent}: `fit` needs `wsi-scale inspect SLIDE -o FOLDER` of each slide first")
     trusted = [found for job in jobs if (found := _or_warned(job, partial(_trusted, job))) is not None]
     if len({slide.job.group for slide in trusted}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
-    prior = read_estimator(settings.execution, shipped_regressor())
+    execution = settle_in(target.parent, settings.execution).model_copy(update={"dtype": "float32"})
+    compute_of(execution)
+    prior = read_estimator(execution, shipped_regressor())
     print_ = fingerprint(
         SPEC.name, SPEC.version,
         slides=[(s.identity, s.job.row.slide_id, s.job.group, s.info.usable_mpp) for s in trusted],
         prior=file_identity(shipped_regressor()),
-        settings=(magnification.fit_tiles_per_slide, magnification.coverage, magnification.seed),
+        settings=settings.by_value(), device=execution.device,
     )  # fmt: skip
     if regressor_fingerprint(target) == print_:
         return target
-    examples = _believable(_read_examples(trusted, magnification, prior), prior.regressor, magnification.coverage)
+    examples = _believable(_read_examples(trusted, settings, prior), prior.regressor, settings.coverage)
     if len({slide.group for slide in examples}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     regressor, training = fit_examples(examples, prior.regressor)
     header = dict(read_regressor(shipped_regressor()).header) | {
         "fingerprint": print_,
         "source": "cohort",
-        "coverage": magnification.coverage,
+        "coverage": settings.coverage,
         "training": training,
     }
     write_regressor(target, stored_form(regressor, header))
@@ -224,7 +225,7 @@ def _trusted(job: SlideJob) -> TrustedSlide | None:
         return TrustedSlide(job, info, identity) if is_brightfield(slide) else None
 
 
-def _read_examples(trusted: Sequence[TrustedSlide], settings: MagnificationConfig, prior: Estimator) -> list[Examples]:
+def _read_examples(trusted: Sequence[TrustedSlide], settings: FitSettings, prior: Estimator) -> list[Examples]:
     examples = []
     with progress("fit", len(trusted), unit="slides") as advance:
         for number, slide in enumerate(trusted):
@@ -236,7 +237,7 @@ def _read_examples(trusted: Sequence[TrustedSlide], settings: MagnificationConfi
 
 
 def _slide_examples(
-    job: SlideJob, info: SlideInfo, settings: MagnificationConfig, prior: Estimator, rng: np.random.Generator
+    job: SlideJob, info: SlideInfo, settings: FitSettings, prior: Estimator, rng: np.random.Generator
 ) -> Examples:
     """Tiles of one slide, re-read at mpp drawn log-uniformly from its own to 4 µm/px; glass gives none."""
     own = float(np.mean(info.usable_mpp or (np.nan,)))

@@ -1,5 +1,6 @@
 """Device and dtype of a slide's stages: what is configured, or what the first run of the cohort settled."""
 
+from pathlib import Path
 from typing import Any
 
 from wsi_scale.artifacts.execution import SettledExecution, read_execution, write_execution
@@ -23,18 +24,36 @@ def settle(job: SlideJob, execution: ExecutionConfig, state: FolderState) -> Exe
     ArtifactError, BusyError
         They cannot be read or written.
     """
-    if job.results is None:
-        state.execution = found = _settled(execution, state.execution)
-    else:
-        stored = read_execution(job.results)
-        found = _settled(execution, stored)
-        if found != stored:
-            # Two first jobs on unlike machines must not settle it twice.
-            with folder_lock(job.results):
-                stored = read_execution(job.results)
-                found = _settled(execution, stored)
-                if found != stored:
-                    write_execution(job.results, found)
+    if job.results is not None:
+        return settle_in(job.results, execution)
+    state.execution = found = _settled(execution, state.execution)
+    return execution.model_copy(update={"device": found.device, "dtype": found.dtype})
+
+
+def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:
+    """Do the same for what is computed of a whole cohort.
+
+    Parameters
+    ----------
+    results
+        Folder of the cohort's results.
+
+    Raises
+    ------
+    ConfigError
+        A GPU is asked for and there is none.
+    ArtifactError, BusyError
+        They cannot be read or written.
+    """
+    stored = read_execution(results)
+    found = _settled(execution, stored)
+    if found != stored:
+        # Two first jobs on unlike machines must not settle it twice.
+        with folder_lock(results):
+            stored = read_execution(results)
+            found = _settled(execution, stored)
+            if found != stored:
+                write_execution(results, found)
     return execution.model_copy(update={"device": found.device, "dtype": found.dtype})
 
 
@@ -46,7 +65,13 @@ def compute_of(settled: ExecutionConfig) -> Compute:
     ConfigError
         This machine cannot: the line says what to do.
     """
-    compute = resolve(settled)
+    try:
+        compute = resolve(settled)
+    except ConfigError as error:
+        raise ConfigError(
+            "execution.device=cuda was configured, or settled by the first run, and torch sees no GPU here; use a "
+            "machine that has one, or set execution.device=cpu, with which all slides are computed anew"
+        ) from error
     if compute.dtype == "bfloat16" and not has_bfloat16(compute.device):
         raise ConfigError(
             "execution.dtype=bfloat16 was configured, or settled by the first run, and this machine does not support "
@@ -61,7 +86,8 @@ def parameters_of(settled: ExecutionConfig) -> dict[str, Any]:
 
 
 def _settled(asked: ExecutionConfig, found: SettledExecution | None) -> SettledExecution:
-    if found and asked.device in ("auto", found.device) and asked.dtype in ("auto", found.dtype):
-        return found
-    compute = resolve(asked)
-    return SettledExecution(compute.device, compute.dtype)  # type: ignore[arg-type]  # one of these
+    if found is None or (asked.device not in ("auto", found.device) and asked.dtype == "auto"):
+        compute = resolve(asked)
+        return SettledExecution(compute.device, compute.dtype)  # type: ignore[arg-type]  # one of these
+    device = found.device if asked.device == "auto" else asked.device
+    return SettledExecution(device, found.dtype if asked.dtype == "auto" else asked.dtype)

@@ -10,6 +10,7 @@ from wsi_scale.artifacts.state import FolderState, KnownLayer, KnownNetwork
 from wsi_scale.errors import WeightsError
 from wsi_scale.networks.places import files_behind, network_file
 from wsi_scale.stages.job import known_identity
+from wsi_scale.version import __version__
 
 if TYPE_CHECKING:
     from wsi_scale.networks.network import Network
@@ -33,7 +34,10 @@ def known_network(
     if file is None or not file.is_file():
         return describe(load())
     name = network if network_file(network) is None else ""
-    key = fingerprint("network", name=name, file=known_identity(state, file), asked=list(asked))
+    key = fingerprint(
+        "network", name=name, weights=weights is not None, file=known_identity(state, file), asked=list(asked),
+        version=__version__,  # another one may tap other layers by default
+    )  # fmt: skip
     return state.network(key, lambda: describe(load()))
 
 
@@ -45,7 +49,7 @@ def check_known(network: "Network", known: KnownNetwork) -> "Network":
     WeightsError
         Its file was replaced in between.
     """
-    if network.digest != known.digest:
+    if describe(network) != known:
         raise WeightsError(f"the weights of {known.name} were replaced while they were read; run again")
     return network
 

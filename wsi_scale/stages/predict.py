@@ -15,7 +15,7 @@ from wsi_scale.errors import ArtifactError
 from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.slide import Slide
-from wsi_scale.stages.hardware import settle
+from wsi_scale.stages.hardware import compute_of, parameters_of, settle
 from wsi_scale.stages.job import Outcome, Prepared, SlideJob, Stage, known_identity, run_stage
 from wsi_scale.stages.regressors import Estimator, read_estimator
 from wsi_scale.stages.views import is_brightfield, views_of
@@ -34,17 +34,20 @@ def predict(job: SlideJob, settings: PredictSettings, regressor: Path | None = N
     chosen = regressor or settings.regressor or shipped_regressor()
 
     def prepare(state: FolderState) -> Prepared:
-        execution = settle(job, settings.execution, state)
+        # In another dtype the features would not be those that a regressor was fitted on.
+        execution = settle(job, settings.execution, state).model_copy(update={"dtype": "float32"})
 
         def work(_: str) -> Outcome:
+            compute_of(execution)
             estimator = read_estimator(execution, chosen)
             with open_slide(job.row.path) as slide:
                 prediction = prediction_of(estimate_slide(slide, estimator, settings, job.group))
             write_prediction(job.folder, prediction)
             return Outcome("ok", "" if prediction.is_brightfield else prediction.reason)
 
-        regressor_identity = known_identity(state, chosen)
-        return Prepared({"group": job.group, "regressor": regressor_identity, "device": execution.device}, work)
+        computed = {key: value for key, value in parameters_of(execution).items() if key != "block_tiles"}
+        depends_on = {"group": job.group, "regressor": known_identity(state, chosen), "execution": computed}
+        return Prepared(depends_on, work)
 
     return run_stage(job, Stage(SPEC, settings, prepare))
 

@@ -62,7 +62,7 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
 
     A slide whose results cannot be read is a failed row.
     """
-    gather_logs(results, [job.row.slide_id for job in jobs])
+    gather_logs(results, jobs)
     verdicts = audit(jobs, results)
     embedded = len(jobs) <= MOST_EMBEDDED
     context = page_context(config)

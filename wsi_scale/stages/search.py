@@ -51,7 +51,7 @@ def search(
     Parameters
     ----------
     calibration
-        Calibration of the network; by default it is found or made where the search needs one.
+        Calibration of the network; by default it is found or made. The published search needs none.
     scheduler
         Address of a ``dask.distributed`` scheduler; by default blocks run on threads.
     """
@@ -60,7 +60,8 @@ def search(
         asked = ("search", settings.search.method, *(settings.search.layers or ()))
         network = known_network(state, settings.network, settings.weights, asked, lambda: _network(settings))
         settled = replace(settings, execution=settle(job, settings.execution, state))
-        chosen = calibration or calibration_for(job, settings, network)
+        chosen = None if settings.search.method == "published" else calibration
+        chosen = chosen or calibration_for(job, settings, network)
 
         def work(print_: str) -> Outcome:
             tiles = read_current_tiles(job)

@@ -39,7 +39,7 @@ def tile(job: SlideJob, settings: TileSettings) -> Record:
             lambda print_: _lay_tiles(job, info, settings, print_),
         )
 
-    return run_stage(job, Stage(SPEC, settings, prepare, ("inspect", "predict") if estimate else None))
+    return run_stage(job, Stage(SPEC, settings, prepare, None if estimate else ("inspect",)))
 
 
 def _lay_tiles(job: SlideJob, info: SlideInfo, settings: TileSettings, print_: str) -> Outcome:

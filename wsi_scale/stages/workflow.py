@@ -79,7 +79,7 @@ class Study:
         """Command-line assignments of what a stage reads of the configuration."""
         plain = dump_section(self.config)
         spec = (SLIDE_STAGES | COHORT_STAGES)[stage]
-        return [f"--set={key}={json.dumps(reduce(getitem, key.split('.'), plain))}" for key in spec.sections]
+        return [f"--set={key}={json.dumps(reduce(getitem, key.split('.'), plain))}" for key in spec.keys]
 
     def before_tiles(self, slide: Path) -> list[str]:
         """Name the records that `tile` waits for: an estimated mpp must be there before tiles are laid."""
