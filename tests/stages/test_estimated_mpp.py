@@ -81,6 +81,22 @@ def test_a_slide_without_mpp_is_tiled_at_its_estimate(silent: SlideJob, regresso
     np.testing.assert_array_equal(np.unique(table.x), [0, round(64 * 0.5 / PLANTED)])
 
 
+def test_an_estimate_that_is_not_of_the_last_run_gives_no_mpp(silent: SlideJob, regressor: Path) -> None:
+    predicted(silent, regressor, *ESTIMATE)
+    path = silent.folder / "prediction.json"
+    whole = path.read_text()
+    path.write_text(whole.replace(str(PLANTED), "0.45"))
+    settings = TileSettings.of(configured(*ESTIMATE))
+    assert tile(silent, settings).reason == "prediction.json is damaged; run `wsi-scale predict` again"
+
+    path.write_text(whole)
+    assert tile(silent, settings).status == "ok"
+    tifffile.imwrite(silent.row.path, draw(4.0, SIDE, SIDE), photometric="rgb", tile=(64, 64), metadata=None)
+    inspect(silent)
+    again = "prediction.json is of an earlier run than inspect.json; run `wsi-scale predict` again"
+    assert tile(silent, settings).reason == again
+
+
 def test_by_default_it_fails_and_says_how_to_give_an_mpp(silent: SlideJob, regressor: Path) -> None:
     info = predicted(silent, regressor, SMALL_TILES)
 

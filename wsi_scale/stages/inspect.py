@@ -1,5 +1,6 @@
 """Stage `inspect`: a slide → ``slide.json``."""
 
+from wsi_scale.artifacts.names import PREDICTION
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import Record, check_artefact
 from wsi_scale.artifacts.slide_info import NAME, read_slide_info, write_slide_info
@@ -61,7 +62,7 @@ def settled_info(job: SlideJob, *, estimate: bool) -> SlideInfo:
     Raises
     ------
     ArtifactError
-        Missing, damaged, or of another slide.
+        It or the estimate is missing, damaged, or of another slide.
     SlideError
         The slide could not be read.
     """
@@ -69,5 +70,6 @@ def settled_info(job: SlideJob, *, estimate: bool) -> SlideInfo:
     if not estimate or info.usable_mpp is not None:
         return info
     prediction = read_prediction(job.folder)
+    check_artefact(job.folder, PREDICTION)
     found = prediction.estimate if prediction else None
     return info if found is None else with_estimated_mpp(info, found)

@@ -367,7 +367,9 @@ def _without_places(reason: str, job: SlideJob) -> str:
     """Name the slide and its results without their absolute folders: a record holds wherever it is moved."""
     if job.row.path.is_absolute():
         reason = reason.replace(str(job.row.path), job.row.path.name)
-    return reason.replace(f"{job.folder}/", "") if job.folder.is_absolute() else reason
+    if job.folder.is_absolute():
+        reason = reason.replace(f"{job.folder}/", "").replace(f"{job.folder}: ", "")
+    return reason
 
 
 def one_line(error: BaseException) -> str:
