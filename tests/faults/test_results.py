@@ -464,3 +464,57 @@ def test_a_record_lists_every_file_that_its_stage_left(quick: Quick) -> None:
         listed |= set(record.files)
     others = {spec.record for spec in SLIDE_STAGES.values()}
     assert set(contents(quick.done)) == listed | others
+
+
+def test_a_folder_that_was_merged_with_another_keeps_nothing_of_it_once_it_is_empty(
+    quick: Quick, tmp_path: Path
+) -> None:
+    """A copy with `cp -r done/* out/` brings records of which the notes, a hidden file, know nothing."""
+    alone, folder = tmp_path / "alone", tmp_path / "out"
+    assert quick.run(alone, None, "tiling.tile_px=2048") == "empty"
+    quick.copy(folder, alone)
+    for path in quick.done.glob("[!.]*"):
+        (shutil.copyfile if path.is_file() else shutil.copytree)(path, folder / path.name)
+
+    assert quick.run(folder, None, "tiling.tile_px=2048") == "empty"
+
+    assert contents(folder) == contents(alone)
+
+
+@pytest.mark.parametrize("notes", [True, False], ids=["with notes", "without notes"])
+def test_a_slide_is_known_by_its_place_however_that_is_named(
+    quick: Quick, tmp_path: Path, notes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, slide in (("a", quick.slide), ("b", quick.other)):
+        (tmp_path / place).mkdir()
+        shutil.copyfile(slide, tmp_path / place / "quick.tiff")
+    folder = tmp_path / "out"
+    monkeypatch.chdir(tmp_path / "a")
+    assert quick.run(folder, Path("quick.tiff")) == "ok"
+    if not notes:
+        (folder / STATE).unlink()
+
+    monkeypatch.chdir(tmp_path / "b")
+    with pytest.raises(ArtifactError, match="holds results of another slide"):
+        quick.run(folder, Path("quick.tiff"))
+    assert quick.run(folder, Path("../a/quick.tiff")) == "ok"
+    shutil.copyfile(quick.other, tmp_path / "a" / "quick.tiff")
+    assert quick.run(folder, Path("../a/../a/quick.tiff")) == "ok"
+
+    assert _but_path(folder) == _but_path(quick.otherwise)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_slides_folder_is_the_cohorts_wherever_it_is_named_from(
+    quick: Quick, tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsi_scale.stages.hardware.has_bfloat16", lambda _: True)
+    folder = tmp_path / "slides" / "quick"
+    assert quick.run(folder, None, f"execution.dtype={dtype}") == "ok"
+    before = contents(folder)
+    monkeypatch.setattr("wsi_scale.stages.search.search_tiles", lambda *_: pytest.fail("computed anew"))
+
+    for place, name in ((folder.parent, "quick"), (folder, ".")):
+        monkeypatch.chdir(place)
+        assert quick.run(Path(name)) == "ok"
+    assert contents(folder) == before

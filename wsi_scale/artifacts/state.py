@@ -182,8 +182,8 @@ def _keep(kept: dict[str, _Known], key: str, known: _Known) -> None:
 
 
 def place_text(path: Path) -> str:
-    """Write a path as text from which it comes back, whatever its bytes: absolute and percent-encoded."""
-    return quote(os.fsencode(path.absolute()))
+    """Write a path as text, whatever its bytes: percent-encoded, and the same however its folder is named."""
+    return quote(os.fsencode(Path(os.path.realpath(path.parent), path.name)))
 
 
 def stamp_of(files: list[Path]) -> Stamp:

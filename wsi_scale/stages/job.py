@@ -45,7 +45,9 @@ class SlideJob:
     @property
     def results(self) -> Path | None:
         """Folder of the cohort's results; None for a folder that holds one slide's alone."""
-        return self.folder.parent.parent if self.folder.parent.name == SLIDES else None
+        # As it was given first: a slide's folder may be a link. `.` and `name` say only resolved where they lie.
+        ways = (self.folder, self.folder.resolve())
+        return next((folder.parent.parent for folder in ways if folder.parent.name == SLIDES), None)
 
     @property
     def group(self) -> str:
@@ -236,7 +238,8 @@ def _described_owner(folder: Path) -> Owner | None:
         info = SlideInfo.from_dict(read_slide_info(folder))
     except ArtifactError:
         return None
-    return Owner(info.slide_id, place_text(Path(info.path)), info.identity)
+    path = Path(info.path)  # relative to what, nobody knows
+    return Owner(info.slide_id, place_text(path) if path.is_absolute() else "", info.identity)
 
 
 def _of_another(job: SlideJob, slide: str) -> str:
@@ -330,11 +333,13 @@ def _read_or_none(folder: Path, stage: str) -> Record | None:
 
 def _remove_last(job: SlideJob, stage: str, state: FolderState) -> None:
     """Remove what an earlier run left of a stage that now has nothing to do; files that are not its own stay."""
-    last = state.last.get(stage) or _read_or_none(job.folder, stage)
-    if last is None or not last.files:
+    # A folder that was merged with another has records that the notes know nothing of.
+    found = (_read_or_none(job.folder, stage), state.last.get(stage))
+    names = {name.partition("/")[0] for record in found if record is not None for name in record.files}
+    if not names:
         return
     forget_record(job.folder, stage)
-    for name in sorted({name.partition("/")[0] for name in last.files}):
+    for name in sorted(names):
         place = job.folder / name
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place, ignore_errors=True)
