@@ -518,3 +518,48 @@ def test_a_slides_folder_is_the_cohorts_wherever_it_is_named_from(
         monkeypatch.chdir(place)
         assert quick.run(Path(name)) == "ok"
     assert contents(folder) == before
+
+
+def test_a_page_that_is_a_folder_is_told_in_one_line_and_stays(quick: Quick, tmp_path: Path) -> None:
+    folder = quick.copy(tmp_path / "out")
+    (folder / "report.html").unlink()
+    (folder / "report.html").mkdir()
+    (folder / "report.html" / "mine").touch()
+
+    assert [damage.fault for damage in verify(folder)[1]] == ["report.html is damaged or missing"]
+    with pytest.raises(ArtifactError, match=r"cannot write .*report\.html: Is a directory"):
+        quick.run(folder)
+    assert (folder / "report.html" / "mine").exists()
+
+
+def test_a_calibration_that_is_a_folder_is_told_in_one_line_and_stays(quick: Quick, tmp_path: Path) -> None:
+    quick.copy(tmp_path / "slides" / "quick")
+    (tmp_path / "calibration.json").mkdir()
+    with pytest.raises(ArtifactError, match=r"cannot remove .*calibration\.json, which is damaged: .*; move it away"):
+        verify(tmp_path)
+
+
+def test_a_folder_that_cannot_be_verified_keeps_no_other_from_it(quick: Quick, tmp_path: Path) -> None:
+    for name in "abc":
+        quick.copy(tmp_path / "slides" / name)
+    for name in "ac":
+        (tmp_path / "slides" / name / "tiles.parquet").unlink()
+    for name in (STATE, *(spec.record for spec in SLIDE_STAGES.values())):
+        (tmp_path / "slides" / "b" / name).unlink()
+
+    count, found = verify(tmp_path)
+
+    assert count == 3
+    assert [damage.stage for damage in found] == ["tile", "verify", "tile"]
+    assert "not made by this program" in found[1].fault
+
+
+def test_the_page_that_a_report_of_many_slides_made_is_as_it_was_written(
+    quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsi_scale.stages.report.MOST_EMBEDDED", 0)
+    quick.copy(tmp_path / "slides" / "quick")
+    before = (tmp_path / "slides" / "quick" / "report.html").read_bytes()
+    assert wsi_scale("report", tmp_path, "--set", "tiling.mpp=1.0").exit_code == 0
+    assert (tmp_path / "slides" / "quick" / "report.html").read_bytes() != before
+    assert verify(tmp_path) == (1, [])

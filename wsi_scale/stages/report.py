@@ -1,6 +1,7 @@
 """Stage `report`: what the other stages left → pages to look at."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -16,7 +17,8 @@ from wsi_scale.artifacts.state import FolderState, Page
 from wsi_scale.artifacts.status import StatusRow, read_status, write_status
 from wsi_scale.config.load import dump_section
 from wsi_scale.config.models import Config
-from wsi_scale.errors import ArtifactError
+from wsi_scale.errors import ArtifactError, BusyError
+from wsi_scale.execution.lock import folder_lock
 from wsi_scale.report.cohort import read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, NAME, render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
@@ -31,24 +33,33 @@ SPEC = COHORT_STAGES["report"]
 
 def report_slide(job: SlideJob, config: Config) -> None:
     """Write a slide's own page, unless it is there and shows what stands in the records."""
-    page = job.folder / NAME
     context = page_context(config)
     with holding(job.folder):
-        state = FolderState(job.folder)
-        made_of = fingerprint(
-            "page", SPEC.version, path=str(job.row.path), context=context,
-            records=[_digest(record_path(job.folder, stage)) for stage in SLIDE_STAGES],
-        )  # fmt: skip
-        if not job.overwrite and state.page == Page(made_of, _digest(page)):
+        if not job.overwrite and FolderState(job.folder).page == _page(job, context):
             return
         _write_slide_page(job, audit_slide(job), context)
-        state.page = Page(made_of, _digest(page))
-        state.save()
+        _note_page(job, context)
+
+
+def _page(job: SlideJob, context: Mapping[str, object]) -> Page:
+    """Tell what the page is made of, and which one is there."""
+    made_of = fingerprint(
+        "page", SPEC.version, path=str(job.row.path), context=context,
+        records=[_digest(record_path(job.folder, stage)) for stage in SLIDE_STAGES],
+    )  # fmt: skip
+    return Page(made_of, _digest(job.folder / NAME))
+
+
+def _note_page(job: SlideJob, context: Mapping[str, object]) -> None:
+    """Note the page that was written, by which verifying goes; who holds the folder."""
+    state = FolderState(job.folder)
+    state.page = _page(job, context)
+    state.save()
 
 
 def _digest(path: Path) -> str:
     """Digest of a file; "" where there is none."""
-    return file_digest(path) if path.exists() else ""
+    return file_digest(path) if path.is_file() else ""
 
 
 def _write_slide_page(job: SlideJob, verdict: AuditRow, context: Mapping[str, object]) -> SlideView:
@@ -100,6 +111,9 @@ def _told(
             view = read_slide_view(job.folder, slide_id, path=path, audit=verdict)
         else:
             view = _write_slide_page(job, verdict, context)
+            # Who works there just now writes the page anew.
+            with suppress(BusyError), folder_lock(job.folder, patience_s=0):
+                _note_page(job, context)
         # A result that cannot be read fails a slide whose records are all well.
         worse = row.status != "failed" and view.status.status == "failed"
         return view.status if worse else row, view if embedded else None

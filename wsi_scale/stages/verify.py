@@ -1,7 +1,8 @@
 """All of a cohort's results, read and held against what was recorded of them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wsi_scale.artifacts.calibration import read_calibration
@@ -13,7 +14,7 @@ from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
 from wsi_scale.errors import ArtifactError
 from wsi_scale.stages.cohort import job_in, jobs_in
-from wsi_scale.stages.job import SlideJob, holding
+from wsi_scale.stages.job import SlideJob, guarded, holding
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,18 @@ def verify(results: Path) -> tuple[int, list[Damage]]:
     jobs = [job_in(results)] if single else jobs_in(results)
     found = [] if single else remove_damaged(results)
     for job in jobs:
-        found += _slide(job)
+        found += guarded(f"{job.row.slide_id}: verify", partial(_slide, job), partial(_not_verified, job))
     return len(jobs), found
 
 
 def remove_damaged(results: Path) -> list[Damage]:
-    """Remove a cohort's calibration and regressor where they are damaged: the next run makes them anew."""
+    """Remove a cohort's calibration and regressor where they are damaged: the next run makes them anew.
+
+    Raises
+    ------
+    ArtifactError
+        One cannot be removed.
+    """
     found = []
     for name, stage, read in ((CALIBRATION, "calibrate", read_calibration), (REGRESSOR, "fit", read_regressor)):
         path = results / name
@@ -70,12 +77,25 @@ def remove_damaged(results: Path) -> list[Damage]:
             try:
                 read(path)
             except ArtifactError as error:
-                path.unlink()
+                _remove(path)
                 found.append(Damage(str(results), stage, str(error)))
     return found
 
 
-def _slide(job: SlideJob) -> Iterator[Damage]:
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:  # a folder, say
+        raise ArtifactError(f"cannot remove {path}, which is damaged: {error.strerror}; move it away") from error
+
+
+def _not_verified(job: SlideJob, reason: str) -> list[Damage]:
+    """Tell why a slide's folder cannot be looked through; the next one is all the same."""
+    return [Damage(job.row.slide_id, "verify", reason)]
+
+
+def _slide(job: SlideJob) -> list[Damage]:
+    found = []
     with holding(job.folder):
         state = FolderState(job.folder)
         forgotten: set[str] = set()
@@ -84,12 +104,13 @@ def _slide(job: SlideJob) -> Iterator[Damage]:
                 forget_record(job.folder, stage)
                 state.last.pop(stage, None)
                 forgotten.add(stage)
-                yield Damage(job.row.slide_id, stage, fault)
+                found.append(Damage(job.row.slide_id, stage, fault))
         page = job.folder / PAGE
-        if state.page is not None and not (page.exists() and file_digest(page) == state.page.digest):
+        if state.page is not None and not (page.is_file() and file_digest(page) == state.page.digest):
             state.page = None
-            yield Damage(job.row.slide_id, "report", f"{PAGE} is damaged or missing")
+            found.append(Damage(job.row.slide_id, "report", f"{PAGE} is damaged or missing"))
         state.save()
+    return found
 
 
 def _fault(folder: Path, stage: str, forgotten: Collection[str]) -> str:
