@@ -158,6 +158,11 @@ def test_every_deleted_file_is_told_and_made_anew(
         (folder / name).unlink()
     assert quick.run(folder) == "ok"
     assert contents(folder) == contents(quick.done)
+    for spec in SLIDE_STAGES.values():
+        whole = (folder / spec.record).read_bytes()
+        (folder / spec.record).unlink()
+        assert [damage.fault for damage in verify(folder)[1]] == [f"{spec.record} is missing"]
+        (folder / spec.record).write_bytes(whole)
     for gone in ([spec.record for spec in SLIDE_STAGES.values()], [STATE], ["search.json", STATE]):
         for name in gone:
             (folder / name).unlink()
@@ -382,11 +387,23 @@ def test_a_second_slide_is_refused_and_overwrite_replaces_the_first(quick: Quick
     for slide in (quick.other, shutil.copy(quick.other, tmp_path / "quick.tiff")):
         line = error_line(wsi_scale("run", slide, "-o", folder))
         assert f"{folder} holds results of" in line
-        assert "choose another folder, or give --overwrite" in line
+        assert "choose another folder, or replace them with `wsi-scale run --overwrite`" in line
     assert contents(folder) == before
 
     assert quick.run(folder, quick.other, overwrite=True) == "ok"
     assert contents(folder) == contents(quick.otherwise)
+
+
+def test_a_second_slide_that_cannot_be_read_takes_nobodys_place(quick: Quick, tmp_path: Path) -> None:
+    folder = quick.copy(tmp_path / "out")
+    (tmp_path / "elsewhere").mkdir()
+    other = tmp_path / "elsewhere" / "quick.tiff"
+    assert quick.run(folder, other) == "failed"  # not there yet
+    shutil.copy(quick.other, other)
+    with pytest.raises(ArtifactError, match="holds results of another slide"):
+        quick.run(folder, other)
+    assert quick.run(folder) == "ok"
+    assert contents(folder) == contents(quick.done)
 
 
 def test_what_has_become_empty_leaves_nothing_of_before(quick: Quick, tmp_path: Path) -> None:

@@ -38,11 +38,11 @@ STAGES = SLIDE_STAGES | COHORT_STAGES
 
 
 @pytest.mark.parametrize("mpp", ["metadata", "estimate"])
-def test_only_tile_is_told_whether_an_estimate_may_stand_in(tmp_path: Path, mpp: str) -> None:
+def test_only_tile_and_report_are_told_whether_an_estimate_may_stand_in(tmp_path: Path, mpp: str) -> None:
     asked = study(tmp_path, mpp=mpp)
     assert f'--set=slides.mpp="{mpp}"' in asked.settings("tile")
     for stage in STAGES:
-        if stage != "tile":
+        if stage not in ("tile", "report"):
             assert not any("slides.mpp" in setting for setting in asked.settings(stage)), stage
 
 
@@ -53,7 +53,7 @@ def test_tiles_are_told_whether_only_brightfield_goes_on(tmp_path: Path) -> None
 def test_every_stage_that_reads_pixels_is_told_how_much_may_be_unreadable(tmp_path: Path) -> None:
     asked = study(tmp_path, unreadable_share=0.25)
     told = {stage for stage in STAGES if "--set=slides.unreadable_share=0.25" in asked.settings(stage)}
-    assert told == {"predict", "tile", "search", "extract"}
+    assert told == {"predict", "tile", "search", "extract", "report"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

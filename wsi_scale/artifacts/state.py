@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
@@ -156,18 +157,14 @@ class FolderState:
             _keep(self._networks, key, load())
         return self._networks[key]
 
-    @property
-    def is_changed(self) -> bool:
-        """Whether something was noted since they were read or written."""
-        return _digest(self._content()) != self._written
-
     def save(self) -> None:
-        """Write the notes where they have changed."""
+        """Write the notes where they have changed; where they cannot be written, nothing but time is lost."""
         content = self._content()
         digest = _digest(content)
         if digest != self._written:
-            _write(self._path, content | {"digest": digest})
-            self._written = digest
+            with suppress(OSError):
+                _write(self._path, content | {"digest": digest})
+                self._written = digest
 
     def _content(self) -> dict[str, object]:
         return asdict(_Content(self.owner, self._files, self._networks, self.last, self.page, self.execution))
@@ -203,12 +200,9 @@ def stamp_of(files: list[Path]) -> Stamp:
 def _write(path: Path, content: Mapping[str, object]) -> None:
     """Write the notes in place, for the lock is bound to the file; what is cut short is known by its digest."""
     line = json.dumps(content, ensure_ascii=True, allow_nan=False).encode() + b"\n"
-    try:
-        with path.open("r+b" if path.exists() else "wb", buffering=0) as stream:
-            stream.write(line)
-            stream.truncate(len(line))
-    except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {error.strerror}; free some space") from error
+    with path.open("r+b" if path.exists() else "wb", buffering=0) as stream:
+        stream.write(line)
+        stream.truncate(len(line))
 
 
 def _read(path: Path) -> _Content:

@@ -136,9 +136,10 @@ class FitSettings(StageSettings):
 
 @dataclass(frozen=True)
 class ReportSettings(StageSettings):
-    """What `report` shows of the configuration is all of it; nothing else depends on it."""
+    """What `report` shows of the configuration; nothing else depends on it."""
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """All sections but those that say where and how networks are trained."""
-        return tuple(name for name in Config.model_fields if name not in ("slides", "results", "training"))
+        """All but places, and how networks are trained."""
+        sections = (name for name in Config.model_fields if name not in ("slides", "results", "training"))
+        return (*sections, "slides.mpp", "slides.brightfield_only", "slides.unreadable_share")

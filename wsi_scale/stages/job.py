@@ -227,9 +227,8 @@ def _check_owner(job: SlideJob, state: FolderState) -> None:
             raise ArtifactError(_of_another(job, before.slide_id))
         if before.place != now.place and identity and before.identity not in ("", identity):
             raise ArtifactError(_of_another(job, f"another slide named {before.slide_id}"))
-    if before is not None and before.slide_id == now.slide_id and not identity:
-        now = Owner(now.slide_id, now.place, before.identity)
-    state.owner = now
+    # What cannot be read may be anything: it takes the place of nobody.
+    state.owner = before if before is not None and not identity else now
 
 
 def _described_owner(folder: Path) -> Owner | None:
@@ -244,8 +243,8 @@ def _described_owner(folder: Path) -> Owner | None:
 
 def _of_another(job: SlideJob, slide: str) -> str:
     return (
-        f"{job.folder} holds results of {slide}, not of {job.row.path}; choose another folder, or give --overwrite to "
-        "replace them"
+        f"{job.folder} holds results of {slide}, not of {job.row.path}; choose another folder, or replace them with "
+        "`wsi-scale run --overwrite`"
     )
 
 
@@ -341,10 +340,13 @@ def _remove_last(job: SlideJob, stage: str, state: FolderState) -> None:
     forget_record(job.folder, stage)
     for name in sorted(names):
         place = job.folder / name
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place, ignore_errors=True)
-        else:
-            place.unlink(missing_ok=True)
+        try:
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+        except OSError as error:
+            raise ArtifactError(f"cannot remove {place}, which is out of date: {error.strerror}") from error
 
 
 def guarded(what: str, work: Callable[[], _Answer], failed: Callable[[str], _Answer]) -> _Answer:

@@ -100,9 +100,8 @@ def _slide(job: SlideJob) -> list[Damage]:
         state = FolderState(job.folder)
         forgotten: set[str] = set()
         for stage in SLIDE_STAGES:
-            if fault := _fault(job.folder, stage, forgotten):
+            if fault := _fault(job.folder, stage, forgotten, expected=stage in state.last):
                 forget_record(job.folder, stage)
-                state.last.pop(stage, None)
                 forgotten.add(stage)
                 found.append(Damage(job.row.slide_id, stage, fault))
         page = job.folder / PAGE
@@ -113,11 +112,11 @@ def _slide(job: SlideJob) -> list[Damage]:
     return found
 
 
-def _fault(folder: Path, stage: str, forgotten: Collection[str]) -> str:
+def _fault(folder: Path, stage: str, forgotten: Collection[str], *, expected: bool) -> str:
     try:
         record = read_record(folder, stage)
         if record is None:
-            return ""
+            return f"{record_path(folder, stage).name} is missing" if expected else ""
         newer = find_newer(folder, record)
     except ArtifactError as error:
         return str(error)

@@ -21,7 +21,6 @@ from wsi_scale.artifacts.status import read_status
 from wsi_scale.config.load import dump_section, parse_config
 from wsi_scale.errors import ArtifactError, BusyError, ConfigError, UserError
 from wsi_scale.execution.lock import folder_lock
-from wsi_scale.slides.identity import slide_stamp
 from wsi_scale.slides.sheet import SheetRow, slides_of
 from wsi_scale.stages.cohort import plan, planned, slide_folder
 from wsi_scale.stages.job import SlideJob
@@ -131,10 +130,10 @@ class Study:
         damaged = self._damaged()
         for slide_id, row in self.rows.items():
             job = SlideJob(row, slide_folder(self.results, slide_id))
-            for stage in SLIDE_STAGES:
-                has_one = record_path(job.folder, stage).exists()
-                if has_one and (slide_id in damaged or _must_run(job, stage)):
-                    forget_record(job.folder, stage)
+            if job.folder.is_dir():
+                # A slide at which another run works just now is left to that.
+                with suppress(BusyError), folder_lock(job.folder, patience_s=0):
+                    _forget(job, all_of_it=slide_id in damaged)
         (self.results / "finished.txt").unlink(missing_ok=True)
 
     def _damaged(self) -> set[str]:
@@ -174,6 +173,13 @@ def open_study(values: Mapping[str, Any], *, starts: bool, needs_slides: bool, g
     return study
 
 
+def _forget(job: SlideJob, *, all_of_it: bool) -> None:
+    """Forget the records of what must be taken up again."""
+    for stage in SLIDE_STAGES:
+        if record_path(job.folder, stage).exists() and (all_of_it or _must_run(job, stage)):
+            forget_record(job.folder, stage)
+
+
 def _must_run(job: SlideJob, stage: str) -> bool:
     """Whether a stage that has a record must be taken up again, by what can be told without reading a result."""
     try:
@@ -191,11 +197,7 @@ def _has_changed(job: SlideJob) -> bool:
     """Whether a slide's content is another than when it was inspected; it is read only where its stamp is another."""
     state = FolderState(job.folder)
     identity = job.identity(state)
-    if state.is_changed:
-        with suppress(BusyError), folder_lock(job.folder, patience_s=0):
-            fresh = FolderState(job.folder)
-            fresh.identity(job.row.path, slide_stamp(job.row.path), lambda: identity)
-            fresh.save()
+    state.save()
     return bool(read_slide_info(job.folder)["identity"] != identity)
 
 
