@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.dicom import write_dicom
 from wsi_scale.artifacts.fingerprint import WHOLE_BYTES
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.identity import slide_files, slide_identity, slide_stamp
@@ -86,11 +87,23 @@ def test_what_belongs_to_no_slide_does_not_count(tmp_path: Path) -> None:
 
 
 def test_what_a_desktop_leaves_in_a_slides_folder_does_not_count(tmp_path: Path) -> None:
-    slide = dicom(tmp_path)
+    slide = mirax(tmp_path)
     before = slide_identity(slide)
     for name in (".DS_Store", "Thumbs.db"):
-        (slide / name).touch()
+        (tmp_path / "a" / name).touch()
     assert slide_identity(slide) == before
+
+
+def test_of_a_folder_of_dicom_files_only_they_count(tmp_path: Path) -> None:
+    """Results may lie in it, and what a file browser or a user leaves there."""
+    slide = dicom(tmp_path)
+    write_dicom(slide / "1.2.3", "1.2")
+    before, stamp = slide_identity(slide), slide_stamp(slide)
+    assert slide / "1.2.3" in slide_files(slide)
+    (slide / "out").mkdir()
+    (slide / "out" / "slide.json").write_text("{}")
+    (slide / "notes.txt").write_text("mine")
+    assert (slide_identity(slide), slide_stamp(slide)) == (before, stamp)
 
 
 @pytest.mark.parametrize("place", ["first", "header", "middle", "last"])

@@ -9,7 +9,7 @@ from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
 from wsi_scale.artifacts.state import Stamp, stamp_of
 from wsi_scale.errors import ReadError
 from wsi_scale.slides.border import check_place
-from wsi_scale.slides.dicom import series_beside
+from wsi_scale.slides.dicom import SUFFIX, read_head, series_beside
 
 #: Bytes of the text file that a Hamamatsu VMS or VMU slide begins with, at most.
 _MAX_LIST_BYTES = 1 << 20
@@ -19,7 +19,8 @@ def slide_files(path: Path) -> list[Path]:
     """All files that a slide consists of, in order.
 
     That is the file itself; with MIRAX (.mrxs) and Olympus (.vsi) the files of the folder beside it, with Hamamatsu
-    (.vms, .vmu) the files that it names, with DICOM the files of the folder or of the series.
+    (.vms, .vmu) the files that it names, with DICOM the files of the folder or of the series. What else lies in such a
+    folder, results and notes, is no part of the slide.
 
     Raises
     ------
@@ -28,7 +29,7 @@ def slide_files(path: Path) -> list[Path]:
     """
     check_place(path)
     if path.is_dir():
-        return sorted(_inside(path))
+        return sorted(file for file in path.iterdir() if file.is_file() and _is_dicom(file))
     suffix = path.suffix.lower()
     if suffix == ".mrxs":
         return [path, *sorted(_inside(path.with_suffix("")))]
@@ -63,6 +64,11 @@ def slide_stamp(path: Path) -> Stamp:
         return stamp_of(slide_files(path))
     except OSError as error:  # gone in between
         raise ReadError(f"{path}: cannot be read ({error.strerror}); run again") from error
+
+
+def _is_dicom(file: Path) -> bool:
+    # One that is damaged may have no head.
+    return file.suffix.lower() == SUFFIX or read_head(file) is not None
 
 
 def _inside(folder: Path) -> Iterator[Path]:
