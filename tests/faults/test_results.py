@@ -1,6 +1,7 @@
 """Results that are damaged, foreign or of another run: told, or made anew with the bytes of an undisturbed run."""
 
 import errno
+import importlib
 import itertools
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.planted import write_planted
 from tests.runs import MPP, configured, contents, draw, error_line, stamps, wsi_scale
@@ -535,6 +537,44 @@ def test_a_slides_folder_is_the_cohorts_wherever_it_is_named_from(
         monkeypatch.chdir(place)
         assert quick.run(Path(name)) == "ok"
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize("stage", ["predict", "tile"])
+def test_a_file_that_is_replaced_while_a_stage_works_and_put_back_leaves_no_result(
+    quick: Quick, tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask, regressor = tmp_path / "mask.png", tmp_path / "r.safetensors"
+    (tmp_path / "other").mkdir()
+    another = write_planted(tmp_path / "other", 0.9)
+    settings = (f"tissue.mask={mask}",)
+
+    def put(*, first: bool) -> None:
+        Image.fromarray(np.tile(np.arange(64) < (32 if first else 48), (64, 1))).save(mask)
+        shutil.copyfile(quick.config.magnification.regressor if first else another, regressor)
+
+    def taken(folder: Path) -> str:
+        job = SlideJob(SheetRow("quick", quick.slide, None, None), folder)
+        return run(job, quick.settings(*settings), regressor).status
+
+    put(first=True)
+    assert taken(tmp_path / "done") == "ok"
+    reader = {"predict": "read_estimator", "tile": "open_slide"}[stage]
+    original = getattr(importlib.import_module(f"wsi_scale.stages.{stage}"), reader)
+
+    def late(*given: object) -> object:
+        put(first=False)
+        return original(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"wsi_scale.stages.{stage}.{reader}", late)
+        assert taken(tmp_path / "out") == "failed"
+    record = read_record(tmp_path / "out", stage)
+    assert record is not None
+    assert record.reason == f"a file that `{stage}` goes by was replaced while it worked; run again"
+
+    put(first=True)
+    assert taken(tmp_path / "out") == "ok"
+    assert contents(tmp_path / "out") == contents(tmp_path / "done")
 
 
 def test_a_page_that_is_a_folder_is_told_in_one_line_and_stays(quick: Quick, tmp_path: Path) -> None:

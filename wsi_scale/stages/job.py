@@ -287,6 +287,8 @@ def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
         outcome = prepared.work(print_)
         if job.identity(state) != identity:
             raise SlideError(f"{job.row.path}: the slide changed while `{name}` read it; run again")
+        if stage.prepare(state).depends_on != prepared.depends_on:
+            raise ArtifactError(f"a file that `{name}` goes by was replaced while it worked; run again")
         reason = _without_places(outcome.reason, job)
         return Record(name, outcome.status, reason, print_, manifest_of(job.folder, stage.spec.artefacts))
 
