@@ -577,6 +577,15 @@ def test_a_file_that_is_replaced_while_a_stage_works_and_put_back_leaves_no_resu
     assert contents(tmp_path / "out") == contents(tmp_path / "done")
 
 
+def test_a_folder_that_has_only_a_cohorts_lock_may_hold_files_of_the_users(quick: Quick, tmp_path: Path) -> None:
+    assert quick.run(tmp_path / "slides" / "quick") == "ok"
+    assert (tmp_path / STATE).exists()
+    (tmp_path / "tiles.geojson").write_text("mine")
+    with pytest.raises(ArtifactError, match=r"holds tiles\.geojson not made by this program"):
+        quick.run(tmp_path)
+    assert (tmp_path / "tiles.geojson").read_text() == "mine"
+
+
 def test_a_page_that_is_a_folder_is_told_in_one_line_and_stays(quick: Quick, tmp_path: Path) -> None:
     folder = quick.copy(tmp_path / "out")
     (folder / "report.html").unlink()

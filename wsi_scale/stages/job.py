@@ -193,7 +193,7 @@ def _check_own(folder: Path) -> None:
         names = sorted(path.name for path in folder.iterdir())
     except OSError:  # not there yet; or the lock will say what is wrong
         return
-    if not names or LOCK in names or any(_is_record(folder, stage) for stage in SLIDE_STAGES):
+    if _is_worked_in(folder, names):
         return
     if foreign := [name for name in names if is_artefact(name) or name == PAGE]:
         raise ArtifactError(
@@ -202,8 +202,11 @@ def _check_own(folder: Path) -> None:
         )
 
 
-def _is_record(folder: Path, stage: str) -> bool:
-    return _read_or_none(folder, stage) is not None
+def _is_worked_in(folder: Path, names: Sequence[str]) -> bool:
+    """Whether a stage has run in a folder; a lock alone may be that of a cohort's results."""
+    if LOCK in names and (FolderState(folder).owner or any(spec.record in names for spec in SLIDE_STAGES.values())):
+        return True
+    return any(_read_or_none(folder, stage) is not None for stage in SLIDE_STAGES)
 
 
 def _check_owner(job: SlideJob, state: FolderState) -> None:
