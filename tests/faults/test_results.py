@@ -467,6 +467,21 @@ def test_a_flipped_regressor_or_calibration_is_told(
     record_property("cases", len(bits))
 
 
+@pytest.mark.parametrize("name", ["status.tsv", "audit.tsv", "report.html"])
+def test_a_flipped_table_or_page_of_a_cohort_is_told_and_made_anew(quick: Quick, tmp_path: Path, name: str) -> None:
+    quick.copy(tmp_path / "slides" / "quick")
+    assert wsi_scale("report", tmp_path).exit_code == 0
+    assert verify(tmp_path) == (1, [])
+    whole = (tmp_path / name).read_bytes()
+    for bit in np.random.default_rng(4).integers(8 * len(whole), size=3):
+        flip(tmp_path / name, int(bit))
+        assert [damage.fault for damage in verify(tmp_path)[1]] == [f"{name} is damaged"]
+        assert not (tmp_path / name).exists()
+        assert verify(tmp_path) == (1, [])
+        assert wsi_scale("report", tmp_path).exit_code == 0
+        assert (tmp_path / name).read_bytes() == whole
+
+
 def test_a_flipped_regressor_is_not_used(quick: Quick, tmp_path: Path) -> None:
     path = Path(shutil.copy(shipped_regressor(), tmp_path / "r.safetensors"))
     flip(path, 8 * (path.stat().st_size - 1000))

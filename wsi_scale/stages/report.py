@@ -9,9 +9,9 @@ import yaml
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.audit import AuditRow
 from wsi_scale.artifacts.fingerprint import fingerprint
-from wsi_scale.artifacts.manifest import file_digest
+from wsi_scale.artifacts.manifest import file_digest, manifest_of
 from wsi_scale.artifacts.names import REGRESSOR, STATUS
-from wsi_scale.artifacts.record import record_path
+from wsi_scale.artifacts.record import Record, record_path
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState, Page
 from wsi_scale.artifacts.status import StatusRow, read_status, write_status
@@ -84,6 +84,10 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
     cohort = read_cohort_view(verdicts, regressor if regressor.exists() else None)
     views = [view for _, view in told if view is not None]
     _write(results / NAME, render_cohort_page(rows, views, cohort, context))
+    with folder_lock(results):
+        state = FolderState(results)
+        state.last[SPEC.name] = Record(SPEC.name, "ok", "", "", manifest_of(results, SPEC.artefacts))
+        state.save()
     return rows
 
 

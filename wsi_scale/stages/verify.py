@@ -13,6 +13,7 @@ from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
 from wsi_scale.errors import ArtifactError
+from wsi_scale.execution.lock import folder_lock
 from wsi_scale.stages.cohort import job_in, jobs_in
 from wsi_scale.stages.job import SlideJob, guarded, holding
 
@@ -63,7 +64,7 @@ def verify(results: Path) -> tuple[int, list[Damage]]:
 
 
 def remove_damaged(results: Path) -> list[Damage]:
-    """Remove a cohort's calibration and regressor where they are damaged: the next run makes them anew.
+    """Remove what is damaged of a cohort's calibration, regressor and report: the next run makes it anew.
 
     Raises
     ------
@@ -79,12 +80,28 @@ def remove_damaged(results: Path) -> list[Damage]:
             except ArtifactError as error:
                 _remove(path)
                 found.append(Damage(str(results), stage, str(error)))
-    return found
+    return found + _report(results)
+
+
+def _report(results: Path) -> list[Damage]:
+    """Remove the tables and the page of a cohort that are not as its folder's notes have them."""
+    reported = FolderState(results).last.get("report")
+    files = reported.files if reported is not None else {}
+    faults = {name: fault for name, file in files.items() if (fault := find_fault(results, {name: file}))}
+    if not faults:
+        return []
+    for name in faults:
+        _remove(results / name)
+    with folder_lock(results):
+        state = FolderState(results)
+        state.last.pop("report", None)
+        state.save()
+    return [Damage(str(results), "report", fault) for fault in faults.values()]
 
 
 def _remove(path: Path) -> None:
     try:
-        path.unlink()
+        path.unlink(missing_ok=True)
     except OSError as error:  # a folder, say
         raise ArtifactError(f"cannot remove {path}, which is damaged: {error.strerror}; move it away") from error
 
