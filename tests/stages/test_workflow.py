@@ -4,15 +4,18 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from tests.runs import draw
+from tests.runs import configured, draw
+from wsi_scale.artifacts.execution import SettledExecution, write_execution
 from wsi_scale.artifacts.record import Record, record_path, write_record
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
+from wsi_scale.artifacts.state import FolderState
 from wsi_scale.artifacts.status import StatusRow, write_status
 from wsi_scale.slides.sheet import SheetRow
+from wsi_scale.stages.hardware import settle
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.workflow import Study, open_study
@@ -98,6 +101,19 @@ def test_a_slide_replaced_by_one_of_an_older_time_is_taken_up(started: Start, tm
 def test_a_slide_that_was_touched_and_is_the_same_is_not_taken_up(started: Start, tmp_path: Path) -> None:
     os.utime(tmp_path / "slides" / "small.tiff")
     assert started()[1] == set()
+
+
+@pytest.mark.parametrize("cohort", ["float32", "bfloat16"])
+def test_a_slide_that_was_computed_in_another_dtype_than_its_cohort_is_taken_up(
+    started: Start, tmp_path: Path, cohort: Literal["float32", "bfloat16"]
+) -> None:
+    results = tmp_path / "slides" / "results"
+    job = SlideJob(SheetRow("small", Path("small.tiff"), None, None), results / "slides" / "small")
+    state = FolderState(job.folder)
+    settle(job, configured("execution.dtype=float32").execution, state)
+    state.save()
+    write_execution(results, SettledExecution("cpu", cohort))
+    assert started()[1] == (set() if cohort == "float32" else {"predict", "search", "extract"})
 
 
 def test_all_of_a_slide_whose_results_the_report_could_not_read_is_taken_up(started: Start, tmp_path: Path) -> None:

@@ -24,10 +24,14 @@ def settle(job: SlideJob, execution: ExecutionConfig, state: FolderState) -> Exe
     ArtifactError, BusyError
         They cannot be read or written.
     """
-    if job.results is not None:
-        return settle_in(job.results, execution)
-    state.execution = found = _settled(execution, state.execution)
-    return execution.model_copy(update={"device": found.device, "dtype": found.dtype})
+    if job.results is None:
+        found = _settled(execution, state.execution)
+        settled = execution.model_copy(update={"device": found.device, "dtype": found.dtype})
+    else:
+        settled = settle_in(job.results, execution)
+        found = SettledExecution(settled.device, settled.dtype)  # type: ignore[arg-type]  # no longer auto
+    state.execution = found  # by which planning sees a slide that was computed otherwise than the cohort is by now
+    return settled
 
 
 def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:

@@ -10,6 +10,7 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
+from wsi_scale.artifacts.execution import read_execution
 from wsi_scale.artifacts.manifest import find_missing
 from wsi_scale.artifacts.plan import NAME as PLAN
 from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path
@@ -117,8 +118,9 @@ class Study:
         """Write the plan, and forget the records of what must be taken up again.
 
         These are the failures of an earlier run, stages whose artefacts have gone since, slides that have
-        changed since they were inspected, and all of a slide whose results the last report could not read. A
-        calibration or regressor that is damaged goes too.
+        changed since they were inspected, slides that were computed on another device or in another dtype than the
+        cohort is by now, and all of a slide whose results the last report could not read. A calibration, regressor
+        or report that is damaged goes too.
 
         Raises
         ------
@@ -175,9 +177,21 @@ def open_study(values: Mapping[str, Any], *, starts: bool, needs_slides: bool, g
 
 def _forget(job: SlideJob, *, all_of_it: bool) -> None:
     """Forget the records of what must be taken up again."""
-    for stage in SLIDE_STAGES:
-        if record_path(job.folder, stage).exists() and (all_of_it or _must_run(job, stage)):
+    otherwise = _was_computed_otherwise(job)
+    for stage, spec in SLIDE_STAGES.items():
+        again = all_of_it or (otherwise and "execution" in spec.keys)
+        if record_path(job.folder, stage).exists() and (again or _must_run(job, stage)):
             forget_record(job.folder, stage)
+
+
+def _was_computed_otherwise(job: SlideJob) -> bool:
+    """Whether a slide's last run had another device or dtype than its cohort has been given since."""
+    noted = FolderState(job.folder).execution
+    try:
+        settled = read_execution(job.results) if job.results is not None else None
+    except ArtifactError:  # the stages say so
+        return True
+    return None not in (noted, settled) and noted != settled
 
 
 def _must_run(job: SlideJob, stage: str) -> bool:
