@@ -408,6 +408,15 @@ def test_a_second_slide_that_cannot_be_read_takes_nobodys_place(quick: Quick, tm
     assert contents(folder) == contents(quick.done)
 
 
+def test_a_later_stage_hands_no_folder_to_another_slide(quick: Quick, tmp_path: Path) -> None:
+    folder = quick.copy(tmp_path / "out")
+    for stage in list(SLIDE_STAGES)[1:]:
+        line = error_line(wsi_scale(stage, quick.other, "-o", folder, "--slide-id", "quick", "--overwrite"))
+        assert "holds results of another slide" in line
+    assert quick.run(folder) == "ok"
+    assert contents(folder) == contents(quick.done)
+
+
 def test_what_has_become_empty_leaves_nothing_of_before(quick: Quick, tmp_path: Path) -> None:
     folder = quick.copy(tmp_path / "out")
     (folder / "notes.txt").write_text("mine")

@@ -123,6 +123,14 @@ def read_record(folder: Path, stage: str) -> Record | None:
     return stored.record()
 
 
+def sound_record(folder: Path, stage: str) -> Record | None:
+    """Read a stage's record; None where there is none, or one that is nobody's any more."""
+    try:
+        return read_record(folder, stage)
+    except ArtifactError:
+        return None
+
+
 def find_newer(folder: Path, record: Record) -> str:
     """Name the first stage that has other results by now than a record went by; "" where none has.
 

@@ -12,17 +12,26 @@ from typing import Any, TypeVar
 from wsi_scale.artifacts.atomic import sweep_parts
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
 from wsi_scale.artifacts.manifest import find_fault, manifest_of
-from wsi_scale.artifacts.names import PAGE, SLIDE_INFO
-from wsi_scale.artifacts.record import Record, Status, check_artefact, forget_record, read_record, write_record
+from wsi_scale.artifacts.names import SLIDE_INFO
+from wsi_scale.artifacts.record import (
+    Record,
+    Status,
+    check_artefact,
+    forget_record,
+    read_record,
+    sound_record,
+    write_record,
+)
 from wsi_scale.artifacts.slide_info import read_slide_info
-from wsi_scale.artifacts.stages import SLIDE_STAGES, StageSpec, is_artefact
-from wsi_scale.artifacts.state import FolderState, Owner, place_text, stamp_of
+from wsi_scale.artifacts.stages import StageSpec, is_artefact
+from wsi_scale.artifacts.state import FolderState, stamp_of
 from wsi_scale.config.settings import StageSettings
 from wsi_scale.errors import ArtifactError, SlideError, UserError
-from wsi_scale.execution.lock import LOCK, folder_lock
+from wsi_scale.execution.lock import folder_lock
 from wsi_scale.slides.identity import slide_identity, slide_stamp
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.sheet import SheetRow
+from wsi_scale.stages.ownership import check_own, check_owner
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +143,7 @@ def holding(folder: Path) -> Iterator[None]:
     if place in _held.get():
         yield
         return
-    _check_own(folder)
+    check_own(folder)
     with folder_lock(folder, on_wait=log.warning):
         token = _held.set(_held.get() | {place})
         try:
@@ -156,7 +165,7 @@ def run_stage(job: SlideJob, stage: Stage) -> Record:
     """
     with holding(job.folder):
         state = FolderState(job.folder)
-        _check_owner(job, state)
+        check_owner(job, state, begins=not stage.spec.after)
         record = _passed_on(job, stage, state) or _run(job, stage, state)
         record = replace(record, after=_fingerprints(job, stage))
         if record.status == "failed":  # what an earlier run left is kept, and known, for when the failure is mended
@@ -164,7 +173,7 @@ def run_stage(job: SlideJob, stage: Stage) -> Record:
         else:
             state.last[stage.spec.name] = record
             state.save()
-            if _read_or_none(job.folder, stage.spec.name) != record:
+            if sound_record(job.folder, stage.spec.name) != record:
                 write_record(job.folder, record)
         state.save()
     if record.status == "failed":
@@ -185,70 +194,6 @@ def known_identity(state: FolderState, path: Path) -> str:
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror}; check the path") from error
     return state.identity(path, stamp, lambda: file_identity(path))
-
-
-def _check_own(folder: Path) -> None:
-    """Make sure that no stage writes over what a user keeps in a folder in which no stage has ever run."""
-    try:
-        names = sorted(path.name for path in folder.iterdir())
-    except OSError:  # not there yet; or the lock will say what is wrong
-        return
-    if _is_worked_in(folder, names):
-        return
-    if foreign := [name for name in names if is_artefact(name) or name == PAGE]:
-        raise ArtifactError(
-            f"{folder} holds {', '.join(foreign)} not made by this program, which would write over it; "
-            "choose another folder"
-        )
-
-
-def _is_worked_in(folder: Path, names: Sequence[str]) -> bool:
-    """Whether a stage has run in a folder; a lock alone may be that of a cohort's results."""
-    if LOCK in names and (FolderState(folder).owner or any(spec.record in names for spec in SLIDE_STAGES.values())):
-        return True
-    return any(_read_or_none(folder, stage) is not None for stage in SLIDE_STAGES)
-
-
-def _check_owner(job: SlideJob, state: FolderState) -> None:
-    """Make sure that a folder holds results of this slide, and note whose it is.
-
-    A slide that was moved or copied is the same by its content; one that was replaced, by its place.
-
-    Raises
-    ------
-    ArtifactError
-        They are of another slide.
-    """
-    try:
-        identity = job.identity(state)
-    except UserError:  # gone, or not to be read: the stage says so
-        identity = ""
-    now = Owner(job.row.slide_id, place_text(job.row.path), identity)
-    before = state.owner or _described_owner(job.folder)
-    if before is not None and not job.overwrite:
-        if before.slide_id != now.slide_id:
-            raise ArtifactError(_of_another(job, before.slide_id))
-        if before.place != now.place and identity and before.identity not in ("", identity):
-            raise ArtifactError(_of_another(job, f"another slide named {before.slide_id}"))
-    # What cannot be read may be anything: it takes the place of nobody.
-    state.owner = before if before is not None and not identity else now
-
-
-def _described_owner(folder: Path) -> Owner | None:
-    """Tell whose a folder is by its slide.json, where the notes are lost."""
-    try:
-        info = SlideInfo.from_dict(read_slide_info(folder))
-    except ArtifactError:
-        return None
-    path = Path(info.path)  # relative to what, nobody knows
-    return Owner(info.slide_id, place_text(path) if path.is_absolute() else "", info.identity)
-
-
-def _of_another(job: SlideJob, slide: str) -> str:
-    return (
-        f"{job.folder} holds results of {slide}, not of {job.row.path}; choose another folder, or replace them with "
-        "`wsi-scale run --overwrite`"
-    )
 
 
 def _fingerprints(job: SlideJob, stage: Stage) -> dict[str, str]:
@@ -324,21 +269,14 @@ def _last(job: SlideJob, stage: str, state: FolderState) -> Record | None:
     """Return what the stage left last: as the record says, or as noted where a failure or Snakemake removed that."""
     if job.overwrite:
         return None
-    record = _read_or_none(job.folder, stage)
+    record = sound_record(job.folder, stage)
     return record if record is not None and record.status != "failed" else state.last.get(stage)
-
-
-def _read_or_none(folder: Path, stage: str) -> Record | None:
-    try:
-        return read_record(folder, stage)
-    except ArtifactError:
-        return None
 
 
 def _remove_last(job: SlideJob, stage: str, state: FolderState) -> None:
     """Remove what an earlier run left of a stage that now has nothing to do; files that are not its own stay."""
     # A folder that was merged with another has records that the notes know nothing of.
-    found = (_read_or_none(job.folder, stage), state.last.get(stage))
+    found = (sound_record(job.folder, stage), state.last.get(stage))
     names = {name.partition("/")[0] for record in found if record is not None for name in record.files}
     if not names:
         return

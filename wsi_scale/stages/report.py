@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.atomic import replacing_file, sweep_parts
 from wsi_scale.artifacts.audit import AuditRow
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.manifest import file_digest, manifest_of
@@ -73,6 +73,12 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
 
     A slide whose results cannot be read is a failed row.
     """
+    with folder_lock(results):
+        sweep_parts(results, SPEC.artefacts.__contains__)
+        return _report(jobs, results, config)
+
+
+def _report(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[StatusRow]:
     gather_logs(results, jobs)
     verdicts = audit(jobs, results)
     embedded = len(jobs) <= MOST_EMBEDDED
@@ -84,10 +90,9 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
     cohort = read_cohort_view(verdicts, regressor if regressor.exists() else None)
     views = [view for _, view in told if view is not None]
     _write(results / NAME, render_cohort_page(rows, views, cohort, context))
-    with folder_lock(results):
-        state = FolderState(results)
-        state.last[SPEC.name] = Record(SPEC.name, "ok", "", "", manifest_of(results, SPEC.artefacts))
-        state.save()
+    state = FolderState(results)
+    state.last[SPEC.name] = Record(SPEC.name, "ok", "", "", manifest_of(results, SPEC.artefacts))
+    state.save()
     return rows
 
 
