@@ -53,9 +53,8 @@ def verdict_on(info: SlideInfo, prediction: Prediction | None, no_prediction: st
     """
     given = info.mpp_source == "override"
     mpp, source = (info.mpp, info.mpp_source) if given else (info.header_mpp, info.header_source)
-    claim = (
-        Claim(mpp, info.usable_mpp is not None, given, info.header_mpp if given else None) if mpp is not None else None
-    )
+    usable = info.usable_mpp is not None
+    claim = Claim(mpp, usable, given, info.header_mpp if given else None) if mpp is not None else None
     estimate = prediction.estimate if prediction else None
     verdict = judge(
         claim,

@@ -24,14 +24,9 @@ def settle(job: SlideJob, execution: ExecutionConfig, state: FolderState) -> Exe
     ArtifactError, BusyError
         They cannot be read or written.
     """
-    if job.results is None:
-        found = _settled(execution, state.execution)
-        settled = execution.model_copy(update={"device": found.device, "dtype": found.dtype})
-    else:
-        settled = settle_in(job.results, execution)
-        found = SettledExecution(settled.device, settled.dtype)  # type: ignore[arg-type]  # no longer auto
+    found = _settled(execution, state.execution) if job.results is None else _cohorts(job.results, execution)
     state.execution = found  # by which planning sees a slide that was computed otherwise than the cohort is by now
-    return settled
+    return _put(execution, found)
 
 
 def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:
@@ -49,6 +44,10 @@ def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:
     ArtifactError, BusyError
         They cannot be read or written.
     """
+    return _put(execution, _cohorts(results, execution))
+
+
+def _cohorts(results: Path, execution: ExecutionConfig) -> SettledExecution:
     stored = read_execution(results)
     found = _settled(execution, stored)
     if found != stored:
@@ -58,6 +57,10 @@ def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:
             found = _settled(execution, stored)
             if found != stored:
                 write_execution(results, found)
+    return found
+
+
+def _put(execution: ExecutionConfig, found: SettledExecution) -> ExecutionConfig:
     return execution.model_copy(update={"device": found.device, "dtype": found.dtype})
 
 

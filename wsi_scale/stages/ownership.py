@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsi_scale.artifacts.names import PAGE
 from wsi_scale.artifacts.record import sound_record
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.artifacts.stages import SLIDE_STAGES, is_artefact
@@ -31,7 +30,7 @@ def check_own(folder: Path) -> None:
         return
     if _is_worked_in(folder, names):
         return
-    if foreign := [name for name in names if is_artefact(name) or name == PAGE]:
+    if foreign := [name for name in names if is_artefact(name)]:
         raise ArtifactError(
             f"{folder} holds {', '.join(foreign)} not made by this program, which would write over it; "
             "choose another folder"

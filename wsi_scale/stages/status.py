@@ -20,8 +20,10 @@ def status_of(folder: Path, slide_id: str, path: str) -> StatusRow:
 
 
 def _quoting(row: StatusRow, folder: Path) -> StatusRow:
+    if row.status != "failed" or not (folder / NAME).exists():
+        return row
     tiled = read_record(folder, "tile")
-    if row.status != "failed" or not (folder / NAME).exists() or tiled is None or tiled.status != "failed":
+    if tiled is None or tiled.status != "failed":
         return row
     info = SlideInfo.from_dict(read_slide_info(folder))
     prediction = read_prediction(folder)

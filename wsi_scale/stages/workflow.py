@@ -13,7 +13,7 @@ from typing import Any
 from wsi_scale.artifacts.execution import read_execution
 from wsi_scale.artifacts.manifest import find_missing
 from wsi_scale.artifacts.plan import NAME as PLAN
-from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path
+from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path, sound_record
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
@@ -217,8 +217,5 @@ def _has_changed(job: SlideJob) -> bool:
 
 def _is_done(folder: Path, stage: str) -> bool:
     """Whether a stage has a sound record that is not of a failure."""
-    try:
-        record = read_record(folder, stage)
-    except ArtifactError:
-        return False
+    record = sound_record(folder, stage)
     return record is not None and record.status != "failed"
