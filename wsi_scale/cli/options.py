@@ -96,7 +96,8 @@ def load(
 
 def job_of(
     slide: Path,
-    folder: Path,
+    output: Path | None,
+    results: Path | None,
     slide_id: str | None,
     mpp: float | None,
     group: str | None,
@@ -108,8 +109,8 @@ def job_of(
 
     Parameters
     ----------
-    folder
-        Of its results (:func:`folder_of`).
+    output, results
+        Its folder of results, or the cohort's: then its folder is the one that the workflow would use.
     recorded
         A slide that is not there is left to the stage, whose record will say so.
 
@@ -117,13 +118,18 @@ def job_of(
     ------
     SlideError, ConfigError
         There is no such slide; the mpp is no length; the id cannot be one.
+    typer.BadParameter
+        Neither folder is given, or both are.
     """
     from wsi_scale.errors import ConfigError, SlideError
     from wsi_scale.slides.discover import slide_id_for
     from wsi_scale.slides.sheet import SheetRow, id_faults
+    from wsi_scale.stages.cohort import slide_folder
     from wsi_scale.stages.job import SlideJob
     from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
 
+    if (output is None) == (results is None):
+        raise typer.BadParameter("give one of --output FOLDER and --results RESULTS")
     if not (recorded or os.path.lexists(slide)):
         raise SlideError(f"there is no slide {slide}; check the path")
     if mpp is not None and not is_plausible_mpp(mpp):
@@ -133,23 +139,8 @@ def job_of(
         slide_id = os.fsencode(slide_id).decode("utf-8", "surrogateescape")
         if faults := id_faults(slide_id):
             raise ConfigError(f"--slide-id: {'; '.join(faults)}; choose another name")
-    return SlideJob(SheetRow(slide_id or slide_id_for(slide), slide, mpp, group), folder, overwrite)
-
-
-def folder_of(slide: Path, output: Path | None, results: Path | None, slide_id: str | None) -> Path:
-    """Folder of a slide's results: the one given, or the one that the workflow would use.
-
-    Raises
-    ------
-    typer.BadParameter
-        Neither is given, or both are.
-    """
-    from wsi_scale.slides.discover import slide_id_for
-    from wsi_scale.stages.cohort import slide_folder
-
-    if (output is None) == (results is None):
-        raise typer.BadParameter("give one of --output FOLDER and --results RESULTS")
-    return output if results is None else slide_folder(results, slide_id or slide_id_for(slide))  # type: ignore[return-value]
+    row = SheetRow(slide_id or slide_id_for(slide), slide, mpp, group)
+    return SlideJob(row, output or slide_folder(results or Path(), row.slide_id), overwrite)
 
 
 def row_of(

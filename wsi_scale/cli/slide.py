@@ -21,7 +21,6 @@ from wsi_scale.cli.options import (
     Slide,
     SlideId,
     Slides,
-    folder_of,
     job_of,
     load,
     one_line_errors,
@@ -64,15 +63,14 @@ def run(
         settings = load(config, assignments, device)
         if slides is not None:
             slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
-        folder = folder_of(slide, output, results, slide_id)
-        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite)
+        job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite)
         row = run_slide(job, settings, regressor, scheduler)
         _warn_of(job)
     if row.status == "failed":
         typer.echo(f"error: {row.slide_id}: {row.reason}", err=True)
         raise typer.Exit(1)
     ending = f" ({row.reason})" if row.reason else ""
-    typer.echo(f"{row.slide_id}: {row.status}{ending}; see {folder / 'report.html'}")
+    typer.echo(f"{row.slide_id}: {row.status}{ending}; see {job.folder / 'report.html'}")
 
 
 def inspect(
@@ -92,10 +90,9 @@ def inspect(
         from wsi_scale.stages.inspect import inspect as inspect_stage
 
         if output is not None or results is not None:
-            folder = folder_of(slide, output, results, slide_id)
-            job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+            job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
             return _end(job, inspect_stage(job), record_only=record_only)
-        job = job_of(slide, Path(), slide_id, mpp, group)
+        job = job_of(slide, Path(), None, slide_id, mpp, group)
         info = inspect_slide(slide, job.row.slide_id, mpp)
     if info.status == "ok":
         _warn(info.warnings)
@@ -133,9 +130,8 @@ def predict(
         from wsi_scale.stages.predict import predict as predict_stage
 
         settings = PredictSettings.of(load(config, assignments, device))
-        folder = folder_of(slide, output, results, slide_id)
-        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        with holding(folder):
+        job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        with holding(job.folder):
             _end(job, predict_stage(job, settings, regressor), record_only=record_only)
 
 
@@ -158,9 +154,8 @@ def tile(
         from wsi_scale.stages.tile import tile as tile_stage
 
         settings = TileSettings.of(load(config, assignments))
-        folder = folder_of(slide, output, results, slide_id)
-        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        with holding(folder):
+        job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        with holding(job.folder):
             _end(job, tile_stage(job, settings), record_only=record_only)
 
 
@@ -188,9 +183,8 @@ def search(
         from wsi_scale.stages.search import search as search_stage
 
         settings = SearchSettings.of(load(config, assignments, device))
-        folder = folder_of(slide, output, results, slide_id)
-        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        with holding(folder):
+        job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        with holding(job.folder):
             _end(job, search_stage(job, settings, calibration, scheduler), record_only=record_only)
 
 
@@ -215,9 +209,8 @@ def extract(
         from wsi_scale.stages.job import holding
 
         settings = ExtractSettings.of(load(config, assignments, device))
-        folder = folder_of(slide, output, results, slide_id)
-        job = job_of(slide, folder, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        with holding(folder):
+        job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        with holding(job.folder):
             _end(job, extract_stage(job, settings, scheduler), record_only=record_only)
 
 
