@@ -49,8 +49,9 @@ def test_numbers_and_plain_texts_stay(text: str) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
+@example(2**53 + 1)
 def test_a_number_stays_a_number(number: float) -> None:
-    assert float(as_cell(number)) == number
+    assert type(number)(as_cell(number)) == number
     assert from_cell(as_cell(number)) == as_cell(number)
 
 
