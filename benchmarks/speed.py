@@ -24,14 +24,15 @@ from wsi_scale.config.models import Config
 from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
 from wsi_scale.execution.blocks import map_blocks
 from wsi_scale.execution.compute import default_workers, resolve
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.networks.forward import ladder_responses, place
 from wsi_scale.networks.load import find_network, search_layers
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.inspect import inspect
-from wsi_scale.stages.job import SlideJob
-from wsi_scale.stages.search import search, tile_ladder
+from wsi_scale.stages.search import search
 from wsi_scale.stages.tile import tile
+from wsi_scale.steps.search import tile_ladder
 from wsi_scale.synthesis.pyramid import write_pyramid
 
 #: Tiles whose network passes are timed alone, per network; the rest is scaled.

@@ -20,10 +20,10 @@ from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.load import parse_config
 from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.inspect import inspect
-from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.search import search
 from wsi_scale.stages.tile import tile
 from wsi_scale.synthesis.pyramid import write_pyramid

@@ -19,8 +19,8 @@ from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.cli.main import app
 from wsi_scale.config.load import load_config
 from wsi_scale.config.models import Config
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.slides.sheet import SheetRow
-from wsi_scale.stages.job import SlideJob
 from wsi_scale.synthesis import Scene, render_scene, write_pyramid
 
 #: µm per pixel of the drawn slides.

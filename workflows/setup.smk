@@ -1,6 +1,6 @@
 import sys
 
-from wsi_scale.stages.workflow import open_study
+from wsi_scale.jobs.study import open_study
 
 # A dry run, a lint, an unlock and a summary merely look: then nothing may be removed or made.
 OPTIONS = {argument.partition("=")[0] for argument in sys.argv}

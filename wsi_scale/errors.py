@@ -82,3 +82,8 @@ class ClusterError(UserError):
 
 class OutputError(UserError):
     """Standard output cannot be written, so that what a command says is lost."""
+
+
+def one_line(error: BaseException) -> str:
+    """Put an error's text on one line."""
+    return " ".join(str(error).split()) or type(error).__name__

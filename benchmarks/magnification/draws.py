@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_scale.slides.slide import Level, Slide
-from wsi_scale.stages.views import views_of
+from wsi_scale.slides.views import views_of
 
 #: µm per pixel that draws come from, octave by octave.
 OCTAVES = ((0.25, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 4.0))

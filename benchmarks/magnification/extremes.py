@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks.magnification.draws import ArraySlide, Source, read_sources, resampled
 from wsi_scale.slides.open import open_slide
-from wsi_scale.stages.views import MIN_VIEW_PX, views_of
+from wsi_scale.slides.views import MIN_VIEW_PX, views_of
 from wsi_scale.synthesis import render_scene, truth_scenes
 
 Pixels = NDArray[np.uint8]

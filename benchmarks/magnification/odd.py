@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from wsi_scale.config.models import Config
-from wsi_scale.stages.magnification import predict_paths
+from wsi_scale.stages.regressors import load_estimator
+from wsi_scale.steps.sources import predict_sources
 
 #: How the table writes the µm per pixel that an image was scanned at.
 _MPP = re.compile(r"(?:scan mpp |, )(\d+\.\d+)")
@@ -21,7 +22,7 @@ def measure(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     with (root / "tissue_odd" / "odd.tsv").open(encoding="utf-8") as lines:
         table = list(csv.DictReader(lines, delimiter="\t"))
     paths = [root / "tissue_odd" / row["file"] for row in table]
-    answers = predict_paths(paths, Config(), None, None)
+    answers = predict_sources(paths, Config(), load_estimator(Config()))
     right = [_is_right(answer, row["kind"]) for answer, row in zip(answers, table, strict=True)]
     shows_tissue = [any(word in row["kind"] for word in _TISSUE) and "no tissue" not in row["kind"] for row in table]
     keys = {"abstained_odd": round(float(np.mean(right)), 4)}

@@ -15,9 +15,10 @@ import zarr
 
 from tests.artifacts.conftest import make_grid, make_map
 from wsi_scale.artifacts.features import read_features, writing_features
-from wsi_scale.artifacts.scale_map import Reason, read_scale_map, write_scale_map
+from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.scale_map import Reason
 
 Digest = Callable[[Path], str]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from wsi_scale.artifacts.geojson import write_geojson
-from wsi_scale.artifacts.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
-from wsi_scale.artifacts.tiles import TileTable
+from wsi_scale.results.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
+from wsi_scale.results.tiles import TileTable
 
 
 @pytest.fixture

@@ -17,10 +17,12 @@ from PIL import Image
 from tests.artifacts.conftest import make_regressor
 from wsi_scale.artifacts import audit, calibration, checkpoint, pictures, prediction, record, regressor, status
 from wsi_scale.artifacts.documents import read_json, write_json
-from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map, write_scale_map
+from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.artifacts.stages import SLIDE_STAGES
-from wsi_scale.artifacts.tiles import TileTable, read_tiles, write_tiles
+from wsi_scale.artifacts.tiles import read_tiles, write_tiles
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.scale_map import ScaleMap
+from wsi_scale.results.tiles import TileTable
 
 texts = st.text(st.characters(blacklist_categories=("Cs",)), max_size=30)
 lines = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=30)

@@ -13,13 +13,9 @@ import xarray
 import zarr
 
 from tests.artifacts.conftest import snippet
-from wsi_scale.artifacts.scale_map import (
-    CHANNELS,
-    ScaleMap,
-    read_scale_map,
-    write_scale_map,
-)
+from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.scale_map import CHANNELS, ScaleMap
 
 Version = Literal["0.5", "0.4"]
 

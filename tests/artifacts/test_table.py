@@ -7,10 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wsi_scale.artifacts.audit import unreadable_row, write_audit
+from wsi_scale.artifacts.audit import write_audit
 from wsi_scale.artifacts.breakhis import BreakHisRow, write_breakhis
 from wsi_scale.artifacts.status import StatusRow, read_status, write_status
 from wsi_scale.artifacts.table import as_cell, from_cell, read_table, write_table
+from wsi_scale.results.audit import unreadable_row
 
 #: What a spreadsheet looks for first in a cell.
 STARTS = "=+-@＝＋－＠\t\r\n"

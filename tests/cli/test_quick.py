@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.runs import contents
-from wsi_scale.stages.workflow import Study
+from wsi_scale.jobs.study import Study
 
 #: Runs a command and says on its last line of standard error whether torch was loaded.
 WATCHED = """

@@ -7,7 +7,7 @@ import pytest
 
 from tests.planted import write_planted
 from tests.runs import configured, draw, error_line, wsi_scale
-from wsi_scale.stages.workflow import Study
+from wsi_scale.jobs.study import Study
 from wsi_scale.synthesis import write_pyramid
 
 QUICK = ("tiling.tile_px=128", "search.method=published", "features.mpps=[1.0]")

@@ -22,12 +22,12 @@ from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow, read_status
 from wsi_scale.config.settings import FitSettings, TileSettings
+from wsi_scale.jobs.cohort import jobs_in, jobs_of, plan
+from wsi_scale.jobs.death import record_death
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.slides.sheet import SheetRow
-from wsi_scale.stages.cohort import jobs_in, jobs_of, plan
-from wsi_scale.stages.died import record_death
 from wsi_scale.stages.fit import fit
 from wsi_scale.stages.inspect import inspect
-from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.report import complete, report_cohort
 from wsi_scale.stages.tile import tile
 from wsi_scale.synthesis import write_pyramid

@@ -13,9 +13,9 @@ from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.settings import TileSettings
 from wsi_scale.slides import Thumbnail, open_slide, read_thumbnail, tissue_mask
+from wsi_scale.slides.views import is_brightfield
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.tile import tile
-from wsi_scale.stages.views import is_brightfield
 from wsi_scale.synthesis import write_pyramid
 
 Picture = NDArray[np.uint8]

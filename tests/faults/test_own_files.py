@@ -12,7 +12,7 @@ import zarr
 from benchmarks.clean import clean
 from tests.runs import contents, error_line, wsi_scale
 from wsi_scale.artifacts.status import StatusRow, write_status
-from wsi_scale.stages.demo import MARKER
+from wsi_scale.jobs.demo import MARKER
 
 #: What a user may keep in a folder that is given as -o; a name that ends in / is a folder.
 KEPT = (

@@ -24,10 +24,10 @@ from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import NAME as STATE
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError, UserError
+from wsi_scale.jobs.job import SlideJob
+from wsi_scale.jobs.verify import verify
+from wsi_scale.pipeline import run
 from wsi_scale.slides.sheet import SheetRow
-from wsi_scale.stages.job import SlideJob
-from wsi_scale.stages.run import run
-from wsi_scale.stages.verify import verify
 from wsi_scale.synthesis import write_pyramid
 
 
@@ -352,7 +352,7 @@ def test_the_same_slide_elsewhere_or_at_another_time_computes_nothing(
     def compute(*_: object) -> None:
         pytest.fail("computed anew")
 
-    for module in ("predict.estimate_slide", "tile.write_tiles", "search.search_tiles", "extract._extract_tiles"):
+    for module in ("predict.estimate_mpp", "tile.write_tiles", "search.search_tiles", "extract._write"):
         monkeypatch.setattr(f"wsi_scale.stages.{module}", compute)
     assert quick.run(folder, slide) == "ok"
     assert {name for name, content in contents(folder).items() if content != before[name]} <= {
@@ -551,7 +551,7 @@ def test_a_slide_is_known_by_its_place_however_that_is_named(
 def test_a_slides_folder_is_the_cohorts_wherever_it_is_named_from(
     quick: Quick, tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsi_scale.stages.hardware.has_bfloat16", lambda _: True)
+    monkeypatch.setattr("wsi_scale.jobs.hardware.has_bfloat16", lambda _: True)
     folder = tmp_path / "slides" / "quick"
     assert quick.run(folder, None, f"execution.dtype={dtype}") == "ok"
     before = contents(folder)

@@ -16,9 +16,10 @@ from PIL import Image
 from tests.damaged import Wound, cut, damage, strewn, wiped
 from tests.runs import MPP, configured, draw, error_line, job, stamps, wsi_scale
 from wsi_scale.artifacts.features import read_features
-from wsi_scale.artifacts.scale_map import Reason, ScaleMap, read_scale_map
+from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
+from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.slides import open_slide
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.inspect import inspect

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsi_scale.artifacts.audit import Flag
 from wsi_scale.magnification.verdict import Claim, Verdict, judge
+from wsi_scale.results.audit import Flag
 
 QUARTER = (0.25, 0.2, 0.31)
 

@@ -19,8 +19,8 @@ from wsi_scale.networks.load import find_network
 from wsi_scale.networks.network import Network, assemble
 from wsi_scale.scale.ladder import geometric_ladder
 from wsi_scale.scale.published import published_sizes
-from wsi_scale.stages.inputs import NetworkInput, SlideInput
-from wsi_scale.stages.search_block import SearchBlock, SearchPlan, search_block
+from wsi_scale.steps.inputs import NetworkInput, SlideInput
+from wsi_scale.steps.search_block import SearchBlock, SearchPlan, search_block
 
 ImageMaker = Callable[..., np.ndarray]
 

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from tests.runs import recorded
 from wsi_scale.artifacts.pictures import write_pictures
-from wsi_scale.artifacts.prediction import Prediction, write_prediction
+from wsi_scale.artifacts.prediction import write_prediction
 from wsi_scale.artifacts.record import Status
-from wsi_scale.artifacts.scale_map import Reason, ScaleMap, write_scale_map
+from wsi_scale.artifacts.scale_map import write_scale_map
 from wsi_scale.artifacts.slide_info import write_slide_info
 from wsi_scale.artifacts.stages import SLIDE_STAGES
-from wsi_scale.artifacts.tiles import TileGrid, TileTable, write_tiles
+from wsi_scale.artifacts.tiles import write_tiles
 from wsi_scale.report.overlay import draw_overlay
+from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.scale_map import Reason, ScaleMap
+from wsi_scale.results.tiles import TileGrid, TileTable
 
 GRID = TileGrid(12, 18, 224, 0.5, 112.0, 8300, 5600, 0.25, 0.25, "metadata")
 RUNGS = 2.0 ** (np.arange(13) / 3 - 2.5)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.report.test_pages import CONTEXT, HOSTILE, Page
-from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, unreadable_row
-from wsi_scale.report.audit_page import BARS_UM, AuditedSlide, AuditTile, bars, render_audit_page
+from wsi_scale.report.audit_page import BARS_UM, bars, render_audit_page
+from wsi_scale.results.audit import FLAGS, AuditedSlide, AuditRow, AuditTile, Flag, unreadable_row
 
 
 def tile(claimed: float | None, estimated: float | None, downsample: int = 1, side: int = 96) -> AuditTile:

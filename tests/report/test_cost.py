@@ -6,8 +6,8 @@ from types import FrameType
 
 from tests.runs import configured, job
 from wsi_scale.artifacts.record import Record, write_record
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.report.pages import MOST_EMBEDDED
-from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.report import report_cohort
 
 

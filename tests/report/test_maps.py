@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wsi_scale.artifacts.tiles import TileGrid
 from wsi_scale.report.colors import CONFIDENCE_SCALE, mpp_scale
 from wsi_scale.report.maps import lay_map
+from wsi_scale.results.tiles import TileGrid
 
 GRID = TileGrid(4, 6, 200, 0.5, 100.0, 2500, 1700, 0.25, 0.25, "metadata")
 VALUES = np.array([[0.25, 0.5], [1.0, np.nan]], np.float32)

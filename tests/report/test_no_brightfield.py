@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.runs import recorded
-from wsi_scale.artifacts.prediction import DARK_BACKGROUND, UNLIKE_TISSUE, read_prediction, write_prediction
+from wsi_scale.artifacts.prediction import read_prediction, write_prediction
 from wsi_scale.report.cohort import CohortView
 from wsi_scale.report.pages import render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
+from wsi_scale.results.prediction import DARK_BACKGROUND, UNLIKE_TISSUE
 
 REASONS = [DARK_BACKGROUND, f"{UNLIKE_TISSUE} (probability 30%)"]
 

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from tests.runs import recorded
-from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, unreadable_row
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
-from wsi_scale.artifacts.scale_map import Reason, read_scale_map, write_scale_map
+from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.report.cohort import CohortView, read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
 from wsi_scale.report.words import slide_facts
+from wsi_scale.results.audit import FLAGS, AuditRow, Flag, unreadable_row
+from wsi_scale.results.scale_map import Reason
 
 SlideWriter = Callable[..., Path]
 

@@ -9,9 +9,10 @@ import pytest
 from tests.runs import configured, job
 from wsi_scale.artifacts.calibration import read_calibration, write_calibration
 from wsi_scale.config.settings import CalibrateSettings, SearchSettings
+from wsi_scale.learning.calibrations import calibration_for
+from wsi_scale.networks.known import describe
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.calibrate import calibrate, calibration_for
-from wsi_scale.stages.known import describe
+from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.search import search
 
 #: Few scenes and few rungs: what the shipped calibration is not.
@@ -72,12 +73,12 @@ def test_a_calibration_of_other_weights_is_refused(small_slide: Path, finished_c
     assert "belongs to other weights of embedded; make one with `wsi-scale calibrate`" in record.reason
 
 
-def test_a_published_search_needs_none(small_slide: Path, finished: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_published_search_needs_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     settings = SearchSettings.of(configured("search.method=published"))
     network = describe(find_network("embedded").tapped(["C2_2"]))
 
-    assert calibration_for(job(small_slide, finished), settings, network) is None
+    assert calibration_for(settings, network, tmp_path / "calibration.json") is None
     assert caplog.records == []
 
 

@@ -11,10 +11,11 @@ from tests.runs import MPP, configured, draw, job, stamps
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.settings import PredictSettings, TileSettings
+from wsi_scale.jobs.audit import audit_slide
+from wsi_scale.jobs.current import current_info, settled_info
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.slides.metadata import SlideInfo
-from wsi_scale.stages.audit import audit_slide
-from wsi_scale.stages.inspect import inspect, read_info, settled_info
-from wsi_scale.stages.job import SlideJob
+from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.predict import predict
 from wsi_scale.stages.tile import tile
 from wsi_scale.synthesis import write_pyramid
@@ -138,7 +139,7 @@ def test_inspecting_and_predicting_again_end_in_the_same_bytes(silent: SlideJob,
     written = stamps(silent.folder)
 
     inspect(silent)
-    assert read_info(silent).mpp is None
+    assert current_info(silent).mpp is None
     looked(silent, regressor, *ESTIMATE)
     tile(silent, TileSettings.of(configured(*ESTIMATE)))
 

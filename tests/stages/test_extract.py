@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.runs import MPP, configured, job, recorded
-from wsi_scale.artifacts.features import Features, read_features
+from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
@@ -17,6 +17,7 @@ from wsi_scale.config.settings import ExtractSettings
 from wsi_scale.execution.compute import resolve
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import find_network
+from wsi_scale.results.features import Features
 from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.extract import extract

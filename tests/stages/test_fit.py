@@ -11,11 +11,11 @@ from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import Record
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
 from wsi_scale.config.settings import FitSettings, PredictSettings
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.fit import Examples, fit, fit_examples, out_of_fold_answers
 from wsi_scale.stages.inspect import inspect
-from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.predict import predict
 from wsi_scale.synthesis import write_pyramid
 

@@ -16,9 +16,9 @@ from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.jobs.job import SlideJob
+from wsi_scale.pipeline import run
 from wsi_scale.slides.sheet import SheetRow
-from wsi_scale.stages.job import SlideJob
-from wsi_scale.stages.run import run
 from wsi_scale.synthesis import write_pyramid
 
 GOLDEN = Path(__file__).with_name("golden.json")

@@ -9,8 +9,9 @@ from PIL import Image
 from tests.runs import MPP, draw, job
 from wsi_scale.artifacts.record import read_record
 from wsi_scale.errors import ArtifactError, SlideError
+from wsi_scale.jobs.current import current_info
 from wsi_scale.slides.metadata import inspect_slide
-from wsi_scale.stages.inspect import inspect, read_info
+from wsi_scale.stages.inspect import inspect
 
 
 def test_what_the_slide_says_stands_in_slide_json(small_slide: Path, tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_what_the_slide_says_stands_in_slide_json(small_slide: Path, tmp_path: P
 def test_a_given_mpp_outranks_the_header_and_the_contradiction_is_told(small_slide: Path, tmp_path: Path) -> None:
     inspect(job(small_slide, tmp_path, mpp=0.3))
 
-    info = read_info(job(small_slide, tmp_path))
+    info = current_info(job(small_slide, tmp_path))
     assert (info.mpp, info.mpp_source) == (0.3, "override")
     assert "contradicts 0.5" in info.warnings[0]
 
@@ -41,7 +42,7 @@ def test_an_unreadable_slide_fails_with_its_reason_and_without_a_place(tmp_path:
     assert record.reason.startswith("letter.svs: no slide or image format")
     assert str(tmp_path) not in record.reason
     with pytest.raises(SlideError, match="no slide or image format"):
-        read_info(job(text, tmp_path / "out"))
+        current_info(job(text, tmp_path / "out"))
 
 
 def test_a_folder_of_another_slide_is_not_taken_for_this_one(small_slide: Path, tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_folder_of_another_slide_is_not_taken_for_this_one(small_slide: Path, 
     Image.fromarray(draw(3.0, 120, 120)).save(other)
 
     with pytest.raises(ArtifactError, match="holds results of 'small', not of 'other'"):
-        read_info(job(other, tmp_path))
+        current_info(job(other, tmp_path))
 
 
 def test_a_second_look_leaves_the_same_bytes(small_slide: Path, tmp_path: Path) -> None:

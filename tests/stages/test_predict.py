@@ -12,9 +12,10 @@ from PIL import Image, ImageFilter
 
 from tests.planted import SPREAD, write_planted
 from tests.runs import MPP, configured, draw, job, stamps
-from wsi_scale.artifacts.prediction import Prediction, read_prediction
+from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
 from wsi_scale.config.settings import PredictSettings
+from wsi_scale.results.prediction import Prediction
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.predict import predict
 from wsi_scale.synthesis import write_pyramid

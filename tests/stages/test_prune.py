@@ -12,8 +12,9 @@ from wsi_scale.errors import ConfigError
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import find_network
 from wsi_scale.stages import prune as prune_module
-from wsi_scale.stages.magnification import predict_paths
 from wsi_scale.stages.prune import prune_layers
+from wsi_scale.stages.regressors import load_estimator
+from wsi_scale.steps.sources import predict_sources
 from wsi_scale.synthesis.scene import Scene, render_scene
 
 
@@ -75,7 +76,7 @@ def test_its_regressor_belongs_to_it_and_answers_with_an_interval(fields: Path, 
     cut = find_network(str(found.network)).tapped(tuple(stored.header["layers"]))
     assert stored.header["network_digest"] == cut.digest
     assert len(stored.arrays["scores"]) > 0
-    (answer,) = predict_paths([fields / "3.png"], Config(), found.regressor, None)
+    (answer,) = predict_sources([fields / "3.png"], Config(), load_estimator(Config(), found.regressor))
     assert answer["status"] in ("ok", "abstained")
     if answer["status"] == "ok":
         assert answer["mpp_low"] < answer["mpp"] < answer["mpp_high"]

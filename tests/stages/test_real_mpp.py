@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from tests.runs import configured
-from wsi_scale.artifacts.prediction import Prediction
 from wsi_scale.config.settings import PredictSettings
+from wsi_scale.results.prediction import Prediction
 from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.fields import read_kept_out
-from wsi_scale.stages.predict import estimate_slide, prediction_of
 from wsi_scale.stages.regressors import load_estimator
 from wsi_scale.stages.train import photographs
+from wsi_scale.steps.estimate import estimate_mpp
 
 REPOSITORY = Path(__file__).parents[2]
 #: Factors by which the crops are brought down, in turn.
@@ -38,7 +38,7 @@ def looked_at(image: Image.Image, path: Path) -> Prediction:
     image.save(path)
     config = configured("magnification.tiles_per_slide=8")
     with open_slide(path) as slide:
-        return prediction_of(estimate_slide(slide, load_estimator(config), PredictSettings.of(config), None))
+        return estimate_mpp(slide, load_estimator(config), PredictSettings.of(config))
 
 
 @pytest.mark.data

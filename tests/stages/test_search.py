@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from tests.runs import MPP, RADII_UM, configured, draw, job
-from wsi_scale.artifacts.scale_map import Reason, ScaleMap, read_scale_map
+from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
 from wsi_scale.networks.load import find_network
+from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.scale.optimum import interior_optimum
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.inspect import inspect

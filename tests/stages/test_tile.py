@@ -12,10 +12,11 @@ from wsi_scale.artifacts.pictures import read_mask
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.settings import TileSettings
 from wsi_scale.errors import ArtifactError
+from wsi_scale.jobs.current import current_tiles
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.slides.grid import lay_grid, tissue_fractions
 from wsi_scale.stages.inspect import inspect
-from wsi_scale.stages.job import SlideJob
-from wsi_scale.stages.tile import read_current_tiles, tile
+from wsi_scale.stages.tile import tile
 from wsi_scale.synthesis import write_pyramid
 
 #: Tiles of 64 px (32 µm) on the patchy slide.
@@ -110,4 +111,4 @@ def test_tiles_of_another_slide_of_the_same_size_are_told_apart(patchy: Path, tm
     (this.folder / "tiles.parquet").write_bytes((twin.folder / "tiles.parquet").read_bytes())
 
     with pytest.raises(ArtifactError, match=r"tiles\.parquet is damaged; run `wsi-scale tile` again"):
-        read_current_tiles(this)
+        current_tiles(this)

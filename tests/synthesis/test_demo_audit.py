@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from wsi_scale.artifacts.audit import AuditRow
 from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.load import load_config
 from wsi_scale.config.settings import FitSettings, PredictSettings
-from wsi_scale.stages.audit import audit as audit_cohort
-from wsi_scale.stages.cohort import jobs_of
+from wsi_scale.jobs.audit import audit as audit_cohort
+from wsi_scale.jobs.cohort import jobs_of
+from wsi_scale.results.audit import AuditRow
 from wsi_scale.stages.fit import fit
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.predict import predict

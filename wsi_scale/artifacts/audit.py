@@ -1,72 +1,14 @@
 """``audit.tsv``: every slide's claim of µm per pixel held against its look."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Literal, get_args
 
 from wsi_scale.artifacts import names
 from wsi_scale.artifacts.table import write_table
+from wsi_scale.results.audit import AuditRow
 
 NAME = names.AUDIT
-
-Flag = Literal["off_10x", "off_2x", "mixed", "implausible", "missing", "unreadable", "no_estimate", "agrees"]
-
-#: Every flag, what most wants to be looked at first.
-FLAGS: tuple[Flag, ...] = get_args(Flag)
-
-#: Verdicts that find nothing wrong with a claim, or could look at none.
-_NOT_FLAGGED: tuple[Flag, ...] = ("unreadable", "no_estimate", "agrees")
-
-
-@dataclass(frozen=True)
-class AuditRow:
-    """A slide's claim, its estimate and the verdict.
-
-    Attributes
-    ----------
-    slide_id, path
-        Of the slide.
-    claimed_mpp, mpp_source
-        The claim that is judged, and whose it is: ``override`` (a user gave it), ``metadata``, ``ome`` or ``tiff``
-        (who in the file says it); None and ``missing`` where nobody says anything.
-    header_mpp, header_source
-        What the file itself says and who in it, also where a user gave another one.
-    mpp, mpp_low, mpp_high
-        What the pixels look like; None where the estimator abstains.
-    flag
-        One of ``FLAGS``.
-    reason
-        One line.
-    """
-
-    slide_id: str
-    path: str
-    claimed_mpp: float | None
-    mpp_source: str
-    header_mpp: float | None
-    header_source: str
-    mpp: float | None
-    mpp_low: float | None
-    mpp_high: float | None
-    flag: Flag
-    reason: str
-
-    @property
-    def flagged(self) -> bool:
-        """Whether something speaks against the claim, or nobody says anything."""
-        return self.flag not in _NOT_FLAGGED
-
-
-def unreadable_row(slide_id: str, path: str, reason: str) -> AuditRow:
-    """Make the row of a slide that could not be looked at; ``reason`` is one line."""
-    return AuditRow(slide_id, path, None, "missing", None, "missing", None, None, None, "unreadable", reason)
-
-
-def count_flags(rows: Sequence[AuditRow]) -> dict[Flag, int]:
-    """Count the rows of each flag that occurs, in the order of ``FLAGS``; the counts add up to all rows."""
-    counts = {flag: sum(row.flag == flag for row in rows) for flag in FLAGS}
-    return {flag: count for flag, count in counts.items() if count}
 
 
 def write_audit(folder: Path, rows: Sequence[AuditRow]) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from wsi_scale.artifacts.documents import STRICT, read_document, write_json
+from wsi_scale.artifacts.documents import read_document, write_json
 from wsi_scale.artifacts.fingerprint import fingerprint
+from wsi_scale.results.strict import STRICT
 
 SUFFIX = ".calibration.json"
 _COLUMNS = ("channels", "offset", "slope", "residual")

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.config.faults import faults_of
@@ -14,8 +14,6 @@ from wsi_scale.errors import ArtifactError
 
 Document = TypeVar("Document")
 
-#: ``__pydantic_config__`` of dataclasses that are documents: every number finite, no key unknown.
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 #: What Python puts in place of the bytes of a file's name that are no text.
 _NO_TEXT = re.compile("[\ud800-\udfff]")

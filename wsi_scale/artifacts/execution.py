@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from wsi_scale.artifacts.documents import STRICT, read_document, write_json
+from wsi_scale.artifacts.documents import read_document, write_json
+from wsi_scale.results.strict import STRICT
 
 NAME = "execution.json"
 

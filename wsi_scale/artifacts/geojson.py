@@ -8,8 +8,8 @@ import numpy as np
 
 from wsi_scale.artifacts import names
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.artifacts.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
-from wsi_scale.artifacts.tiles import TileTable
+from wsi_scale.results.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
+from wsi_scale.results.tiles import TileTable
 
 NAME = names.GEOJSON
 

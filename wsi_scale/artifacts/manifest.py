@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt
 
-from wsi_scale.artifacts.documents import STRICT
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.strict import STRICT
 
 
 @dataclass(frozen=True)

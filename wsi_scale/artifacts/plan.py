@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
-from wsi_scale.artifacts.documents import STRICT, as_text, read_document, write_json
+from wsi_scale.artifacts.documents import as_text, read_document, write_json
+from wsi_scale.results.strict import STRICT
 
 NAME = "planned.json"
 

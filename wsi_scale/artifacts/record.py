@@ -8,10 +8,11 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from wsi_scale.artifacts.documents import STRICT, as_text, read_document, write_json
+from wsi_scale.artifacts.documents import as_text, read_document, write_json
 from wsi_scale.artifacts.manifest import StoredFile, find_fault, part_of
 from wsi_scale.artifacts.stages import SLIDE_STAGES, writer_of
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.strict import STRICT
 
 Status = Literal["ok", "empty", "failed"]
 

@@ -1,8 +1,7 @@
 """``scale.ome.zarr``: the scale map as an OME-Zarr image, why places have no answer, and the response curves."""
 
-import enum
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,80 +17,18 @@ from wsi_scale.artifacts.stores import (
     reading_store,
     replacing_store,
 )
-from wsi_scale.artifacts.tiles import TileGrid
+from wsi_scale.results.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
+from wsi_scale.results.tiles import TileGrid
 
 NAME = names.SCALE_MAP
-#: Labels of the channels, by which readers find them: a later version may write more of them, in any order.
-CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction")
 _COLORS = ("FFFFFF", "33BBEE", "EE7733")
 #: Display window of what is a share.
 _SHARE_WINDOW = {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
 Version = Literal["0.5", "0.4"]
 
 
-class Reason(enum.IntEnum):
-    """Why a place of the map has no optimal mpp; the codes of ``labels/reason``."""
-
-    ANSWERED = 0
-    #: Less tissue than ``tiling.min_tissue``: no tile lies there.
-    GLASS = 1
-    #: The slide cannot be decoded there.
-    UNREADABLE = 2
-    #: Too few channels prefer a scale.
-    NO_OPTIMUM = 3
-    #: Most channels respond most at an end of the ladder.
-    BEYOND_LADDER = 4
-    #: A tile lies there and was left out.
-    NOT_SEARCHED = 5
-
-
-#: (red, green, blue) of places without an answer, told apart by everyone.
-REASON_COLORS = {
-    Reason.GLASS: (221, 221, 221),
-    Reason.UNREADABLE: (204, 51, 17),
-    Reason.NO_OPTIMUM: (136, 204, 238),
-    Reason.BEYOND_LADDER: (170, 68, 153),
-    Reason.NOT_SEARCHED: (153, 153, 51),
-}
 _LABEL = "reason"
 _CURVES = "curves"
-
-
-@dataclass(frozen=True)
-class ScaleMap:
-    """A scale map in memory.
-
-    Attributes
-    ----------
-    grid
-        The grid that it lies on.
-    image
-        (channel, row, col) float32, channels as in ``CHANNELS``: optimal mpp in µm/px, confidence 0–1, tissue
-        fraction 0–1; NaN without answer.
-    reason
-        (row, col) uint8, a ``Reason`` each.
-    curves
-        Layer → (row, col, rung) float32.
-    rung_mpp
-        (rung,) µm per pixel.
-    rung_interpolated
-        (rung,) whether the rung is finer than level 0.
-    attributes
-        What the search was: method, network, layers, calibration, compute.
-    """
-
-    grid: TileGrid
-    image: NDArray[np.float32]
-    reason: NDArray[np.uint8]
-    curves: Mapping[str, NDArray[np.float32]]
-    rung_mpp: NDArray[np.float64]
-    rung_interpolated: NDArray[np.bool_]
-    attributes: Mapping[str, Any]
-
-    def channel(self, label: str) -> NDArray[np.float32]:
-        """Return the (row, col) values of the channel of a label."""
-        values: NDArray[np.float32] = self.image[CHANNELS.index(label)]
-        return values
 
 
 def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version: Version = "0.5") -> None:

@@ -17,10 +17,11 @@ from urllib.parse import quote
 
 from pydantic import model_validator
 
-from wsi_scale.artifacts.documents import STRICT, check_document
+from wsi_scale.artifacts.documents import check_document
 from wsi_scale.artifacts.execution import SettledExecution
 from wsi_scale.artifacts.record import Record
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.strict import STRICT
 
 #: Name of the lock (:mod:`wsi_scale.execution.lock`), which holds the notes in its first line: one file less a slide.
 NAME = ".wsi-scale.lock"

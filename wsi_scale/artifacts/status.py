@@ -8,12 +8,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from wsi_scale.artifacts import names
-from wsi_scale.artifacts.documents import STRICT
 from wsi_scale.artifacts.record import Status, find_newer, read_record
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.table import read_table, write_table
 from wsi_scale.config.faults import faults_of
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.strict import STRICT
 
 NAME = names.STATUS
 

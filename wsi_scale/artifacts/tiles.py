@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from wsi_scale.artifacts import names
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.artifacts.documents import STRICT, check_document
+from wsi_scale.artifacts.documents import check_document
 from wsi_scale.artifacts.formats import FORMAT, UNNUMBERED, check_format
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.strict import STRICT
+from wsi_scale.results.tiles import TileGrid, TileTable
 
 NAME = names.TILES
 
@@ -22,40 +22,6 @@ _KEY = b"wsi_scale"
 _AGAIN = "run `wsi-scale tile` again"
 #: Columns and their kinds; NumPy's letters.
 _COLUMNS = {"row": "i", "col": "i", "x": "i", "y": "i", "tissue_fraction": "f"}
-
-
-@dataclass(frozen=True)
-class TileGrid:
-    """The grid that tiles lie on.
-
-    Attributes
-    ----------
-    rows, cols
-        Tiles down and across, with or without tissue.
-    tile_px, mpp
-        Side of a tile in pixels at ``mpp`` µm per pixel.
-    step_um
-        Distance of neighbouring tiles, µm.
-    slide_width, slide_height
-        Level-0 pixels.
-    mpp_x, mpp_y
-        µm per level-0 pixel.
-    mpp_source
-        Where these come from.
-    """
-
-    __pydantic_config__ = STRICT
-
-    rows: NonNegativeInt
-    cols: NonNegativeInt
-    tile_px: PositiveInt
-    mpp: PositiveFloat
-    step_um: PositiveFloat
-    slide_width: PositiveInt
-    slide_height: PositiveInt
-    mpp_x: PositiveFloat
-    mpp_y: PositiveFloat
-    mpp_source: str
 
 
 @dataclass(frozen=True)
@@ -67,31 +33,6 @@ class _Header:
     fingerprint: str
     grid: TileGrid
     format: int = UNNUMBERED
-
-
-@dataclass(frozen=True)
-class TileTable:
-    """Tiles that hold tissue, one entry a tile, in order of row and col.
-
-    Attributes
-    ----------
-    row, col
-        Place on the grid.
-    x, y
-        Top left, level-0 pixels.
-    tissue_fraction
-        Share of the tile that is tissue, 0–1.
-    """
-
-    grid: TileGrid
-    row: NDArray[np.int32]
-    col: NDArray[np.int32]
-    x: NDArray[np.int64]
-    y: NDArray[np.int64]
-    tissue_fraction: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.row)
 
 
 def write_tiles(folder: Path, table: TileTable, fingerprint: str) -> None:

@@ -18,8 +18,8 @@ def sheet(
     """Write a sample sheet to start from: slide_id, path, mpp, group; exit 1 where a slide had to be left out."""
     with one_line_errors():
         from wsi_scale.errors import ConfigError
+        from wsi_scale.jobs.cohort import sheet_rows
         from wsi_scale.slides.sheet import write_sheet
-        from wsi_scale.stages.cohort import sheet_rows
 
         if output.exists():
             raise ConfigError(f"{output} exists; choose another name with -o")
@@ -37,7 +37,7 @@ def fit(source: Source, output: Results, config: ConfigFile = None, assignments:
     with one_line_errors():
         from wsi_scale.artifacts.names import REGRESSOR
         from wsi_scale.config.settings import FitSettings
-        from wsi_scale.stages.cohort import jobs_of
+        from wsi_scale.jobs.cohort import jobs_of
         from wsi_scale.stages.fit import fit as fit_stage
 
         settings = FitSettings.of(load(config, assignments))
@@ -61,7 +61,7 @@ def report(
     Exit 1 where a slide failed; the others are in the report all the same.
     """
     with one_line_errors():
-        from wsi_scale.stages.cohort import jobs_in, jobs_of
+        from wsi_scale.jobs.cohort import jobs_in, jobs_of
         from wsi_scale.stages.report import report_cohort
 
         jobs = jobs_of(slides, folder) if slides else jobs_in(folder)
@@ -80,7 +80,7 @@ def complete(
 ) -> None:
     """Make the report of a run that ended before it made its own."""
     with one_line_errors():
-        from wsi_scale.stages.cohort import jobs_of
+        from wsi_scale.jobs.cohort import jobs_of
         from wsi_scale.stages.report import complete as complete_report
 
         rows = complete_report(jobs_of(slides, folder), folder, load(config, assignments))
@@ -95,7 +95,7 @@ def died(
 ) -> None:
     """Record the failure of a slide's stage whose process could not do so itself."""
     with one_line_errors():
-        from wsi_scale.stages.died import record_death
+        from wsi_scale.jobs.death import record_death
 
         found = record_death(record, exit_code, log)
     typer.echo(f"{record}: {found.status} {found.reason}".rstrip())
@@ -131,7 +131,7 @@ def verify(
     anything was found.
     """
     with one_line_errors():
-        from wsi_scale.stages.verify import verify as verify_results
+        from wsi_scale.jobs.verify import verify as verify_results
 
         slides, found = verify_results(folder)
     for damage in found:

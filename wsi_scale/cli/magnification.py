@@ -39,9 +39,11 @@ def predict(
     could not be read; the others are answered.
     """
     with one_line_errors():
-        from wsi_scale.stages.magnification import predict_paths
+        from wsi_scale.stages.regressors import load_estimator
+        from wsi_scale.steps.sources import predict_sources
 
-        rows = predict_paths(sources, load(config, assignments, device), regressor, network)
+        loaded = load(config, assignments, device)
+        rows = predict_sources(sources, loaded, load_estimator(loaded, regressor, network))
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -76,17 +78,26 @@ def audit(
     person can judge.
     """
     with one_line_errors():
-        from wsi_scale.artifacts.audit import count_flags
-        from wsi_scale.stages.magnification import PAGE, audit_source
+        from wsi_scale.artifacts.atomic import check_writable
+        from wsi_scale.artifacts.audit import write_audit
+        from wsi_scale.report.audit_page import write_audit_page
+        from wsi_scale.results.audit import count_flags
+        from wsi_scale.stages.regressors import load_estimator
+        from wsi_scale.steps.sources import audit_source
 
-        slides = audit_source(source, load(config, assignments, device), output, regressor, network)
+        loaded = load(config, assignments, device)
+        estimator = load_estimator(loaded, regressor, network)
+        check_writable(output)
+        slides = audit_source(source, loaded, estimator, None if output.resolve() == source.resolve() else output)
+        write_audit(output, [slide.row for slide in slides])
+        page = write_audit_page(output, slides, loaded)
     rows = [slide.row for slide in slides]
     flagged = sum(row.flagged for row in rows)
     for row in rows:
         typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}", err=row.flag == "unreadable")
     counts = count_flags(rows)
     listed = ", ".join(f"{count} {flag}" for flag, count in counts.items())
-    typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {output / PAGE}")
+    typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {page}")
     if counts.get("unreadable"):
         raise typer.Exit(1)
     if flagged:

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from wsi_scale.config.models import Config
-    from wsi_scale.stages.job import SlideJob
+    from wsi_scale.jobs.job import SlideJob
 
 Slide = Annotated[Path, typer.Argument(help="A slide: a file that OpenSlide or tifffile reads, or a DICOM folder.")]
 Output = Annotated[
@@ -122,10 +122,10 @@ def job_of(
         Neither folder is given, or both are.
     """
     from wsi_scale.errors import ConfigError, SlideError
+    from wsi_scale.jobs.cohort import slide_folder
+    from wsi_scale.jobs.job import SlideJob
     from wsi_scale.slides.discover import slide_id_for
     from wsi_scale.slides.sheet import SheetRow, id_faults
-    from wsi_scale.stages.cohort import slide_folder
-    from wsi_scale.stages.job import SlideJob
     from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
 
     if (output is None) == (results is None):

@@ -29,7 +29,7 @@ from wsi_scale.cli.options import (
 
 if TYPE_CHECKING:
     from wsi_scale.artifacts.record import Record
-    from wsi_scale.stages.job import SlideJob
+    from wsi_scale.jobs.job import SlideJob
 
 Regressor = Annotated[
     Path | None,
@@ -58,7 +58,7 @@ def run(
     output folder. A second call does only what is missing or has changed.
     """
     with one_line_errors():
-        from wsi_scale.stages.run import run as run_slide
+        from wsi_scale.pipeline import run as run_slide
 
         settings = load(config, assignments, device)
         if slides is not None:
@@ -126,7 +126,7 @@ def predict(
     """Estimate µm per pixel from the slide's pixels, whatever its header says (needs `inspect -o`)."""
     with one_line_errors():
         from wsi_scale.config.settings import PredictSettings
-        from wsi_scale.stages.job import holding
+        from wsi_scale.jobs.runner import holding
         from wsi_scale.stages.predict import predict as predict_stage
 
         settings = PredictSettings.of(load(config, assignments, device))
@@ -150,7 +150,7 @@ def tile(
     """Find the tissue and lay tiles at an exact mpp (needs `inspect -o`)."""
     with one_line_errors():
         from wsi_scale.config.settings import TileSettings
-        from wsi_scale.stages.job import holding
+        from wsi_scale.jobs.runner import holding
         from wsi_scale.stages.tile import tile as tile_stage
 
         settings = TileSettings.of(load(config, assignments))
@@ -179,7 +179,7 @@ def search(
     """Run the scale search on the tiles and write the scale map (needs `tile`)."""
     with one_line_errors():
         from wsi_scale.config.settings import SearchSettings
-        from wsi_scale.stages.job import holding
+        from wsi_scale.jobs.runner import holding
         from wsi_scale.stages.search import search as search_stage
 
         settings = SearchSettings.of(load(config, assignments, device))
@@ -205,8 +205,8 @@ def extract(
     """Extract features at several mpp and at each tile's optimal mpp (needs `search`)."""
     with one_line_errors():
         from wsi_scale.config.settings import ExtractSettings
+        from wsi_scale.jobs.runner import holding
         from wsi_scale.stages.extract import extract as extract_stage
-        from wsi_scale.stages.job import holding
 
         settings = ExtractSettings.of(load(config, assignments, device))
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)

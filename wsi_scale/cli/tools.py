@@ -91,7 +91,7 @@ def demo(
     """Make small synthetic slides with planted truth to try everything on."""
     with one_line_errors():
         from wsi_scale.config.models import DemoConfig
-        from wsi_scale.stages.demo import demo as demo_stage
+        from wsi_scale.jobs.demo import demo as demo_stage
 
         demo_stage(DemoConfig(folder=folder, seed=seed))
     typer.echo(f"demo slides: {folder}")
@@ -100,7 +100,7 @@ def demo(
 def doctor() -> None:
     """Say what is installed, which device, which weights and calibrations, and what is writable."""
     with one_line_errors():
-        from wsi_scale.stages.doctor import examine
+        from wsi_scale.cli.doctor import examine
 
         for line in examine():
             typer.echo(line)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 Thing = TypeVar("Thing")
-Kind = Literal["network", "slide", "calibration"]
+Kind = Literal["network", "slide"]
 
 #: Things of a kind that a process keeps; more only while more are used at a time.
-MOST: dict[Kind, int] = {"network": 2, "slide": 4, "calibration": 4}
+MOST: dict[Kind, int] = {"network": 2, "slide": 4}
 
 
 @dataclass

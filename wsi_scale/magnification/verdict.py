@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.audit import Flag
+from wsi_scale.results.audit import Flag
 
 #: Claim and estimate further apart than this (octaves, and outside the interval) are flagged: halfway to 2x.
 OFF_OCTAVES = 0.5

@@ -12,10 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.artifacts.documents import STRICT, check_document
+from wsi_scale.artifacts.documents import check_document
 from wsi_scale.errors import ArtifactError, WeightsError
 from wsi_scale.networks.architectures import Architecture, architecture, chain_architecture
 from wsi_scale.networks.chain import Step, plan_as_json, plan_from_json
+from wsi_scale.results.strict import STRICT
 
 _KEY = "wsi_scale_network"
 _FORMAT = 1

@@ -2,56 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from wsi_scale.artifacts.audit import AuditRow
+from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.config.models import Config
 from wsi_scale.report.images import picture
-from wsi_scale.report.pages import provenance, render
+from wsi_scale.report.pages import page_context, provenance, render
 from wsi_scale.report.words import audit_counts, count_text, flagged_first
+from wsi_scale.results.audit import AuditedSlide, AuditTile
 
+#: Name of the page.
+PAGE = "audit.html"
 #: Lengths that a scale bar may have, µm.
 BARS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-
-
-@dataclass(frozen=True)
-class AuditTile:
-    """A tile, and how large its pixels are by the claim and by the estimate.
-
-    Attributes
-    ----------
-    image
-        (row, col, rgb).
-    downsample
-        Of level 0.
-    claimed_mpp, estimated_mpp
-        µm per pixel of this tile; None where there is no such thing.
-    """
-
-    image: NDArray[np.uint8]
-    downsample: int
-    claimed_mpp: float | None
-    estimated_mpp: float | None
-
-
-@dataclass(frozen=True)
-class AuditedSlide:
-    """What the page shows of a slide.
-
-    Attributes
-    ----------
-    row
-        Its verdict.
-    tiles
-        Some of its tissue.
-    warnings
-        What is odd about the slide, one line each.
-    """
-
-    row: AuditRow
-    tiles: tuple[AuditTile, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +24,25 @@ class Bar:
     words: str
     length_px: float
     kind: str
+
+
+def write_audit_page(folder: Path, slides: Sequence[AuditedSlide], config: Config) -> Path:
+    """Write the page of an audit.
+
+    Returns
+    -------
+    path
+        Of the page.
+
+    Raises
+    ------
+    ArtifactError
+        It cannot be written.
+    """
+    page = folder / PAGE
+    with replacing_file(page) as part:
+        part.write_text(render_audit_page(slides, page_context(config)), encoding="utf-8")
+    return page
 
 
 def render_audit_page(slides: Sequence[AuditedSlide], context: Mapping[str, object]) -> str:

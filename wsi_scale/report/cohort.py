@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from wsi_scale.artifacts.audit import AuditRow
 from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.report.plots import agreement_plot
 from wsi_scale.report.words import count_text
+from wsi_scale.results.audit import AuditRow
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.tiles import TileGrid
 from wsi_scale.report.colors import ColorScale
 from wsi_scale.report.images import pixels_uri
 from wsi_scale.report.ticks import linear_ticks, short
+from wsi_scale.results.tiles import TileGrid
 
 #: Room for the axes' labels left of and above the slide, units of the drawing.
 _LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 8.0, 16.0, 86.0

@@ -6,8 +6,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import yaml
+
 from wsi_scale.artifacts import names
 from wsi_scale.artifacts.status import StatusRow
+from wsi_scale.config.load import dump_section
+from wsi_scale.config.models import Config
+from wsi_scale.execution.versions import versions
 from wsi_scale.report.cohort import CohortView, lay_regressor
 from wsi_scale.report.slide_section import lay_section
 from wsi_scale.report.slide_view import SlideView
@@ -126,3 +131,9 @@ def _environment() -> "Environment":
     environment.filters |= {"mpp": mpp_text, "count": count_text, "verdict": verdict_words, "claim": claim_words}
     environment.globals["interval"] = interval_text
     return environment
+
+
+def page_context(config: Config) -> dict[str, object]:
+    """Versions and configuration, as every page ends with them."""
+    text = yaml.safe_dump(dump_section(config), sort_keys=False, allow_unicode=True)
+    return {"versions": versions(), "configuration": text}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.scale_map import Reason, ScaleMap
 from wsi_scale.report.colors import CONFIDENCE_SCALE, mpp_scale
 from wsi_scale.report.images import photograph, underlay
 from wsi_scale.report.maps import MapDrawing, lay_map
@@ -21,6 +20,7 @@ from wsi_scale.report.words import (
     quartiles,
     slide_facts,
 )
+from wsi_scale.results.scale_map import Reason, ScaleMap
 
 #: Largest width and height of the slide in a drawing of the map, and of the confidence.
 _MAP_BOX, _CONFIDENCE_BOX = (460.0, 460.0), (250.0, 250.0)

@@ -6,17 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from wsi_scale.artifacts.audit import AuditRow
 from wsi_scale.artifacts.names import MASK, OVERLAY, PREDICTION, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
 from wsi_scale.artifacts.pictures import check_picture, read_unreadable
-from wsi_scale.artifacts.prediction import Prediction, read_prediction
+from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import Record, check_artefact, read_record
-from wsi_scale.artifacts.scale_map import ScaleMap, read_scale_map
+from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow, slide_status
-from wsi_scale.artifacts.tiles import TileTable, read_tiles
+from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.audit import AuditRow
+from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.scale_map import ScaleMap
+from wsi_scale.results.tiles import TileTable
 from wsi_scale.slides.metadata import SlideInfo, with_estimated_mpp
 
 _Read = TypeVar("_Read")

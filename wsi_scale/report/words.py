@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.artifacts.audit import FLAGS, AuditRow, Flag, count_flags
-from wsi_scale.artifacts.prediction import Prediction
+from wsi_scale.results.audit import FLAGS, AuditRow, Flag, count_flags
+from wsi_scale.results.prediction import Prediction
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES
 from wsi_scale.units import is_plausible_mpp
 

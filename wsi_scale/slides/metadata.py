@@ -8,9 +8,9 @@ from typing import Literal, Self, get_args
 
 from pydantic import model_validator
 
-from wsi_scale.artifacts.documents import STRICT
 from wsi_scale.artifacts.slide_info import slide_info_of
 from wsi_scale.errors import MppError, SlideError
+from wsi_scale.results.strict import STRICT
 from wsi_scale.slides.identity import slide_identity
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES, Authority, MppClaim, MppSource, believed
 from wsi_scale.slides.mpp_warnings import (

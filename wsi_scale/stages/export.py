@@ -8,9 +8,10 @@ from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.names import FEATURES, SCALE_MAP, TILES
 from wsi_scale.artifacts.record import check_artefact
-from wsi_scale.artifacts.scale_map import CHANNELS, read_scale_map
+from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.errors import ConfigError
+from wsi_scale.results.scale_map import CHANNELS
 
 
 def export_anndata(folder: Path, target: Path) -> None:

@@ -23,7 +23,12 @@ from wsi_scale.artifacts.regressor import (
 from wsi_scale.artifacts.stages import COHORT_STAGES
 from wsi_scale.config.settings import FitSettings
 from wsi_scale.errors import ArtifactError, SlideError
+from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.progress import progress
+from wsi_scale.execution.settled import compute_of
+from wsi_scale.jobs.current import current_info
+from wsi_scale.jobs.hardware import settle_in
+from wsi_scale.jobs.job import SlideJob
 from wsi_scale.magnification.augment import Recipe, disguise
 from wsi_scale.magnification.pooling import ANSWERED_MPP, pool_views
 from wsi_scale.magnification.regressor import Regressor, fit_cohort
@@ -31,11 +36,8 @@ from wsi_scale.magnification.verdict import stands_apart
 from wsi_scale.slides.field import read_field
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.open import open_slide
-from wsi_scale.stages.hardware import compute_of, settle_in
-from wsi_scale.stages.inspect import read_info
-from wsi_scale.stages.job import SlideJob, guarded
+from wsi_scale.slides.views import DOWNSAMPLES, VIEW_PX, fields_at, is_brightfield, tissue_positions
 from wsi_scale.stages.regressors import Estimator, read_estimator, stored_form
-from wsi_scale.stages.views import DOWNSAMPLES, VIEW_PX, fields_at, is_brightfield, tissue_positions
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +218,7 @@ def _trusted(job: SlideJob) -> TrustedSlide | None:
     record = read_record(job.folder, "inspect")
     if record is not None and record.status == "failed":
         raise SlideError(record.reason)
-    info = read_info(job)
+    info = current_info(job)
     usable = info.usable_mpp
     if not info.trusted or usable is None or max(usable) > COARSEST_TRUSTED_MPP:
         return None

@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import yaml
-
 from wsi_scale.artifacts.atomic import replacing_file, sweep_parts
-from wsi_scale.artifacts.audit import AuditRow
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.manifest import file_digest, manifest_of
 from wsi_scale.artifacts.names import REGRESSOR, STATUS
@@ -15,18 +12,19 @@ from wsi_scale.artifacts.record import Record, record_path
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState, Page
 from wsi_scale.artifacts.status import StatusRow, read_status, write_status
-from wsi_scale.config.load import dump_section
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError, BusyError
+from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.lock import folder_lock
+from wsi_scale.jobs.audit import audit, audit_slide
+from wsi_scale.jobs.job import SlideJob
+from wsi_scale.jobs.logs import gather_logs
+from wsi_scale.jobs.runner import holding
+from wsi_scale.jobs.status import status_of
 from wsi_scale.report.cohort import read_cohort_view
-from wsi_scale.report.pages import MOST_EMBEDDED, NAME, render_cohort_page, render_slide_page
+from wsi_scale.report.pages import MOST_EMBEDDED, NAME, page_context, render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
-from wsi_scale.stages.audit import audit, audit_slide
-from wsi_scale.stages.doctor import versions
-from wsi_scale.stages.job import SlideJob, guarded, holding
-from wsi_scale.stages.logs import gather_logs
-from wsi_scale.stages.status import status_of
+from wsi_scale.results.audit import AuditRow
 
 SPEC = COHORT_STAGES["report"]
 
@@ -128,12 +126,6 @@ def _told(
         return view.status if worse else row, view if embedded else None
 
     return guarded(f"{slide_id}: report", read, lambda reason: (StatusRow(slide_id, path, "failed", reason), None))
-
-
-def page_context(config: Config) -> dict[str, object]:
-    """Versions and configuration, as every page ends with them."""
-    text = yaml.safe_dump(dump_section(config), sort_keys=False, allow_unicode=True)
-    return {"versions": versions(), "configuration": text}
 
 
 def _write(path: Path, page: str) -> None:

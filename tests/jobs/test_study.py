@@ -1,0 +1,139 @@
+"""What the Snakefile asks at the start."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from tests.runs import configured, draw
+from wsi_scale.artifacts.execution import SettledExecution, write_execution
+from wsi_scale.artifacts.record import Record, record_path, write_record
+from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
+from wsi_scale.artifacts.state import FolderState
+from wsi_scale.artifacts.status import StatusRow, write_status
+from wsi_scale.jobs.hardware import settle
+from wsi_scale.jobs.job import SlideJob
+from wsi_scale.jobs.study import Study, open_study
+from wsi_scale.slides.sheet import SheetRow
+from wsi_scale.stages.inspect import inspect
+from wsi_scale.synthesis import write_pyramid
+
+Start = Callable[[], tuple[Path, set[str]]]
+
+
+def study(folder: Path, **slides: Any) -> Study:
+    return Study({"slides": {"path": str(folder), **slides}, "results": str(folder / "results")})
+
+
+def test_tiles_wait_for_an_estimate_only_where_it_may_be_needed(tmp_path: Path) -> None:
+    slide = tmp_path / "a"
+    assert study(tmp_path).before_tiles(slide) == [str(slide / "inspect.json")]
+    assert study(tmp_path, mpp="estimate").before_tiles(slide) == [
+        str(slide / "inspect.json"), str(slide / "predict.json"),
+    ]  # fmt: skip
+
+
+#: All stages of the table.
+STAGES = SLIDE_STAGES | COHORT_STAGES
+
+
+@pytest.mark.parametrize("mpp", ["metadata", "estimate"])
+def test_only_tile_and_report_are_told_whether_an_estimate_may_stand_in(tmp_path: Path, mpp: str) -> None:
+    asked = study(tmp_path, mpp=mpp)
+    assert f'--set=slides.mpp="{mpp}"' in asked.settings("tile")
+    for stage in STAGES:
+        if stage not in ("tile", "report"):
+            assert not any("slides.mpp" in setting for setting in asked.settings(stage)), stage
+
+
+def test_tiles_are_told_whether_only_brightfield_goes_on(tmp_path: Path) -> None:
+    assert "--set=slides.brightfield_only=true" in study(tmp_path, brightfield_only=True).settings("tile")
+
+
+def test_every_stage_that_reads_pixels_is_told_how_much_may_be_unreadable(tmp_path: Path) -> None:
+    asked = study(tmp_path, unreadable_share=0.25)
+    told = {stage for stage in STAGES if "--set=slides.unreadable_share=0.25" in asked.settings(stage)}
+    assert told == {"predict", "tile", "search", "extract", "report"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_told_its_own_keys_only(tmp_path: Path, stage: str) -> None:
+    told = [setting.split("=")[1] for setting in study(tmp_path).settings(stage)]
+    assert told == list(STAGES[stage].keys)
+
+
+@pytest.fixture
+def started(small_slide: Path, tmp_path: Path) -> Start:
+    """Start a run on a folder of one finished slide; the folder, and the stages that it will take up."""
+    folder, results = tmp_path / "slides", tmp_path / "slides" / "results"
+    folder.mkdir()
+    shutil.copy(small_slide, folder / "small.tiff")
+    place = results / "slides" / "small"
+    inspect(SlideJob(SheetRow("small", folder / "small.tiff", None, None), place))
+    for stage in list(SLIDE_STAGES)[1:]:
+        write_record(place, Record(stage, "empty", "no tissue found", ""))
+
+    def start() -> tuple[Path, set[str]]:
+        values = {"slides": {"path": str(folder)}, "results": str(results)}
+        open_study(values, starts=True, needs_slides=True)
+        return place, {stage for stage in SLIDE_STAGES if not record_path(place, stage).exists()}
+
+    return start
+
+
+def test_a_start_takes_up_nothing_that_stands(started: Start) -> None:
+    assert started()[1] == set()
+
+
+def test_a_slide_replaced_by_one_of_an_older_time_is_taken_up(started: Start, tmp_path: Path) -> None:
+    slide = tmp_path / "slides" / "small.tiff"
+    other = tmp_path / "other.tiff"
+    write_pyramid(other, draw(3.0, 300, 300), 0.25)
+    os.utime(other, (1.5e9, 1.5e9))
+    shutil.copy2(other, slide)
+    assert slide.stat().st_mtime == 1.5e9
+    assert started()[1] == {"inspect"}
+
+
+def test_a_slide_that_was_touched_and_is_the_same_is_not_taken_up(started: Start, tmp_path: Path) -> None:
+    os.utime(tmp_path / "slides" / "small.tiff")
+    assert started()[1] == set()
+
+
+@pytest.mark.parametrize("cohort", ["float32", "bfloat16"])
+def test_a_slide_that_was_computed_in_another_dtype_than_its_cohort_is_taken_up(
+    started: Start, tmp_path: Path, cohort: Literal["float32", "bfloat16"]
+) -> None:
+    results = tmp_path / "slides" / "results"
+    job = SlideJob(SheetRow("small", Path("small.tiff"), None, None), results / "slides" / "small")
+    state = FolderState(job.folder)
+    settle(job, configured("execution.dtype=float32").execution, state)
+    state.save()
+    write_execution(results, SettledExecution("cpu", cohort))
+    assert started()[1] == (set() if cohort == "float32" else {"predict", "search", "extract"})
+
+
+def test_all_of_a_slide_whose_results_the_report_could_not_read_is_taken_up(started: Start, tmp_path: Path) -> None:
+    rows = [StatusRow("small", "small.tiff", "failed", "overlay.png is damaged"), StatusRow("old", "o", "failed", "")]
+    write_status(tmp_path / "slides" / "results", rows)
+    assert started()[1] == set(SLIDE_STAGES)
+
+
+def test_a_job_on_another_machine_goes_by_the_plan(started: Start, tmp_path: Path) -> None:
+    started()
+    folder = tmp_path / "slides"
+    (folder / "small.tiff").unlink()
+    (folder / "new.svs").touch()
+    values = {"slides": {"path": str(folder)}, "results": str(folder / "results")}
+    there = open_study(values, starts=False, needs_slides=True, goes_on=True)
+    assert there.slide("small")[0] == str(folder / "small.tiff")
+    assert list(there.rows) == ["small"]
+
+
+def test_a_name_that_looks_like_an_option_is_given_as_a_path(tmp_path: Path) -> None:
+    this = study(tmp_path)
+    this.rows = {"-a": SheetRow("-a", Path("-a.svs"), None, None)}
+    assert this.slide("-a")[0] == "./-a.svs"

@@ -1,0 +1,92 @@
+"""Which slides a cohort's results belong to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from wsi_scale.artifacts.plan import NAME as PLAN
+from wsi_scale.artifacts.plan import PlannedSlide, read_plan, write_plan
+from wsi_scale.artifacts.slide_info import NAME, read_slide_info
+from wsi_scale.errors import ArtifactError, SlideError, UserError
+from wsi_scale.execution.lock import LOCK
+from wsi_scale.jobs.job import SLIDES, SlideJob
+from wsi_scale.slides.border import check_place
+from wsi_scale.slides.metadata import SlideInfo
+from wsi_scale.slides.sheet import SheetRow, slides_of
+
+
+def slide_folder(results: Path, slide_id: str) -> Path:
+    """Folder of one slide's results."""
+    return results / SLIDES / slide_id
+
+
+def jobs_of(source: Path, results: Path) -> list[SlideJob]:
+    """Jobs of all slides that a folder, a sheet or a run's own plan stands for."""
+    rows = planned(source) if source.name == PLAN else slides_of(source, exclude=results)
+    return [SlideJob(row, slide_folder(results, row.slide_id)) for row in rows]
+
+
+def plan(results: Path, rows: Sequence[SheetRow]) -> None:
+    """Write down the slides that a run starts with."""
+    write_plan(results, [PlannedSlide(row.slide_id, row.path, row.mpp, row.group) for row in rows])
+
+
+def planned(path: Path) -> list[SheetRow]:
+    """Read the slides that a run started with, whether they are still there or not.
+
+    Raises
+    ------
+    ArtifactError
+        The plan is missing or damaged.
+    """
+    return [SheetRow(slide.slide_id, slide.path, slide.mpp, slide.group) for slide in read_plan(path)]
+
+
+def sheet_rows(source: Path) -> tuple[list[SheetRow], list[str]]:
+    """Rows of a sample sheet to start from, and one line for each slide that a sheet cannot name.
+
+    Raises
+    ------
+    UserError
+        There is no slide.
+    """
+    rows, problems = [], []
+    for row in slides_of(source):
+        try:
+            check_place(row.path)
+            rows.append(row)
+        except SlideError as error:
+            problems.append(str(error))
+    if not rows:
+        raise UserError(f"{source}: none of its slides can be read; the first: {problems[0]}")
+    return rows, problems
+
+
+def jobs_in(results: Path) -> list[SlideJob]:
+    """Jobs of all slides that have left results in a folder, or began to: below slides/, or directly in it.
+
+    Raises
+    ------
+    ArtifactError
+        There is none.
+    """
+    folder = results / SLIDES if (results / SLIDES).is_dir() else results
+    found = sorted({path.parent for mark in (NAME, LOCK) for path in folder.glob(f"*/{mark}")})
+    if not found:
+        raise ArtifactError(
+            f"{results} holds no results of slides; run `wsi-scale run SLIDE --results {results}` first"
+        )
+    return [job_in(place) for place in found]
+
+
+def job_in(folder: Path) -> SlideJob:
+    """Job of the slide that has left results in a folder."""
+    return SlideJob(_row_of(folder), folder)
+
+
+def _row_of(folder: Path) -> SheetRow:
+    """Name the slide of a folder; by the folder where what it says of itself is damaged or missing."""
+    try:
+        info = SlideInfo.from_dict(read_slide_info(folder))
+    except ArtifactError:
+        return SheetRow(folder.name, Path(), None, None)
+    return SheetRow(info.slide_id, Path(info.path), None, None)

@@ -1,0 +1,94 @@
+"""What the stages of a slide left last, read back and checked against their records.
+
+Every function raises ArtifactError where its artefact is missing, damaged, or of another slide or other parameters.
+"""
+
+from wsi_scale.artifacts.features import read_features
+from wsi_scale.artifacts.names import FEATURES, MASK, PREDICTION, SCALE_MAP, SLIDE_INFO, TILES
+from wsi_scale.artifacts.pictures import read_mask, read_unreadable
+from wsi_scale.artifacts.prediction import read_prediction
+from wsi_scale.artifacts.record import check_artefact
+from wsi_scale.artifacts.scale_map import read_scale_map
+from wsi_scale.artifacts.slide_info import read_slide_info
+from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.errors import ArtifactError, SlideError
+from wsi_scale.jobs.job import SlideJob
+from wsi_scale.results.features import Features
+from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.scale_map import ScaleMap
+from wsi_scale.results.tiles import TileTable, TissueMask
+from wsi_scale.slides.metadata import SlideInfo, with_estimated_mpp
+
+
+def current_info(job: SlideJob) -> SlideInfo:
+    """Read what `inspect` said of a slide.
+
+    Raises
+    ------
+    SlideError
+        The slide could not be read.
+    """
+    info = SlideInfo.from_dict(read_slide_info(job.folder))
+    check_artefact(job.folder, SLIDE_INFO)
+    if info.slide_id != job.row.slide_id:
+        raise ArtifactError(
+            f"{job.folder} holds results of {info.slide_id!r}, not of {job.row.slide_id!r}; choose another folder"
+        )
+    if info.status != "ok":
+        raise SlideError(info.warnings[0])
+    return info
+
+
+def settled_info(job: SlideJob, *, estimate: bool) -> SlideInfo:
+    """Read the same; where it says no usable mpp, what the slide's pixels look like may stand in.
+
+    Parameters
+    ----------
+    estimate
+        Whether it may (``slides.mpp=estimate``).
+
+    Raises
+    ------
+    SlideError
+        The slide could not be read.
+    """
+    info = current_info(job)
+    if not estimate or info.usable_mpp is not None:
+        return info
+    prediction = current_prediction(job)
+    found = prediction.estimate if prediction else None
+    return info if found is None else with_estimated_mpp(info, found)
+
+
+def current_prediction(job: SlideJob) -> Prediction | None:
+    """Read a slide's prediction; None where it went between being checked and read."""
+    check_artefact(job.folder, PREDICTION)
+    return read_prediction(job.folder)
+
+
+def current_tiles(job: SlideJob) -> TileTable:
+    """Read a slide's tiles."""
+    tiles, _ = read_tiles(job.folder)
+    check_artefact(job.folder, TILES)
+    return tiles
+
+
+def current_tissue(job: SlideJob) -> TissueMask:
+    """Read a slide's tissue mask, and where it cannot be decoded."""
+    tissue = TissueMask(read_mask(job.folder), read_unreadable(job.folder))
+    check_artefact(job.folder, MASK)
+    return tissue
+
+
+def current_map(job: SlideJob) -> ScaleMap:
+    """Read a slide's scale map."""
+    scale_map, _ = read_scale_map(job.folder)
+    check_artefact(job.folder, SCALE_MAP)
+    return scale_map
+
+
+def current_features(job: SlideJob) -> Features:
+    """Read a slide's features."""
+    features = read_features(job.folder)
+    check_artefact(job.folder, FEATURES)
+    return features

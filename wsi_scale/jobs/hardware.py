@@ -1,0 +1,70 @@
+"""Device and dtype of a slide's stages: what is configured, or what the first run of the cohort settled."""
+
+from pathlib import Path
+
+from wsi_scale.artifacts.execution import SettledExecution, read_execution, write_execution
+from wsi_scale.artifacts.state import FolderState
+from wsi_scale.config.models import ExecutionConfig
+from wsi_scale.execution.compute import resolve
+from wsi_scale.execution.lock import folder_lock
+from wsi_scale.jobs.job import SlideJob
+
+
+def settle(job: SlideJob, execution: ExecutionConfig, state: FolderState) -> ExecutionConfig:
+    """Put the cohort's device and dtype in the place of ``auto``; the first run settles them by what it has.
+
+    torch is not loaded where they are settled already, so that a slide with nothing to do costs nothing here.
+
+    Raises
+    ------
+    ConfigError
+        A GPU is asked for and there is none.
+    ArtifactError, BusyError
+        They cannot be read or written.
+    """
+    found = _settled(execution, state.execution) if job.results is None else _cohorts(job.results, execution)
+    state.execution = found  # by which planning sees a slide that was computed otherwise than the cohort is by now
+    return _put(execution, found)
+
+
+def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:
+    """Do the same for what is computed of a whole cohort.
+
+    Parameters
+    ----------
+    results
+        Folder of the cohort's results.
+
+    Raises
+    ------
+    ConfigError
+        A GPU is asked for and there is none.
+    ArtifactError, BusyError
+        They cannot be read or written.
+    """
+    return _put(execution, _cohorts(results, execution))
+
+
+def _cohorts(results: Path, execution: ExecutionConfig) -> SettledExecution:
+    stored = read_execution(results)
+    found = _settled(execution, stored)
+    if found != stored:
+        # Two first jobs on unlike machines must not settle it twice.
+        with folder_lock(results):
+            stored = read_execution(results)
+            found = _settled(execution, stored)
+            if found != stored:
+                write_execution(results, found)
+    return found
+
+
+def _put(execution: ExecutionConfig, found: SettledExecution) -> ExecutionConfig:
+    return execution.model_copy(update={"device": found.device, "dtype": found.dtype})
+
+
+def _settled(asked: ExecutionConfig, found: SettledExecution | None) -> SettledExecution:
+    if found is None or (asked.device not in ("auto", found.device) and asked.dtype == "auto"):
+        compute = resolve(asked)
+        return SettledExecution(compute.device, compute.dtype)  # type: ignore[arg-type]  # one of these
+    device = found.device if asked.device == "auto" else asked.device
+    return SettledExecution(device, found.dtype if asked.dtype == "auto" else asked.dtype)

@@ -1,0 +1,264 @@
+"""How a stage runs on a slide: locked, fingerprinted, verified, recorded, and never stopping the others."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wsi_scale.artifacts.atomic import sweep_parts
+from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
+from wsi_scale.artifacts.manifest import find_fault, manifest_of
+from wsi_scale.artifacts.names import SLIDE_INFO
+from wsi_scale.artifacts.record import (
+    Record,
+    Status,
+    check_artefact,
+    forget_record,
+    read_record,
+    sound_record,
+    write_record,
+)
+from wsi_scale.artifacts.slide_info import read_slide_info
+from wsi_scale.artifacts.stages import StageSpec, is_artefact
+from wsi_scale.artifacts.state import FolderState, stamp_of
+from wsi_scale.config.settings import StageSettings
+from wsi_scale.errors import ArtifactError, SlideError
+from wsi_scale.execution.guard import guarded
+from wsi_scale.execution.lock import folder_lock
+from wsi_scale.jobs.job import SlideJob
+from wsi_scale.jobs.ownership import check_own, check_owner
+from wsi_scale.slides.metadata import SlideInfo
+
+log = logging.getLogger(__name__)
+
+#: Folders whose lock this thread holds.
+_held: ContextVar[frozenset[Path]] = ContextVar("_held", default=frozenset())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage came to."""
+
+    status: Status = "ok"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stage that knows all that it goes by.
+
+    Attributes
+    ----------
+    depends_on
+        What its artefacts depend on besides slide and settings: names and JSON-able values.
+    work
+        Fingerprint → outcome, with the artefacts written.
+    """
+
+    depends_on: Mapping[str, Any]
+    work: Callable[[str], Outcome]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one slide.
+
+    Attributes
+    ----------
+    spec
+        Its line of the table.
+    settings
+        What it reads of the configuration.
+    prepare
+        Finds out what the artefacts depend on; may raise UserError.
+    after
+        Stages whose failure or emptiness is passed on; by default the table's.
+    is_shown
+        Whether what stands there shows what depends on no fingerprint, such as where the slide lies.
+    """
+
+    spec: StageSpec
+    settings: StageSettings
+    prepare: Callable[[FolderState], Prepared]
+    after: Sequence[str] | None = None
+    is_shown: Callable[[], bool] = lambda: True
+
+    @property
+    def waits_for(self) -> Sequence[str]:
+        """Stages that come before it."""
+        return self.spec.after if self.after is None else self.after
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Hold a slide's folder for several stages; inside, each stage finds it held.
+
+    Raises
+    ------
+    ArtifactError, BusyError
+        The folder cannot be written, holds files of the user's own, or is another process's.
+    """
+    place = folder.resolve()
+    if place in _held.get():
+        yield
+        return
+    check_own(folder)
+    with folder_lock(folder, on_wait=log.warning):
+        token = _held.set(_held.get() | {place})
+        try:
+            # Nobody else writes a stage's artefacts while the lock is held.
+            sweep_parts(folder, is_artefact)
+            yield
+        finally:
+            _held.reset(token)
+
+
+def run_stage(job: SlideJob, stage: Stage) -> Record:
+    """Run a stage where its artefacts are missing, damaged or of other inputs, and record what became of it.
+
+    Raises
+    ------
+    ArtifactError, BusyError
+        The slide's folder cannot be written, or holds files of the user's own or results of another slide, so that
+        nothing can be recorded.
+    """
+    with holding(job.folder):
+        state = FolderState(job.folder)
+        check_owner(job, state, begins=not stage.spec.after)
+        record = _passed_on(job, stage, state) or _run(job, stage, state)
+        record = replace(record, after=_fingerprints(job, stage))
+        if record.status == "failed":  # what an earlier run left is kept, and known, for when the failure is mended
+            write_record(job.folder, record)
+        else:
+            state.last[stage.spec.name] = record
+            state.save()
+            if sound_record(job.folder, stage.spec.name) != record:
+                write_record(job.folder, record)
+        state.save()
+    if record.status == "failed":
+        log.info("%s: %s failed: %s", job.row.slide_id, stage.spec.name, record.reason)
+    return record
+
+
+def known_identity(state: FolderState, path: Path) -> str:
+    """Identity of a file that a stage reads besides the slide; by its stamp alone where nothing has changed.
+
+    Raises
+    ------
+    ArtifactError
+        It cannot be read.
+    """
+    try:
+        stamp = stamp_of([path])
+    except OSError as error:
+        raise ArtifactError(f"cannot read {path}: {error.strerror}; check the path") from error
+    return state.identity(path, stamp, lambda: file_identity(path))
+
+
+def _fingerprints(job: SlideJob, stage: Stage) -> dict[str, str]:
+    """Fingerprints of the stages that a stage went by."""
+    records = [read_record(job.folder, name) for name in stage.waits_for]
+    return {record.stage: record.fingerprint for record in records if record is not None}
+
+
+def _passed_on(job: SlideJob, stage: Stage, state: FolderState) -> Record | None:
+    for name in stage.waits_for:
+        before = read_record(job.folder, name)
+        if before is None:
+            raise ArtifactError(f"{job.folder}: `{stage.spec.name}` needs `wsi-scale {name}` first")
+        if before.status == "empty":
+            _remove_last(job, stage.spec.name, state)
+        if before.status != "ok":
+            return Record(stage.spec.name, before.status, before.reason, "")
+    return None
+
+
+def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
+    name = stage.spec.name
+    print_ = ""
+
+    def attempt() -> Record:
+        nonlocal print_
+        identity = _same_slide(job, stage, state)
+        prepared = stage.prepare(state)
+        print_ = fingerprint(
+            name, stage.spec.version, slide=identity, settings=stage.settings.by_value(), **prepared.depends_on
+        )  # fmt: skip
+        state.save()
+        last = _last(job, name, state)
+        stands = last is not None and last.fingerprint == print_ and not find_fault(job.folder, last.files)
+        if last is not None and stands and stage.is_shown():
+            return last
+        # From here on nothing that stands there is a result, until the record is written.
+        forget_record(job.folder, name)
+        outcome = prepared.work(print_)
+        if job.identity(state) != identity:
+            raise SlideError(f"{job.row.path}: the slide changed while `{name}` read it; run again")
+        if stage.prepare(state).depends_on != prepared.depends_on:
+            raise ArtifactError(f"a file that `{name}` goes by was replaced while it worked; run again")
+        reason = _without_places(outcome.reason, job)
+        return Record(name, outcome.status, reason, print_, manifest_of(job.folder, stage.spec.artefacts))
+
+    def failed(reason: str) -> Record:
+        return Record(name, "failed", _without_places(reason, job), print_)
+
+    return guarded(f"{job.row.slide_id}: {name}", attempt, failed)
+
+
+def _same_slide(job: SlideJob, stage: Stage, state: FolderState) -> str:
+    """Take the slide's identity; it must be that of the slide which was inspected.
+
+    Raises
+    ------
+    SlideError, ArtifactError
+        It is another one by now.
+    """
+    identity = job.identity(state)
+    if stage.waits_for:
+        info = SlideInfo.from_dict(read_slide_info(job.folder))
+        check_artefact(job.folder, SLIDE_INFO)
+        if info.identity != identity:
+            raise SlideError(
+                f"{job.row.path}: the slide is another than the one that was inspected; run `wsi-scale inspect` again"
+            )
+    return identity
+
+
+def _last(job: SlideJob, stage: str, state: FolderState) -> Record | None:
+    """Return what the stage left last: as the record says, or as noted where a failure or Snakemake removed that."""
+    if job.overwrite:
+        return None
+    record = sound_record(job.folder, stage)
+    return record if record is not None and record.status != "failed" else state.last.get(stage)
+
+
+def _remove_last(job: SlideJob, stage: str, state: FolderState) -> None:
+    """Remove what an earlier run left of a stage that now has nothing to do; files that are not its own stay."""
+    # A folder that was merged with another has records that the notes know nothing of.
+    found = (sound_record(job.folder, stage), state.last.get(stage))
+    names = {name.partition("/")[0] for record in found if record is not None for name in record.files}
+    if not names:
+        return
+    forget_record(job.folder, stage)
+    for name in sorted(names):
+        place = job.folder / name
+        try:
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+        except OSError as error:
+            raise ArtifactError(f"cannot remove {place}, which is out of date: {error.strerror}") from error
+
+
+def _without_places(reason: str, job: SlideJob) -> str:
+    """Name the slide and its results without their absolute folders: a record holds wherever it is moved."""
+    if job.row.path.is_absolute():
+        reason = reason.replace(str(job.row.path), job.row.path.name)
+    if job.folder.is_absolute():
+        reason = reason.replace(f"{job.folder}/", "").replace(f"{job.folder}: ", "")
+    return reason

@@ -1,0 +1,36 @@
+"""What became of a slide, in one line that helps."""
+
+from pathlib import Path
+
+from wsi_scale.artifacts.prediction import read_prediction
+from wsi_scale.artifacts.record import read_record
+from wsi_scale.artifacts.slide_info import NAME, read_slide_info
+from wsi_scale.artifacts.status import StatusRow, slide_status
+from wsi_scale.errors import ArtifactError, one_line
+from wsi_scale.slides.metadata import SlideInfo
+
+
+def status_of(folder: Path, slide_id: str, path: str) -> StatusRow:
+    """Sum up a slide; a failure for want of an mpp quotes what its pixels look like, or why they tell nothing."""
+    try:
+        return _quoting(slide_status(folder, slide_id, path), folder)
+    except ArtifactError as error:
+        return StatusRow(slide_id, path, "failed", one_line(error))
+
+
+def _quoting(row: StatusRow, folder: Path) -> StatusRow:
+    if row.status != "failed" or not (folder / NAME).exists():
+        return row
+    tiled = read_record(folder, "tile")
+    if tiled is None or tiled.status != "failed":
+        return row
+    info = SlideInfo.from_dict(read_slide_info(folder))
+    prediction = read_prediction(folder)
+    if info.status != "ok" or info.usable_mpp is not None or prediction is None:
+        return row
+    if prediction.estimate is None:
+        quoted = f"its pixels give no estimate: {prediction.reason}"
+    else:
+        mpp, low, high = prediction.estimate
+        quoted = f"its pixels look like {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
+    return StatusRow(row.slide_id, row.path, row.status, f"{row.reason}; {quoted}")

@@ -1,0 +1,1 @@
+"""What is learnt: networks trained, cut and tuned, heads and regressors fitted, intervals calibrated."""

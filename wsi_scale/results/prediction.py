@@ -1,0 +1,68 @@
+"""µm per pixel as read from a slide's pixels."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from wsi_scale.results.strict import STRICT
+
+#: Reason of a slide with a dark background.
+DARK_BACKGROUND = "dark background: no brightfield tissue"
+#: How the reason begins where the regressor takes a slide for none that it knows.
+UNLIKE_TISSUE = "does not look like brightfield tissue"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An estimate for level 0.
+
+    Attributes
+    ----------
+    mpp, mpp_low, mpp_high
+        µm per pixel and its interval; None unless ok.
+    status
+        ok, or abstained.
+    reason
+        Why there is no estimate; "" where there is one.
+    views
+        Tiles looked at, over all downsamples.
+    by_downsample
+        Downsample → estimate for level 0, µm per pixel.
+    mixed
+        How parts of the slide disagree; "" where they do not.
+    """
+
+    __pydantic_config__ = STRICT
+
+    mpp: PositiveFloat | None
+    mpp_low: PositiveFloat | None
+    mpp_high: PositiveFloat | None
+    status: Literal["ok", "abstained"]
+    reason: str
+    views: Annotated[int, Field(ge=0)]
+    by_downsample: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")], PositiveFloat]
+    mixed: str
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        """Check that a file holds an estimate within its interval where it is ok, and none elsewhere."""
+        if (self.status == "ok") != (self.estimate is not None):
+            raise ValueError("an estimate has status ok, mpp, mpp_low and mpp_high, an abstention none of them")
+        if self.estimate is not None:
+            mpp, low, high = self.estimate
+            if not low <= mpp <= high:
+                raise ValueError(f"mpp {mpp:g} does not lie in its interval, {low:g}–{high:g}")
+        return self
+
+    @property
+    def is_brightfield(self) -> bool:
+        """False where nothing made for stained tissue in transmitted light applies to the slide."""
+        return not self.reason.startswith((DARK_BACKGROUND, UNLIKE_TISSUE))
+
+    @property
+    def estimate(self) -> tuple[float, float, float] | None:
+        """(mpp, low, high), or None where there is none."""
+        if self.mpp is None or self.mpp_low is None or self.mpp_high is None:
+            return None
+        return self.mpp, self.mpp_low, self.mpp_high

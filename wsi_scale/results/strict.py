@@ -1,0 +1,6 @@
+"""How values are checked that are read from a file."""
+
+from pydantic import ConfigDict
+
+#: ``__pydantic_config__`` of dataclasses that are documents: every number finite, no key unknown.
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)

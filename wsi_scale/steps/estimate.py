@@ -1,0 +1,60 @@
+"""A slide's pixels → its µm per pixel, whatever the header says."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from wsi_scale.config.settings import PredictSettings
+from wsi_scale.errors import ArtifactError
+from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
+from wsi_scale.results.prediction import DARK_BACKGROUND, Prediction
+from wsi_scale.slides.slide import Slide
+from wsi_scale.slides.views import is_brightfield, views_of
+from wsi_scale.stages.regressors import Estimator
+
+
+def estimate_mpp(slide: Slide, estimator: Estimator, settings: PredictSettings, group: str | None = None) -> Prediction:
+    """Look at a slide at several downsamples and pool what they say of level 0; its header plays no part.
+
+    Parameters
+    ----------
+    group
+        The answer comes from the model that never saw this group; None for slides of no cohort.
+
+    Raises
+    ------
+    RegionError
+        More of the slide cannot be decoded than the settings allow.
+    ArtifactError
+        The regressor has no interval.
+    """
+    rng = np.random.default_rng(settings.seed)
+    views = (
+        Views(downsample, estimator.features(images), centres)
+        for downsample, images, centres in views_of(slide, settings.tiles_per_slide, rng, settings.unreadable_share)
+    )
+    estimate = estimate_views(estimator.regressor, views, settings.coverage, group)
+    if not is_brightfield(slide, settings.unreadable_share):
+        return _prediction_of(replace(estimate, reason=DARK_BACKGROUND, mixed=""))
+    if not estimate.reason and not np.isfinite(estimate.half_width_octaves):
+        raise ArtifactError("the regressor's interval is not calibrated; use one that `fit` or `prune layers` made")
+    return _prediction_of(estimate)
+
+
+def _prediction_of(estimate: Estimate) -> Prediction:
+    """Put an estimate into the form that is stored and shown."""
+    pooled = estimate.pooled
+    mpp = low = high = None
+    if not estimate.reason:
+        octaves = estimate.half_width_octaves
+        mpp, low, high = (round(2 ** (pooled.log2_mpp + sign * octaves), 4) for sign in (0, -1, 1))
+    return Prediction(
+        mpp=mpp,
+        mpp_low=low,
+        mpp_high=high,
+        status="abstained" if estimate.reason else "ok",
+        reason=estimate.reason,
+        views=pooled.views,
+        by_downsample={str(d): round(2**value, 4) for d, value in pooled.by_downsample.items()},
+        mixed=estimate.mixed,
+    )

@@ -1,0 +1,116 @@
+"""What blocks read, known by content: made once in a worker, and refused where it sees another file than the run."""
+
+import socket
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from wsi_scale.config.settings import ExtractSettings, SearchSettings
+from wsi_scale.errors import SlideError, WeightsError
+from wsi_scale.execution.compute import Compute
+from wsi_scale.execution.settled import compute_of
+from wsi_scale.execution.worker import kept
+from wsi_scale.slides.identity import slide_identity
+from wsi_scale.slides.open import open_slide
+from wsi_scale.slides.slide import Slide
+
+if TYPE_CHECKING:
+    from wsi_scale.networks.network import Network
+
+
+class SlideSource(Protocol):
+    """A slide that blocks can open wherever they are computed."""
+
+    @property
+    def path(self) -> Path:
+        """Path of the slide, for messages."""
+
+    def opened(self) -> AbstractContextManager[Slide]:
+        """Open it, or lend what is open."""
+
+
+@dataclass(frozen=True)
+class OpenedSlide:
+    """A slide that stays open, or that lies in memory; only for blocks of this process."""
+
+    slide: Slide
+
+    @property
+    def path(self) -> Path:
+        """Path of the slide."""
+        return self.slide.path
+
+    def opened(self) -> AbstractContextManager[Slide]:
+        """Lend it; it is not closed."""
+        return nullcontext(self.slide)
+
+
+@dataclass(frozen=True)
+class SlideInput:
+    """A slide by its path, and its content as the run knows it."""
+
+    path: Path
+    identity: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Describe the slide that lies at a path now."""
+        return cls(path.absolute(), slide_identity(path))
+
+    def opened(self) -> AbstractContextManager[Slide]:
+        """Open it once in this process; SlideError where another slide lies there."""
+        return kept("slide", (self.path, self.identity), self._open)
+
+    def _open(self) -> Slide:
+        with ExitStack() as stack:
+            slide = stack.enter_context(open_slide(self.path))
+            # Asked of the file once it is open: what replaces it afterwards is not what is read.
+            if slide_identity(self.path) != self.identity:
+                raise SlideError(f"{self.path}: {_another('slide')}")
+            stack.pop_all()
+            return slide
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """A network by name or file, cut and placed, and the digest of its values as the run knows it."""
+
+    network: str
+    weights: Path | None
+    layers: tuple[str, ...]
+    compute: Compute
+    digest: str
+
+    @classmethod
+    def of(cls, network: "Network", settings: SearchSettings | ExtractSettings) -> Self:
+        """Describe the configured network as this process found it, and where it is to be computed.
+
+        Raises
+        ------
+        ConfigError
+            This machine cannot compute as is configured.
+        """
+        layers = tuple(layer.name for layer in network.layers)
+        return cls(settings.network, settings.weights, layers, compute_of(settings.execution), network.digest)
+
+    def placed(self) -> AbstractContextManager["Network"]:
+        """Load it once in this process; WeightsError where other weights are found."""
+        return kept("network", (self.digest, self.layers, self.compute), self._load)
+
+    def _load(self) -> "Network":
+        from wsi_scale.networks.forward import place
+        from wsi_scale.networks.load import find_network
+
+        source = find_network(self.network, self.weights)
+        network = source.tapped(self.layers)
+        if network.digest != self.digest:
+            raise WeightsError(f"weights of {self.network} from {source.source}: {_another('weights')}")
+        return place(network, self.compute)
+
+
+def _another(what: str) -> str:
+    return (
+        f"the worker on {socket.gethostname()} sees another {what} than the run started with; "
+        "run again once every worker sees the same file there"
+    )

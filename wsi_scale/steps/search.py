@@ -1,0 +1,181 @@
+"""Tiles → response curves over a ladder of scales → scale map (Penkin et al. 2022; docs/science.md)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.config.models import SearchConfig, TilingConfig
+from wsi_scale.config.settings import SearchSettings
+from wsi_scale.errors import ConfigError
+from wsi_scale.execution.settled import parameters_of
+from wsi_scale.results.scale_map import Reason, ScaleMap
+from wsi_scale.results.tiles import TileGrid, TileTable, TissueMask
+from wsi_scale.scale.calibration import Calibration
+from wsi_scale.scale.ladder import Ladder, geometric_ladder
+from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, signed_to_factor
+from wsi_scale.slides.grid import lay_grid, tissue_fractions
+from wsi_scale.steps.blocks import BlockRun
+from wsi_scale.steps.inputs import NetworkInput, SlideSource
+from wsi_scale.steps.search_block import BlockAnswer, SearchBlock, SearchPlan, search_block
+from wsi_scale.steps.unreadable import UnreadableTiles
+
+if TYPE_CHECKING:
+    from wsi_scale.networks.network import Network
+
+#: Rungs up to this much finer than level 0 are interpolated; finer ones have no answer.
+MAX_INTERPOLATION = 2.0
+
+
+def search_network(settings: SearchSettings) -> "Network":
+    """Load the configured network, cut after the deepest layer that the search reads.
+
+    Raises
+    ------
+    WeightsError, ConfigError
+        The network, its weights or a layer cannot be found.
+    """
+    # torch is loaded where it is needed: a slide that failed before costs nothing here.
+    from wsi_scale.networks.load import find_network, search_layers
+
+    source = find_network(settings.network, settings.weights)
+    return source.tapped(search_layers(source, settings.search.method, settings.search.layers))
+
+
+@dataclass(frozen=True)
+class SearchedTiles:
+    """What a search runs on.
+
+    Attributes
+    ----------
+    slide
+        The slide.
+    table
+        Its tiles.
+    tissue
+        Its tissue mask.
+    """
+
+    slide: SlideSource
+    table: TileTable
+    tissue: TissueMask
+
+
+def search_tiles(
+    on: SearchedTiles, network: "Network", settings: SearchSettings, calibration: Calibration | None, run: BlockRun
+) -> ScaleMap:
+    """Search all tiles, block by block, and lay the answers on the grid.
+
+    Parameters
+    ----------
+    network
+        As :func:`search_network` loads it.
+    calibration
+        Of the network; None for the published search.
+
+    Raises
+    ------
+    RegionError
+        More tiles cannot be decoded than the settings allow.
+    ConfigError
+        Tiles are too small for the published search.
+    """
+    plan = _plan(on.slide, on.table.grid, network, settings, calibration)
+    unreadable = UnreadableTiles(on.slide.path, on.table, settings.unreadable_share)
+    answers = []
+    for answer in run.answers(search_block, list(_blocks(plan, on.table, settings.execution.block_tiles))):
+        unreadable.add(answer.problems)
+        answers.append(answer)
+    attributes = {
+        "method": plan.method,
+        "network": network.name,
+        "network_digest": network.digest,
+        "layers": [layer.name for layer in network.layers],
+        "execution": parameters_of(settings.execution),
+    }
+    mpp = 2.0 ** np.array(plan.log2_mpp)
+    interpolated = mpp < min(on.table.grid.mpp_x, on.table.grid.mpp_y) * (1 - 1e-9)
+    image, reason, curves = _lay(on, settings.tiling, answers)
+    return ScaleMap(on.table.grid, image, reason, curves, mpp, interpolated, attributes)
+
+
+def tile_ladder(field_um: float, network: "Network", search: SearchConfig) -> Ladder:
+    """Lay the ladder of a tile: the same mpp for every slide."""
+    return geometric_ladder(
+        field_um,
+        finest_mpp=search.finest_mpp,
+        coarsest_mpp=search.coarsest_mpp,
+        rungs_per_octave=search.rungs_per_octave,
+        multiple_px=network.stride,
+        min_px=network.min_px,
+    )
+
+
+def _plan(
+    slide: SlideSource,
+    grid: TileGrid,
+    network: "Network",
+    settings: SearchSettings,
+    calibration: Calibration | None,
+) -> SearchPlan:
+    field_um = grid.tile_px * grid.mpp
+    rungs: tuple[int | None, ...]
+    if settings.search.method == "published":
+        rungs = published_sizes(grid.tile_px)
+        if min(published_sizes(grid.tile_px)) < network.min_px:
+            raise ConfigError(
+                f"search.method=published shrinks tiles to {min(published_sizes(grid.tile_px))} px, and {network.name} "
+                f"needs {network.min_px}; set tiling.tile_px to {3 * network.min_px + 3} or more"
+            )
+        mpps = tuple(grid.mpp / signed_to_factor(np.array(SIGNED_SCALES)))
+    else:
+        ladder = tile_ladder(field_um, network, settings.search)
+        finest = max(grid.mpp_x, grid.mpp_y) / MAX_INTERPOLATION
+        rungs = tuple(r.size_px if r.mpp >= finest * (1 - 1e-9) else None for r in ladder.rungs)
+        mpps = ladder.mpps
+    return SearchPlan(
+        slide, NetworkInput.of(network, settings), settings.search.method, calibration,
+        grid.tile_px, grid.mpp, field_um / grid.mpp_x, field_um / grid.mpp_y, rungs,
+        tuple(float(v) for v in np.log2(mpps)),
+    )  # fmt: skip
+
+
+def _blocks(plan: SearchPlan, tiles: TileTable, size: int) -> Iterator[SearchBlock]:
+    corners = [(int(x), int(y)) for x, y in zip(tiles.x, tiles.y, strict=True)]
+    for start in range(0, len(corners), size):
+        yield SearchBlock(plan, tuple(corners[start : start + size]))
+
+
+def _lay(
+    on: SearchedTiles, tiling: TilingConfig, answers: Sequence[BlockAnswer]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+    """Lay the answers of all tiles, in order, on the grid: image, reasons and curves of a scale map."""
+    grid, places = on.table.grid, (on.table.row, on.table.col)
+    image = np.full((3, grid.rows, grid.cols), np.nan, np.float32)
+    image[2], reason = _places(on.tissue, grid, tiling)
+    image[0][places] = np.concatenate([answer.optimal_mpp for answer in answers])
+    image[1][places] = np.concatenate([answer.confidence for answer in answers])
+    reason[places] = np.concatenate([answer.reason for answer in answers])
+    curves = {}
+    for layer, first in answers[0].curves.items():
+        laid = np.full((grid.rows, grid.cols, first.shape[1]), np.nan, np.float32)
+        laid[places] = np.concatenate([answer.curves[layer] for answer in answers])
+        curves[layer] = laid
+    return image, reason, curves
+
+
+def _places(tissue: TissueMask, grid: TileGrid, tiling: TilingConfig) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Tissue fraction of every place on the grid, with or without a tile, and why it has no answer without one."""
+    laid = lay_grid(
+        grid.slide_width, grid.slide_height, (grid.mpp_x, grid.mpp_y), tile_px=grid.tile_px, mpp=grid.mpp,
+        overlap_px=tiling.overlap_px, edge=tiling.edge,
+    )  # fmt: skip
+    size = (grid.slide_width, grid.slide_height)
+    downsample = (size[0] / tissue.mask.shape[1], size[1] / tissue.mask.shape[0])
+    reason = np.full((grid.rows, grid.cols), Reason.GLASS, np.uint8)
+    if tissue.unreadable is not None:  # what cannot be seen is not known to be glass
+        perhaps = tissue_fractions(laid, tissue.mask | tissue.unreadable, downsample, size)
+        reason[perhaps >= tiling.min_tissue] = Reason.UNREADABLE
+    return tissue_fractions(laid, tissue.mask, downsample, size), reason
