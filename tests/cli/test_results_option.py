@@ -73,7 +73,7 @@ def test_one_of_output_and_results_must_be_given(study: Path, options: tuple[str
 @pytest.mark.parametrize("name", ["a/b", "", ".hidden", "a<b", "tab\tbed"])
 def test_an_id_that_no_sheet_could_give_is_refused(study: Path, tmp_path: Path, name: str) -> None:
     line = error_line(wsi_scale("inspect", study / "a" / "slide.tiff", "--results", tmp_path / "r", "--slide-id", name))
-    assert "--slide-id: slide_id" in line
+    assert line.startswith("error: slide_id ")
     assert not (tmp_path / "r").exists()
 
 

@@ -83,12 +83,13 @@ def audit(
         from wsi_scale.report.audit_page import write_audit_page
         from wsi_scale.results.audit import count_flags
         from wsi_scale.stages.regressors import load_estimator
-        from wsi_scale.steps.sources import audit_source
+        from wsi_scale.steps.sources import audit_sources
 
         loaded = load(config, assignments, device)
         estimator = load_estimator(loaded, regressor, network)
         check_writable(output)
-        slides = audit_source(source, loaded, estimator, None if output.resolve() == source.resolve() else output)
+        exclude = None if output.resolve() == source.resolve() else output
+        slides = audit_sources([source], loaded, estimator, exclude)
         write_audit(output, [slide.row for slide in slides])
         page = write_audit_page(output, slides, loaded)
     rows = [slide.row for slide in slides]

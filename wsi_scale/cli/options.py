@@ -121,25 +121,17 @@ def job_of(
     typer.BadParameter
         Neither folder is given, or both are.
     """
-    from wsi_scale.errors import ConfigError, SlideError
     from wsi_scale.jobs.cohort import slide_folder
     from wsi_scale.jobs.job import SlideJob
-    from wsi_scale.slides.discover import slide_id_for
-    from wsi_scale.slides.sheet import SheetRow, id_faults
-    from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
+    from wsi_scale.jobs.single import check_there, single_row
 
     if (output is None) == (results is None):
         raise typer.BadParameter("give one of --output FOLDER and --results RESULTS")
-    if not (recorded or os.path.lexists(slide)):
-        raise SlideError(f"there is no slide {slide}; check the path")
-    if mpp is not None and not is_plausible_mpp(mpp):
-        raise ConfigError(f"--mpp {mpp}: give µm per pixel between {PLAUSIBLE_MPP[0]} and {PLAUSIBLE_MPP[1]}")
-    if slide_id is not None:
-        # Where the locale is of no language, arguments come as bytes.
-        slide_id = os.fsencode(slide_id).decode("utf-8", "surrogateescape")
-        if faults := id_faults(slide_id):
-            raise ConfigError(f"--slide-id: {'; '.join(faults)}; choose another name")
-    row = SheetRow(slide_id or slide_id_for(slide), slide, mpp, group)
+    # Where the locale is of no language, arguments come as bytes.
+    named = None if slide_id is None else os.fsencode(slide_id).decode("utf-8", "surrogateescape")
+    if not recorded:
+        check_there(slide)
+    row = single_row(slide, named, mpp, group)
     return SlideJob(row, output or slide_folder(results or Path(), row.slide_id), overwrite)
 
 

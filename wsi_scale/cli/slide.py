@@ -223,7 +223,7 @@ def export(
     """Write results in the formats of other tools."""
     with one_line_errors():
         from wsi_scale.errors import ConfigError
-        from wsi_scale.stages.export import export_anndata
+        from wsi_scale.jobs.export import export_anndata
 
         if anndata is None:
             raise ConfigError("nothing to export; give --anndata FILE.h5ad")

@@ -2,8 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 Advance = Callable[[int], None]
+
+_shown: ContextVar[bool] = ContextVar("_shown", default=True)
+
+
+@contextmanager
+def showing_progress(shown: bool) -> Iterator[None]:
+    """Show or hide the bars of the body; a program's commands show them."""
+    token = _shown.set(shown)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
 
 
 @contextmanager
@@ -26,7 +39,9 @@ def progress(description: str, total: int, *, unit: str = "tiles") -> Iterator[A
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, disable=not (_shown.get() and (console.is_terminal or console.is_jupyter))
+    ) as bar:
         task = bar.add_task(description, total=total, rate=unit)
 
         def advance(count: int) -> None:

@@ -1,17 +1,14 @@
-"""Stage `audit`: slides whose claim of µm per pixel disagrees with their look."""
+"""The audit of a cohort: slides whose claim of µm per pixel disagrees with their look."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from wsi_scale.artifacts.audit import write_audit
-from wsi_scale.artifacts.names import PREDICTION, SLIDE_INFO
-from wsi_scale.artifacts.prediction import read_prediction
-from wsi_scale.artifacts.record import check_artefact, read_record
-from wsi_scale.artifacts.slide_info import read_slide_info
+from wsi_scale.artifacts.record import read_record
 from wsi_scale.execution.guard import guarded
+from wsi_scale.jobs.current import current_info, current_prediction
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.results.audit import AuditRow, unreadable_row
-from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.steps.audit import verdict_on
 
 
@@ -32,14 +29,12 @@ def audit_slide(job: SlideJob) -> AuditRow:
             return unreadable_row(slide_id, path, "inspect did not finish; run again")
         if record.status != "ok":
             return unreadable_row(slide_id, path, record.reason)
-        check_artefact(job.folder, SLIDE_INFO)
-        info = SlideInfo.from_dict(read_slide_info(job.folder))
+        info = current_info(job)
         predicted = read_record(job.folder, "predict")
         if predicted is not None and predicted.status == "failed":  # what an earlier one left is of no account
             return verdict_on(info, None, predicted.reason)
         if predicted is None:
             return verdict_on(info, None)
-        check_artefact(job.folder, PREDICTION)
-        return verdict_on(info, read_prediction(job.folder))
+        return verdict_on(info, current_prediction(job))
 
     return guarded(f"{slide_id}: audit", judged, lambda reason: unreadable_row(slide_id, path, reason))

@@ -13,7 +13,7 @@ from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.jobs.job import SlideJob
-from wsi_scale.results.features import Features
+from wsi_scale.results.features import TileFeatures
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.scale_map import ScaleMap
 from wsi_scale.results.tiles import TileTable, TissueMask
@@ -87,8 +87,8 @@ def current_map(job: SlideJob) -> ScaleMap:
     return scale_map
 
 
-def current_features(job: SlideJob) -> Features:
-    """Read a slide's features."""
+def current_features(job: SlideJob, tiles: TileTable, scale_map: ScaleMap) -> TileFeatures:
+    """Read a slide's features, those of its tiles at fixed µm per pixel and at the optimal one of its map."""
     features = read_features(job.folder)
     check_artefact(job.folder, FEATURES)
-    return features
+    return TileFeatures(**vars(features), tiles=tiles, scale_map=scale_map)

@@ -50,6 +50,18 @@ class AuditRow:
     reason: str
 
     @property
+    def claim(self) -> float | None:
+        """The µm per pixel that is judged; None where nobody gives any."""
+        return self.claimed_mpp
+
+    @property
+    def estimate(self) -> tuple[float, float, float] | None:
+        """(mpp, low, high), µm per pixel; None where the estimator abstains."""
+        if self.mpp is None or self.mpp_low is None or self.mpp_high is None:
+            return None
+        return self.mpp, self.mpp_low, self.mpp_high
+
+    @property
     def flagged(self) -> bool:
         """Whether something speaks against the claim, or nobody says anything."""
         return self.flag not in _NOT_FLAGGED

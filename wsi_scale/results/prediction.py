@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from wsi_scale.results.html import facts_html
 from wsi_scale.results.strict import STRICT
 
 #: Reason of a slide with a dark background.
@@ -66,3 +67,20 @@ class Prediction:
         if self.mpp is None or self.mpp_low is None or self.mpp_high is None:
             return None
         return self.mpp, self.mpp_low, self.mpp_high
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of the interval, µm per pixel; None without an estimate."""
+        return self.mpp_low
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of the interval, µm per pixel; None without an estimate."""
+        return self.mpp_high
+
+    def _repr_html_(self) -> str:
+        if self.estimate is None:
+            return facts_html("µm per pixel", {"status": self.status, "reason": self.reason})
+        mpp, low, high = self.estimate
+        facts = {"status": self.status, "mpp": f"{mpp:.3g} µm/px", "interval": f"{low:.3g}–{high:.3g} µm/px"}
+        return facts_html("µm per pixel", facts | ({"mixed": self.mixed} if self.mixed else {}))

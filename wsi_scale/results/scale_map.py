@@ -3,12 +3,17 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_scale.results.html import facts_html, figure_html
 from wsi_scale.results.tiles import TileGrid
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
 
 #: Labels of the channels, by which readers find them: a later version may write more of them, in any order.
 CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction")
@@ -75,3 +80,80 @@ class ScaleMap:
         """Return the (row, col) values of the channel of a label."""
         values: NDArray[np.float32] = self.image[CHANNELS.index(label)]
         return values
+
+    @property
+    def optimal_mpp(self) -> NDArray[np.float32]:
+        """(row, col) µm per pixel at which the tissue excites the network most; NaN without an answer."""
+        return self.channel("optimal_mpp")
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(row, col) share of the calibrated channels that agree, 0–1; NaN without a tile."""
+        return self.channel("confidence")
+
+    @property
+    def tissue_fraction(self) -> NDArray[np.float32]:
+        """(row, col) share of each place that is tissue, 0–1."""
+        return self.channel("tissue_fraction")
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Return the map, the reasons and the curves as one labelled data set.
+
+        Coordinates ``y_um`` and ``x_um`` are the centres of the tiles from the slide's top left corner, µm.
+        """
+        import xarray as xr
+
+        place = ("row", "col")
+        maps = {label: (place, self.channel(label)) for label in CHANNELS} | {"reason": (place, self.reason)}
+        curves = {"curves": (("layer", *place, "rung"), np.stack(list(self.curves.values())))} if self.curves else {}
+        half = self.grid.tile_px * self.grid.mpp / 2
+        coordinates = {
+            "y_um": ("row", np.arange(self.grid.rows) * self.grid.step_um + half),
+            "x_um": ("col", np.arange(self.grid.cols) * self.grid.step_um + half),
+            "mpp": ("rung", self.rung_mpp),
+            "interpolated": ("rung", self.rung_interpolated),
+        } | ({"layer": list(self.curves)} if self.curves else {})
+        said = {name: value for name, value in self.attributes.items() if isinstance(value, str | int | float)}
+        return xr.Dataset(maps | curves, coordinates, said)
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the optimal µm per pixel where it lies on the slide; axes in mm.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw on; by default those of a new figure of ``matplotlib.pyplot``.
+        """
+        from matplotlib.colors import LogNorm
+
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.subplots(layout="constrained")[1]
+        height, width = (count * self.grid.step_um / 1e3 for count in (self.grid.rows, self.grid.cols))
+        finite = self.optimal_mpp[np.isfinite(self.optimal_mpp)]
+        norm = LogNorm(*np.percentile(finite, (2, 98))) if np.ptp(finite) else None
+        drawn = ax.imshow(self.optimal_mpp, norm=norm, extent=(0, width, height, 0), interpolation="nearest")
+        ax.figure.colorbar(drawn, label="optimal mpp, µm/px")
+        ax.set(xlabel="mm", ylabel="mm", title=f"{self.attributes.get('network', '')}")
+        return ax
+
+    def __repr__(self) -> str:
+        return f"ScaleMap({'; '.join(f'{name}: {value}' for name, value in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        from matplotlib.figure import Figure
+
+        figure = Figure(layout="constrained")
+        self.plot(figure.subplots())
+        return facts_html("Scale map", self._facts(), figure_html(figure, "optimal µm per pixel on the slide"))
+
+    def _facts(self) -> dict[str, object]:
+        answered = np.isfinite(self.optimal_mpp)
+        tiles = int((self.reason != Reason.GLASS).sum())
+        facts: dict[str, object] = {"places": f"{self.grid.rows} × {self.grid.cols}"}
+        facts["answered"] = f"{int(answered.sum())} of {tiles} tiles"
+        if answered.any():
+            low, middle, high = np.percentile(self.optimal_mpp[answered], (25, 50, 75))
+            facts["optimal mpp"] = f"median {middle:.3g} µm/px (quartiles {low:.3g}–{high:.3g})"
+        return facts | {name: self.attributes[name] for name in ("network", "method") if name in self.attributes}

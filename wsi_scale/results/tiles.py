@@ -1,12 +1,20 @@
 """The tiles of a slide that hold tissue, and the grid they lie on."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
+from wsi_scale.results.html import facts_html, picture_html
 from wsi_scale.results.strict import STRICT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of a table of tiles.
+COLUMNS = ("row", "col", "x", "y", "tissue_fraction")
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,12 @@ class TileTable:
     def __len__(self) -> int:
         return len(self.row)
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return one row a tile: row, col, x, y (top left, level-0 pixels) and tissue_fraction."""
+        import pandas as pd
+
+        return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
+
 
 @dataclass(frozen=True)
 class TissueMask:
@@ -96,6 +110,8 @@ class Tiles:
         The tissue mask.
     thumbnail
         (row, col, rgb) the slide at the scale of the mask.
+    min_tissue
+        Least share of a tile that must be tissue.
     reason
         Why there is no tile, one line; "" where there are some.
     """
@@ -103,7 +119,34 @@ class Tiles:
     table: TileTable
     tissue: TissueMask
     thumbnail: NDArray[np.uint8]
+    min_tissue: float
     reason: str
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return one row a tile: row, col, x, y (top left, level-0 pixels) and tissue_fraction."""
+        return self.table.to_dataframe()
+
+    def __repr__(self) -> str:
+        return f"Tiles({self._said()})"
+
+    def _repr_html_(self) -> str:
+        grid = self.table.grid
+        facts = {
+            "tiles": len(self),
+            "grid": f"{grid.rows} × {grid.cols}",
+            "tile": f"{grid.tile_px} px at {grid.mpp:g} µm/px",
+        } | ({"why none": self.reason} if self.reason else {})
+        return facts_html("Tiles", facts, picture_html(self._marked(), "the slide, tissue as it is and the rest pale"))
+
+    def _said(self) -> str:
+        grid = self.table.grid
+        ending = f"; {self.reason}" if self.reason else ""
+        return f"{len(self)} of {grid.rows} × {grid.cols} places, {grid.tile_px} px at {grid.mpp:g} µm/px{ending}"
+
+    def _marked(self) -> NDArray[np.uint8]:
+        """(row, col, rgb) the thumbnail, pale where there is no tissue."""
+        pale = (self.thumbnail.astype(np.uint16) + 510) // 3
+        return np.where(self.tissue.mask[..., None], self.thumbnail, pale).astype(np.uint8)

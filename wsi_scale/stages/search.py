@@ -51,7 +51,8 @@ def search(
 
         def work(print_: str) -> Outcome:
             tiles = current_tiles(job)
-            on = SearchedTiles(SlideInput(job.row.path.absolute(), job.identity(state)), tiles, current_tissue(job))
+            slide = SlideInput(job.row.path.absolute(), job.identity(state))
+            on = SearchedTiles(slide, tiles, current_tissue(job), settings.tiling.min_tissue)
             loaded = check_known(search_network(settings), network)
             run = BlockRun(f"search {job.row.slide_id}", settled.execution, scheduler)
             scale_map = search_tiles(on, loaded, settled, calibrated, run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.config.models import SearchConfig, TilingConfig
+from wsi_scale.config.models import SearchConfig
 from wsi_scale.config.settings import SearchSettings
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.settled import parameters_of
@@ -16,7 +16,7 @@ from wsi_scale.results.tiles import TileGrid, TileTable, TissueMask
 from wsi_scale.scale.calibration import Calibration
 from wsi_scale.scale.ladder import Ladder, geometric_ladder
 from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, signed_to_factor
-from wsi_scale.slides.grid import lay_grid, tissue_fractions
+from wsi_scale.slides.grid import Grid, tissue_fractions
 from wsi_scale.steps.blocks import BlockRun
 from wsi_scale.steps.inputs import NetworkInput, SlideSource
 from wsi_scale.steps.search_block import BlockAnswer, SearchBlock, SearchPlan, search_block
@@ -56,11 +56,14 @@ class SearchedTiles:
         Its tiles.
     tissue
         Its tissue mask.
+    min_tissue
+        Least share of a tile that must be tissue.
     """
 
     slide: SlideSource
     table: TileTable
     tissue: TissueMask
+    min_tissue: float
 
 
 def search_tiles(
@@ -97,7 +100,7 @@ def search_tiles(
     }
     mpp = 2.0 ** np.array(plan.log2_mpp)
     interpolated = mpp < min(on.table.grid.mpp_x, on.table.grid.mpp_y) * (1 - 1e-9)
-    image, reason, curves = _lay(on, settings.tiling, answers)
+    image, reason, curves = _lay(on, answers)
     return ScaleMap(on.table.grid, image, reason, curves, mpp, interpolated, attributes)
 
 
@@ -149,12 +152,12 @@ def _blocks(plan: SearchPlan, tiles: TileTable, size: int) -> Iterator[SearchBlo
 
 
 def _lay(
-    on: SearchedTiles, tiling: TilingConfig, answers: Sequence[BlockAnswer]
+    on: SearchedTiles, answers: Sequence[BlockAnswer]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
     """Lay the answers of all tiles, in order, on the grid: image, reasons and curves of a scale map."""
     grid, places = on.table.grid, (on.table.row, on.table.col)
     image = np.full((3, grid.rows, grid.cols), np.nan, np.float32)
-    image[2], reason = _places(on.tissue, grid, tiling)
+    image[2], reason = _places(on)
     image[0][places] = np.concatenate([answer.optimal_mpp for answer in answers])
     image[1][places] = np.concatenate([answer.confidence for answer in answers])
     reason[places] = np.concatenate([answer.reason for answer in answers])
@@ -166,16 +169,17 @@ def _lay(
     return image, reason, curves
 
 
-def _places(tissue: TissueMask, grid: TileGrid, tiling: TilingConfig) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _places(on: SearchedTiles) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Tissue fraction of every place on the grid, with or without a tile, and why it has no answer without one."""
-    laid = lay_grid(
-        grid.slide_width, grid.slide_height, (grid.mpp_x, grid.mpp_y), tile_px=grid.tile_px, mpp=grid.mpp,
-        overlap_px=tiling.overlap_px, edge=tiling.edge,
+    grid, tissue = on.table.grid, on.tissue
+    laid = Grid(
+        grid.tile_px, grid.mpp, grid.rows, grid.cols, grid.step_um / grid.mpp_x, grid.step_um / grid.mpp_y,
+        grid.tile_px * grid.mpp / grid.mpp_x, grid.tile_px * grid.mpp / grid.mpp_y,
     )  # fmt: skip
     size = (grid.slide_width, grid.slide_height)
     downsample = (size[0] / tissue.mask.shape[1], size[1] / tissue.mask.shape[0])
     reason = np.full((grid.rows, grid.cols), Reason.GLASS, np.uint8)
     if tissue.unreadable is not None:  # what cannot be seen is not known to be glass
         perhaps = tissue_fractions(laid, tissue.mask | tissue.unreadable, downsample, size)
-        reason[perhaps >= tiling.min_tissue] = Reason.UNREADABLE
+        reason[perhaps >= on.min_tissue] = Reason.UNREADABLE
     return tissue_fractions(laid, tissue.mask, downsample, size), reason

@@ -40,50 +40,55 @@ def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimato
     UserError
         The only source stands for no slide.
     """
-    several = len(sources) > 1
-    asked = [found for source in sources for found in _slides_of(source, or_why=several)]
+    asked = _slides_of(sources)
     answers = []
     with progress("predict", len(asked), unit="slides") as advance:
-        for path, problem in asked:
+        for row, problem in asked:
+            path = row.path
             answers.append(_row(str(path), None, "failed", problem) if problem else _answer(path, estimator, config))
             advance(1)
     return answers
 
 
-def audit_source(source: Path, config: Config, estimator: Estimator, exclude: Path | None = None) -> list[AuditedSlide]:
+def audit_sources(
+    sources: Sequence[Path], config: Config, estimator: Estimator, exclude: Path | None = None
+) -> list[AuditedSlide]:
     """Hold the claim of every slide against what its pixels show, with some tiles to judge by.
 
     A slide that cannot be read is a row with the flag ``unreadable`` and its reason.
 
     Parameters
     ----------
-    source
-        A folder, a sample sheet or a slide.
+    sources
+        Folders, sample sheets and slides; of several, one that stands for no slide is an unreadable row.
     exclude
         Folder in which no slides are looked for.
 
     Raises
     ------
     UserError
-        The source stands for no slide.
+        The only source stands for no slide.
     """
-    rows = slides_of(source, exclude=exclude)
+    asked = _slides_of(sources, exclude)
     audited = []
-    with progress("audit", len(rows), unit="slides") as advance:
-        for row in rows:
-            audited.append(_audited(row, estimator, config))
+    with progress("audit", len(asked), unit="slides") as advance:
+        for row, problem in asked:
+            audited.append(_unreadable(row, problem) if problem else _audited(row, estimator, config))
             advance(1)
     return audited
 
 
-def _slides_of(source: Path, *, or_why: bool) -> list[tuple[Path, str]]:
-    """Slides that a source stands for, or the source itself and why it stands for none."""
-    try:
-        return [(row.path, "") for row in slides_of(source)]
-    except UserError as error:
-        if or_why:
-            return [(source, one_line(error))]
-        raise
+def _slides_of(sources: Sequence[Path], exclude: Path | None = None) -> list[tuple[SheetRow, str]]:
+    """Slides that sources stand for; of several, one that stands for none is there with the reason."""
+    found = []
+    for source in sources:
+        try:
+            found += [(row, "") for row in slides_of(source, exclude=exclude)]
+        except UserError as error:
+            if len(sources) == 1:
+                raise
+            found.append((SheetRow(source.name, source, None, None), one_line(error)))
+    return found
 
 
 def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
@@ -110,10 +115,11 @@ def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlid
                 verdict, tuple(_tiles(slide, info, found, config.slides.unreadable_share)), info.warnings
             )
 
-    def failed(reason: str) -> AuditedSlide:
-        return AuditedSlide(unreadable_row(row.slide_id, str(row.path), reason))
+    return guarded(f"{row.slide_id}: audit", look, lambda reason: _unreadable(row, reason))
 
-    return guarded(f"{row.slide_id}: audit", look, failed)
+
+def _unreadable(row: SheetRow, reason: str) -> AuditedSlide:
+    return AuditedSlide(unreadable_row(row.slide_id, str(row.path), reason))
 
 
 def _tiles(slide: Slide, info: SlideInfo, found: Prediction, most_unreadable: float) -> Iterator[AuditTile]:

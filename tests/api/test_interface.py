@@ -1,0 +1,62 @@
+"""The public interface as a whole: cheap to import, true to the configuration, apart from everything else."""
+
+import inspect
+import subprocess
+import sys
+import typing
+
+import pytest
+
+import wsi_scale as ws
+from wsi_scale.config.models import Config
+
+#: Sections whose keys are keyword arguments of a function.
+SECTIONS = {
+    ws.estimate_mpp: ("magnification", "slides", "execution"),
+    ws.audit: ("magnification", "slides", "execution"),
+    ws.tile_slide: ("tiling", "tissue", "slides"),
+    ws.search_scale: ("search", "slides", "execution"),
+    ws.extract_features: ("features", "slides", "execution"),
+}
+
+
+def test_importing_it_costs_little_and_loads_no_torch() -> None:
+    code = (
+        "import time; start = time.perf_counter(); import wsi_scale; took = time.perf_counter() - start; import sys; "
+        "print(took, 'torch' in sys.modules, 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    took, torch, numpy = done.stdout.split()
+    assert float(took) < 0.3
+    assert (torch, numpy) == ("False", "False")
+
+
+def test_every_name_is_there_documented_and_typed() -> None:
+    assert sorted(ws.__all__) == ws.__all__ == dir(ws)
+    for name in ws.__all__:
+        thing = getattr(ws, name)
+        assert name == "__version__" or inspect.getdoc(thing), name
+        if inspect.isfunction(thing):
+            hints = typing.get_type_hints(thing, vars(sys.modules[thing.__module__]))
+            assert set(inspect.signature(thing).parameters) | {"return"} == set(hints), name
+            assert ">>>" in str(thing.__doc__), name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = ws.nothing  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("function", SECTIONS, ids=lambda function: function.__name__)
+def test_defaults_are_those_of_the_configuration(function: typing.Callable[..., object]) -> None:
+    models = [getattr(Config(), section) for section in SECTIONS[function]]
+    told = 0
+    for name, parameter in inspect.signature(function).parameters.items():
+        found = [getattr(model, name) for model in models if name in type(model).model_fields]
+        if found and name != "optimal" and not (function is not ws.tile_slide and name == "mpp"):
+            assert parameter.default == found[0], name
+            told += 1
+    assert told >= 4
+
+
+def test_the_errors_are_one_tree() -> None:
+    kinds = [getattr(ws, name) for name in ws.__all__ if name.endswith("Error")]
+    assert all(issubclass(kind, ws.UserError) for kind in kinds)
+    assert issubclass(ws.MppError, ws.SlideError)

@@ -1,0 +1,70 @@
+"""A slide through all stages from Python: the bytes of the command line, read back whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wsi_scale as ws
+from tests.runs import contents
+
+
+def test_a_run_has_the_bytes_of_the_command_line(small_slide: Path, finished: Path, tmp_path: Path) -> None:
+    result = ws.run(small_slide, tmp_path / "out", network="embedded")
+    assert (result.status, result.reason) == ("ok", "")
+    assert contents(tmp_path / "out") == contents(finished)
+    assert result.report == tmp_path / "out" / "report.html"
+
+
+def test_a_result_holds_what_the_functions_give(small_slide: Path, finished: Path) -> None:
+    result = ws.load_result(finished)
+    assert result.slide is not None
+    assert result.tiles is not None
+    assert result.scale_map is not None
+    assert result.features is not None
+    with ws.open_slide(small_slide) as slide:
+        tiles = ws.tile_slide(slide)
+        scale_map = ws.search_scale(slide, tiles)
+        features = ws.extract_features(slide, tiles, optimal=scale_map)
+        assert ws.estimate_mpp(slide) == result.prediction
+
+    assert tiles.to_dataframe().equals(result.tiles.to_dataframe())
+    np.testing.assert_array_equal(scale_map.image, result.scale_map.image)
+    np.testing.assert_array_equal(scale_map.reason, result.scale_map.reason)
+    for layer, curves in scale_map.curves.items():
+        np.testing.assert_array_equal(curves, result.scale_map.curves[layer])
+    np.testing.assert_array_equal(features.features, result.features.features)
+    np.testing.assert_array_equal(features.features_optimal, result.features.features_optimal)
+    np.testing.assert_array_equal(features.padded_share, result.features.padded_share)
+    assert features.to_xarray().identical(
+        result.features.to_xarray().drop_attrs().assign_attrs(features.to_xarray().attrs)
+    )
+
+
+def test_a_result_shows_itself(finished: Path) -> None:
+    result = ws.load_result(finished)
+    assert "status='ok'" in repr(result)
+    page = result._repr_html_()
+    assert "optimal mpp" in page
+    assert page.count("<img") == 1
+
+
+def test_configuration_is_checked_before_anything_runs(small_slide: Path, tmp_path: Path) -> None:
+    with pytest.raises(ws.ConfigError, match="did you mean network"):
+        ws.run(small_slide, tmp_path / "out", netwerk="embedded")
+    with pytest.raises(ws.ConfigError, match=r"tiling\.tile_px"):
+        ws.run(small_slide, tmp_path / "out", tiling={"tile_px": 3})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failed_slide_is_a_result_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "text.svs").write_text("no slide")
+    result = ws.run(tmp_path / "text.svs", tmp_path / "out")
+    assert result.status == "failed"
+    assert "text.svs" in result.reason
+    assert result.slide is result.tiles is result.scale_map is result.features is result.prediction is None
+
+
+def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ws.ArtifactError, match="holds no results of a slide"):
+        ws.load_result(tmp_path)

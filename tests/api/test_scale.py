@@ -1,0 +1,83 @@
+"""Tiles, scale maps and features from Python, without a file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+
+import wsi_scale as ws
+from tests.runs import MPP, RADII_UM, draw
+
+
+@pytest.fixture(scope="module")
+def pixels() -> NDArray[np.uint8]:
+    """Two tiles with small nuclei, two with large ones."""
+    return np.concatenate([draw(radius, 448, 448) for radius in RADII_UM], axis=1)
+
+
+@pytest.fixture(scope="module")
+def tiles(pixels: NDArray[np.uint8]) -> ws.Tiles:
+    return ws.tile_slide(pixels, slide_mpp=MPP, method="none")
+
+
+@pytest.fixture(scope="module")
+def scale_map(pixels: NDArray[np.uint8], tiles: ws.Tiles, own_cache: Path) -> ws.ScaleMap:
+    return ws.search_scale(pixels, tiles, workers=1)
+
+
+def test_an_array_is_searched(tiles: ws.Tiles, scale_map: ws.ScaleMap) -> None:
+    assert len(tiles) == 8
+    left, right = scale_map.optimal_mpp[:, :2], scale_map.optimal_mpp[:, 2:]
+    assert np.median(np.log2(right / left)) == pytest.approx(1, abs=0.25)
+    assert scale_map.confidence.shape == (2, 4)
+    assert np.isfinite(scale_map.confidence).all()
+
+
+def test_a_map_is_labelled_and_plotted(scale_map: ws.ScaleMap) -> None:
+    data = scale_map.to_xarray()
+    assert isinstance(data, xr.Dataset)
+    assert data.curves.dims == ("layer", "row", "col", "rung")
+    np.testing.assert_allclose(data.x_um, [56, 168, 280, 392])
+    np.testing.assert_array_equal(data.optimal_mpp, scale_map.optimal_mpp)
+    ax = scale_map.plot()
+    assert ax.get_xlabel() == "mm"
+    assert ax.images[0].get_extent() == [0, pytest.approx(0.448), pytest.approx(0.224), 0]
+    assert "answered: 8 of 8 tiles" in repr(scale_map)
+
+
+def test_features_name_their_tiles(pixels: NDArray[np.uint8], tiles: ws.Tiles, scale_map: ws.ScaleMap) -> None:
+    features = ws.extract_features(pixels, tiles, mpps=[0.5, 1.0], optimal=scale_map, workers=1)
+    assert features.features.shape == (8, 2, features.features_optimal.shape[1])
+    data, table = features.to_xarray(), features.to_anndata()
+    np.testing.assert_array_equal(data.x, tiles.table.x)
+    np.testing.assert_array_equal(table.obsm["X_1"], features.features[:, 1])
+    np.testing.assert_array_equal(table.obs["optimal_mpp"], scale_map.optimal_mpp.ravel())
+    assert "tiles: 8" in repr(features)
+    alone = ws.extract_features(pixels, tiles, mpps=[0.5], workers=1)
+    np.testing.assert_array_equal(alone.features[:, 0], features.features[:, 0])
+    assert np.isnan(alone.features_optimal).all()
+    assert list(alone.to_anndata().obs) == ["row", "col"]
+
+
+def test_tiles_show_themselves(tiles: ws.Tiles) -> None:
+    assert repr(tiles) == "Tiles(8 of 2 × 4 places, 224 px at 0.5 µm/px)"
+    assert "<img" in tiles._repr_html_()
+
+
+def test_tiles_of_another_slide_are_refused(pixels: NDArray[np.uint8], tiles: ws.Tiles) -> None:
+    with pytest.raises(ws.SlideError, match="the tiles are of a slide of 896 × 448 px"):
+        ws.search_scale(pixels[:300], tiles)
+    with pytest.raises(ws.SlideError, match=r"laid at 0\.5 µm per level-0 pixel, not 0\.25"):
+        ws.extract_features(pixels, tiles, mpp=0.25)
+
+
+def test_without_a_tile_or_an_mpp_it_says_so(pixels: NDArray[np.uint8]) -> None:
+    glass = np.full_like(pixels, 240)
+    empty = ws.tile_slide(glass, slide_mpp=MPP)
+    assert (len(empty), empty.reason) == (0, "no tissue found")
+    with pytest.raises(ws.SlideError, match="no tile to compute: no tissue found"):
+        ws.search_scale(glass, empty)
+    with pytest.raises(ws.MppError, match="no usable µm per pixel"):
+        ws.tile_slide(pixels)

@@ -1,0 +1,1 @@
+"""The public Python interface; `import wsi_scale` offers all of it."""

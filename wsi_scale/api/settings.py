@@ -1,0 +1,47 @@
+"""Keyword arguments of the public interface → configuration."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+
+from wsi_scale.config.load import load_config
+from wsi_scale.config.models import Config, ExecutionConfig
+from wsi_scale.execution.compute import resolve
+
+
+def configured(**sections: object) -> Config:
+    """Check keyword arguments as the configuration that they are keys of.
+
+    Parameters
+    ----------
+    sections
+        ``section`` → {key: value}, or a key of its own → value.
+
+    Raises
+    ------
+    ConfigError
+        A value is none that the key can have.
+    """
+    given: dict[str, object] = {}
+    for name, value in sections.items():
+        if isinstance(value, Mapping):
+            given |= {f"{name}.{key}": _plain(inner) for key, inner in value.items()}
+        else:
+            given[name] = _plain(value)
+    return load_config(given=given)
+
+
+def settled(execution: ExecutionConfig) -> ExecutionConfig:
+    """Put this machine's device and dtype in the place of ``auto``.
+
+    Raises
+    ------
+    ConfigError
+        A GPU is asked for and there is none.
+    """
+    compute = resolve(execution)
+    return execution.model_copy(update={"device": compute.device, "dtype": compute.dtype})
+
+
+def _plain(value: object) -> object:
+    return Path(value) if isinstance(value, PathLike) else value

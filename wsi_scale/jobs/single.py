@@ -1,0 +1,37 @@
+"""One slide, named as a user gives it."""
+
+import os
+from pathlib import Path
+
+from wsi_scale.errors import ConfigError, SlideError
+from wsi_scale.slides.discover import slide_id_for
+from wsi_scale.slides.sheet import SheetRow, id_faults
+from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
+
+
+def single_row(slide: Path, slide_id: str | None, mpp: float | None, group: str | None) -> SheetRow:
+    """Name a slide as a row of a sheet does.
+
+    Parameters
+    ----------
+    slide_id
+        By default its file's name.
+    mpp
+        µm per pixel of level 0 that outranks the file's.
+
+    Raises
+    ------
+    ConfigError
+        The mpp is no length; the id cannot be one.
+    """
+    if mpp is not None and not is_plausible_mpp(mpp):
+        raise ConfigError(f"mpp {mpp}: give µm per pixel between {PLAUSIBLE_MPP[0]} and {PLAUSIBLE_MPP[1]}")
+    if slide_id is not None and (faults := id_faults(slide_id)):
+        raise ConfigError(f"{'; '.join(faults)}; choose another name")
+    return SheetRow(slide_id or slide_id_for(slide), slide, mpp, group)
+
+
+def check_there(slide: Path) -> None:
+    """Make sure that there is something under a slide's path (SlideError)."""
+    if not os.path.lexists(slide):
+        raise SlideError(f"there is no slide {slide}; check the path")

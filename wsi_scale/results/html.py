@@ -1,0 +1,53 @@
+"""How results show themselves in a notebook."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def facts_html(title: str, facts: Mapping[str, object], pictures: str = "") -> str:
+    """Lay facts out as a small table, with pictures below it.
+
+    Parameters
+    ----------
+    facts
+        Name → value; shown as text.
+    pictures
+        HTML.
+    """
+    rows = "".join(
+        f'<tr><th style="text-align:left">{html.escape(name)}</th>'
+        f'<td style="text-align:left">{html.escape(str(value))}</td></tr>'
+        for name, value in facts.items()
+    )
+    return f"<div><b>{html.escape(title)}</b><table>{rows}</table>{pictures}</div>"
+
+
+def picture_html(pixels: NDArray[np.uint8], description: str) -> str:
+    """Embed a (row, col, rgb) picture."""
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "PNG")
+    return _image(encoded.getvalue(), description)
+
+
+def figure_html(figure: "Figure", description: str) -> str:
+    """Embed a figure of matplotlib."""
+    encoded = io.BytesIO()
+    figure.savefig(encoded, format="png", dpi=90)
+    return _image(encoded.getvalue(), description)
+
+
+def _image(png: bytes, description: str) -> str:
+    data = base64.b64encode(png).decode()
+    return (
+        f'<img src="data:image/png;base64,{data}" alt="{html.escape(description)}" style="max-width:480px;height:auto">'
+    )

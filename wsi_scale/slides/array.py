@@ -1,0 +1,43 @@
+"""An image in memory as a slide."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsi_scale.errors import SlideError
+from wsi_scale.slides.levels import Level
+from wsi_scale.slides.slide import Slide
+
+#: Stands for a path in messages.
+NAME = Path("<array>")
+
+
+class ArraySlide(Slide):
+    """An RGB image in memory, read as every slide is; it has one level.
+
+    Parameters
+    ----------
+    pixels
+        (row, col, rgb) uint8; kept, not copied.
+
+    Raises
+    ------
+    SlideError
+        The array is no such image.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
+            raise SlideError(
+                f"an image must be an (H, W, 3) array of uint8, not {pixels.shape} of {pixels.dtype}; convert it to RGB"
+            )
+        self._pixels = pixels
+        height, width = pixels.shape[:2]
+        super().__init__(NAME, "array", (Level(width, height, 1.0),), {})
+
+    def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        return self._pixels[y : y + height, x : x + width].copy()
+
+    def close(self) -> None:
+        """Nothing to release."""
