@@ -1,8 +1,8 @@
 """Networks fine-tuned end to end on log area: pooled last or chosen layer, one linear output, all layers trained.
 
 The cut is the layer whose frozen responses the validation patients read log area from best by a line: the published
-rule, a linear probe (PAPERS.md A.5), on the task's own data. Both arms search the same rates, and the epoch by early
-stopping; where the probe chooses the last layer the two arms are one fit.
+rule, a linear probe (Graziani et al. 2021), on the task's own data. Both arms search the same rates, and the epoch by
+early stopping; where the probe chooses the last layer the two arms are one fit.
 """
 
 import copy

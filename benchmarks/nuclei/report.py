@@ -11,7 +11,7 @@ from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.documents import read_json, write_json
 
 FIGURE = Path("docs/images/nuclei-full-vs-pruned.png")
-#: Ratios of MAE in px², pruned over full, that Graziani et al. print: a reference, not a target (PAPERS.md A.6, A.7).
+#: Ratios of MAE in px², pruned over full, that Graziani et al. print: a reference, not a target (2020, table 2).
 PUBLISHED_RATIOS = {"InceptionV3": 0.67, "ResNet50": 0.78}
 #: The order in which the figure shows readings and networks, with the names that it has room for.
 READINGS = {"linear": "linear head", "kernel": "kernel head", "fine-tuned": "fine-tuned"}

@@ -22,7 +22,7 @@ KERNELS = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """Ranges that augmentation draws from (PAPERS.md H.3: wide ones generalise to other scanners).
+    """Ranges that augmentation draws from (docs/science.md: wide ones generalise to other scanners).
 
     Attributes
     ----------

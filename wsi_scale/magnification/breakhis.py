@@ -1,6 +1,6 @@
 """BreakHis (Spanhol et al. 2016): names of its images, folds of its patients, and how well its four scales are told.
 
-Its pixel sizes in µm are unknown, its ratios are right (PAPERS.md G.3): every scale here is log2 of µm per pixel
+Its pixel sizes in µm are unknown, its ratios are right (docs/breakhis.md): every scale here is log2 of µm per pixel
 relative to the 40x images, which are the coarsest.
 """
 
@@ -65,7 +65,7 @@ class BreakHisName:
 
 
 def parse_name(name: str) -> BreakHisName:
-    """Read the name of an image, with or without its suffix (grammar: PAPERS.md G.1).
+    """Read the name of an image, with or without its suffix (grammar: the data set's README).
 
     Raises
     ------
@@ -225,7 +225,7 @@ class Scores:
         Accuracy of always naming the commonest magnification.
     figures
         ``accuracy`` (share of images whose class is right), ``patient_accuracy`` (mean over patients of that
-        share; PAPERS.md G.2), ``kappa`` (Cohen's, unweighted), ``recall_40`` and so on for each magnification
+        share; Spanhol et al. 2016), ``kappa`` (Cohen's, unweighted), ``recall_40`` and so on for each magnification
         that there is, ``median_error_octaves`` and ``mean_error_octaves`` (absolute).
     """
 

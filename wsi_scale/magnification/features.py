@@ -1,4 +1,4 @@
-"""What a head sees of a tile: logarithms of pooled responses (PAPERS.md H.3)."""
+"""What a head sees of a tile: logarithms of pooled responses (docs/science.md)."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Mean nucleus area of a patch, and the magnification class read from it (Graziani et al. 2021; PAPERS.md A.6)."""
+"""Mean nucleus area of a patch, and the magnification class read from it (Graziani et al. 2020, 2021)."""
 
 from dataclasses import dataclass
 
@@ -79,7 +79,7 @@ def mean_nucleus_area(labels: NDArray[np.integer], ratio: float) -> float | None
     -------
     area
         px² at the power; None where no nucleus is left once those that touch the border, and those below 3 px²
-        at the power, are taken away (the authors' own rule, PAPERS.md A.6).
+        at the power, are taken away (the authors' own rule, Graziani et al. 2020).
     """
     areas = np.bincount(labels.ravel())
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])

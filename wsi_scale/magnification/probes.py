@@ -1,6 +1,6 @@
 """How much pooled responses of a layer tell of a scale: linear probes, judged on groups they never saw, and controls.
 
-A probe is what Graziani et al. (2021) call a regression concept vector (PAPERS.md A.3): a linear map from a layer's
+A probe is what Graziani et al. (2021) call a regression concept vector (2018): a linear map from a layer's
 spatial means to a measure. They fit it by least squares; with fewer samples than a few times the layer's width that
 measures the width, so a ridge, and layers projected to one common width, stand beside it.
 """
@@ -220,7 +220,7 @@ def layer_features(
 ) -> dict[str, Floats]:
     """Make what a probe sees of each layer: layer → (sample, channel), in multiples of the layer's mean response.
 
-    Logarithms of rectified responses tell more of the scale than the responses (PAPERS.md H.3); the mean is divided
+    Logarithms of rectified responses tell more of the scale than the responses (docs/science.md); the mean is divided
     out first, because what keeps a logarithm finite must be as small for a softmax as for a convolution. A layer
     that answers below zero (logits) has no logarithms and stays as it is.
 
@@ -252,7 +252,7 @@ def mean_as_published(r2: Floats) -> float:
     """Mean over repetitions as Graziani et al. computed it: ln(mean(exp(R²)/e)) + 1.
 
     A logarithm of a mean of exponentials is never below the mean (Jensen), and far above it where some repetitions
-    fail: compare means of one kind only (PAPERS.md A.3).
+    fail: compare means of one kind only (docs/science.md).
     """
     return float(np.log(figure_of_merit(r2).mean()) + 1)
 

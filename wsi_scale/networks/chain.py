@@ -42,7 +42,7 @@ class ChainTap:
     Attributes
     ----------
     name
-        ``C<block>_<convolution>``, as PAPERS of the field write it (C4_4 is VGG19's last before pool 4).
+        ``C<block>_<convolution>``, as papers write it (Penkin et al. 2022: C4_4 is VGG19's last before pool 4).
     index
         Position of its ReLU in the chain.
     channels, stride

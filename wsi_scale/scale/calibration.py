@@ -1,4 +1,4 @@
-"""Which channels follow size, and how: calibration on scenes with nuclei of known radius (PAPERS.md H.1)."""
+"""Which channels follow size, and how: calibration on scenes with nuclei of known radius (docs/science.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The covariant scale search: calibrated channels as a ruler (PAPERS.md H.1)."""
+"""The covariant scale search: calibrated channels as a ruler (docs/science.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

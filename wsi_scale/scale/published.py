@@ -1,4 +1,4 @@
-"""The scale search as published: Penkin et al. 2022 (PAPERS.md E), as the authors' demo runs it.
+"""The scale search as published: Penkin et al. 2022, as the authors' demo runs it (docs/science.md).
 
 Each step is the demo's, except that pool 4 is applied once. Scales are signed: s ≥ 1 enlarges s times,
 s ≤ −1 shrinks to 1/|s|, and 0 stands for the original.
