@@ -3,7 +3,12 @@
 # Resumable: a training that was stopped goes on from its last epoch.
 import json
 import os
+import sys
 from pathlib import Path
+
+# Jobs are to find this environment's wsi-scale also where it was not activated; a conda environment comes before it.
+FOLDERS = [str(Path(sys.executable).parent), *os.get_exec_path()]
+os.environ.update(PATH=os.pathsep.join(FOLDERS))
 
 DATA = Path(os.environ.get("WSI_SCALE_DATA", "data"))
 FIELDS = [DATA / "tissue" / "crops.tsv", DATA / "tissue_wide" / "crops.tsv"]
