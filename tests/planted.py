@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from wsi_scale.artifacts.regressor import write_regressor
+from wsi_scale.learning.estimator import stored_form
 from wsi_scale.magnification.head import BIN_CENTRES, Head
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.networks.file import NetworkFile, write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.regressors import stored_form
 
 #: Standard deviation that a planted head gives itself, octaves.
 SPREAD = 0.25

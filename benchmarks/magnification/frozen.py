@@ -16,6 +16,7 @@ from benchmarks.magnification.home import MAIN_UP_TO, tissue
 from wsi_scale.config.models import ExecutionConfig, TrainingConfig
 from wsi_scale.execution.compute import resolve
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.heads import fit_head
 from wsi_scale.magnification.augment import Recipe
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
@@ -23,7 +24,6 @@ from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.heads import fit_head
 
 #: Layers that the head reads, and the tiles that it is trained on.
 LAYERS = ("C2_2", "C3_4", "C4_4")

@@ -17,7 +17,7 @@ from benchmarks.magnification.estimators import answers_of, kept_out
 from benchmarks.magnification.figures import by_octave, coverage, errors, flags, slide_figures, tile_figures
 from benchmarks.magnification.home import tissue
 from wsi_scale.config.models import Config, ExecutionConfig
-from wsi_scale.stages.regressors import Estimator, load_estimator
+from wsi_scale.learning.estimator import Estimator, load_estimator
 
 #: Where the figures stand.
 FIGURES = Path("benchmarks/embedded_figures.json")

@@ -12,8 +12,8 @@ from benchmarks.truth import measure
 from wsi_scale.artifacts.documents import write_json
 from wsi_scale.config.models import Config
 from wsi_scale.errors import UserError
+from wsi_scale.learning.compress import MethodName, compress, parameters_of
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import MethodName, compress, parameters_of
 
 #: Share of the embedded network's convolutions that is left.
 LEFT = 0.2

@@ -16,9 +16,7 @@ from benchmarks.transfer.tasks import FULL, QUICK, joined, load_task, mean_of, s
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.execution.compute import resolve
-from wsi_scale.networks.graph import single_output
-from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import (
+from wsi_scale.learning.compress import (
     MethodName,
     device_of,
     measure,
@@ -30,6 +28,8 @@ from wsi_scale.stages.compress import (
     task_of,
     write_small,
 )
+from wsi_scale.networks.graph import single_output
+from wsi_scale.networks.load import find_network
 from wsi_scale.transfer.cost import tiles_per_second
 from wsi_scale.transfer.depth import Depth, Tuning, finetune
 from wsi_scale.transfer.judge import metric_name

@@ -12,8 +12,8 @@ from benchmarks.data import RESULTS
 from benchmarks.splits import scanners_of_cases
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.config.models import TransferConfig
-from wsi_scale.stages.fields import read_kept_out
-from wsi_scale.stages.labelled import read_examples
+from wsi_scale.learning.fields import read_kept_out
+from wsi_scale.learning.labelled import read_examples
 from wsi_scale.transfer.judge import paired_difference
 from wsi_scale.transfer.learner import Examples, Split
 

@@ -18,10 +18,10 @@ from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig, TransferConfig
 from wsi_scale.errors import WeightsError
 from wsi_scale.execution.compute import resolve
+from wsi_scale.learning.compress import device_of, parameters_of, task_of
+from wsi_scale.learning.finetune import ends_of, tuning_of
 from wsi_scale.networks.graph import single_output
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import device_of, parameters_of, task_of
-from wsi_scale.stages.finetune import ends_of, tuning_of
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
 from wsi_scale.transfer.depth import Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import judge_outputs, metric_name

@@ -23,6 +23,7 @@ from wsi_scale.config.load import dump_section, load_config, parse_config
 from wsi_scale.config.models import Config
 from wsi_scale.config.settings import CalibrateSettings
 from wsi_scale.errors import UserError
+from wsi_scale.learning.estimator import load_estimator
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.places import embedded_path
 from wsi_scale.report.slide_view import read_slide_view
@@ -30,7 +31,6 @@ from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.sheet import read_sheet
 from wsi_scale.stages.audit import audit_slide
 from wsi_scale.stages.calibrate import calibrate
-from wsi_scale.stages.regressors import load_estimator
 from wsi_scale.stages.status import status_of
 
 #: What may stand in the place of a value.

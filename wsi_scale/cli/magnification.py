@@ -114,7 +114,7 @@ def breakhis(
     one offset; the other a head fitted on the other folds' patients. Intervals (95 %) resample patients.
     """
     with one_line_errors():
-        from wsi_scale.stages.breakhis import evaluate_breakhis
+        from wsi_scale.learning.breakhis import evaluate_breakhis
 
         result = evaluate_breakhis(
             folder, load(config, assignments, device), folds=folds, seed=seed, output=output, regressor=regressor,

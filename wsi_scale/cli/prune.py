@@ -46,7 +46,7 @@ def layers(
     writes serves as network=FILE for search and extract; a regressor for `magnification predict` is put beside it.
     """
     with one_line_errors():
-        from wsi_scale.stages.prune import prune_layers
+        from wsi_scale.learning.layers import prune_layers
 
         found = prune_layers(load(config, assignments, device), network, weights, output)
     for name, r2 in found.r2.items():
@@ -112,7 +112,7 @@ def finetune(
     Images pass the frozen part once, so they are not varied from epoch to epoch. Goes on where it was interrupted.
     """
     with one_line_errors():
-        from wsi_scale.stages.finetune import finetune_network
+        from wsi_scale.learning.finetune import finetune_network
 
         settings = load(config, assignments, device, {"transfer.data": data})
         found = finetune_network(settings, network, weights, output, depth=depth, truncate=truncate)
@@ -133,7 +133,7 @@ def _compress(
     device: str | None,
 ) -> None:
     with one_line_errors():
-        from wsi_scale.stages.compress import compress
+        from wsi_scale.learning.compress import compress
         from wsi_scale.transfer.budget import LEAST
 
         settings = load(config, assignments, device, {"transfer.data": data, "transfer.left": left})

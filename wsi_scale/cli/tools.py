@@ -35,7 +35,7 @@ def train(
 ) -> None:
     """Train the embedded network on fields of known mpp (configs/embedded.yaml); continues where it was."""
     with one_line_errors():
-        from wsi_scale.stages.embed import embed
+        from wsi_scale.learning.train import embed
 
         path = embed(load(config, assignments), output)
     typer.echo(f"network: {path}")

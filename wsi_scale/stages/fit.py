@@ -24,6 +24,7 @@ from wsi_scale.artifacts.stages import COHORT_STAGES
 from wsi_scale.config.settings import FitSettings
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.estimator import Estimator, read_estimator, stored_form
 from wsi_scale.magnification.augment import Recipe, disguise
 from wsi_scale.magnification.pooling import ANSWERED_MPP, pool_views
 from wsi_scale.magnification.regressor import Regressor, fit_cohort
@@ -34,7 +35,6 @@ from wsi_scale.slides.open import open_slide
 from wsi_scale.stages.hardware import compute_of, settle_in
 from wsi_scale.stages.inspect import read_info
 from wsi_scale.stages.job import SlideJob, guarded
-from wsi_scale.stages.regressors import Estimator, read_estimator, stored_form
 from wsi_scale.stages.views import DOWNSAMPLES, VIEW_PX, fields_at, is_brightfield, tissue_positions
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from wsi_scale.config.models import Config
 from wsi_scale.config.settings import PredictSettings
 from wsi_scale.errors import UserError
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.estimator import Estimator, load_estimator
 from wsi_scale.report.audit_page import AuditedSlide, AuditTile, render_audit_page
 from wsi_scale.slides.metadata import SlideInfo, describe_slide
 from wsi_scale.slides.open import open_slide
@@ -21,7 +22,6 @@ from wsi_scale.slides.slide import Slide
 from wsi_scale.stages.audit import verdict_on
 from wsi_scale.stages.job import guarded, one_line
 from wsi_scale.stages.predict import estimate_slide, prediction_of
-from wsi_scale.stages.regressors import Estimator, load_estimator
 from wsi_scale.stages.report import page_context
 from wsi_scale.stages.views import views_of
 

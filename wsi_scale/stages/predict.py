@@ -12,12 +12,12 @@ from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
 from wsi_scale.config.settings import PredictSettings
 from wsi_scale.errors import ArtifactError
+from wsi_scale.learning.estimator import Estimator, read_estimator
 from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.slide import Slide
 from wsi_scale.stages.hardware import compute_of, parameters_of, settle
 from wsi_scale.stages.job import Outcome, Prepared, SlideJob, Stage, known_identity, run_stage
-from wsi_scale.stages.regressors import Estimator, read_estimator
 from wsi_scale.stages.views import is_brightfield, views_of
 
 SPEC = SLIDE_STAGES["predict"]

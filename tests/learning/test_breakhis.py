@@ -11,8 +11,8 @@ from PIL import Image
 
 from tests.runs import configured, error_line, wsi_scale
 from wsi_scale.errors import ConfigError, SlideError
+from wsi_scale.learning.breakhis import BreakHisResult, evaluate_breakhis, find_images
 from wsi_scale.magnification.breakhis import MAGNIFICATIONS, relative_log2_mpp
-from wsi_scale.stages.breakhis import BreakHisResult, evaluate_breakhis, find_images
 from wsi_scale.synthesis.scene import Scene, render_scene
 
 #: Folder and name of drawn slides; the last two are one patient.

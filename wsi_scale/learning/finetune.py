@@ -9,11 +9,11 @@ from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.compress import prepare
 from wsi_scale.networks.architectures import Architecture
 from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import prepare
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import Scores, judge_outputs
 from wsi_scale.transfer.learner import Learner, compute_once

@@ -12,6 +12,7 @@ from wsi_scale.artifacts.breakhis import TABLE, BreakHisRow, write_breakhis
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ConfigError, SlideError
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.estimator import Estimator, load_estimator
 from wsi_scale.magnification.breakhis import (
     BreakHisName,
     Scores,
@@ -29,7 +30,6 @@ from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.slide import Slide
 from wsi_scale.stages.job import one_line
-from wsi_scale.stages.regressors import Estimator, load_estimator
 
 #: Suffixes of the images that are read.
 SUFFIXES = (".png", ".jpg", ".jpeg")

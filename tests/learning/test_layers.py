@@ -9,11 +9,11 @@ from PIL import Image
 from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.models import Config, TrainingConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.learning import layers as prune_module
+from wsi_scale.learning.layers import prune_layers
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages import prune as prune_module
 from wsi_scale.stages.magnification import predict_paths
-from wsi_scale.stages.prune import prune_layers
 from wsi_scale.synthesis.scene import Scene, render_scene
 
 

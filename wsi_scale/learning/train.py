@@ -10,14 +10,14 @@ from wsi_scale.artifacts.regressor import write_regressor
 from wsi_scale.config.models import Config, TrainingConfig
 from wsi_scale.execution.compute import default_workers, resolve
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.embedded_training import NETWORK, train_embedded
+from wsi_scale.learning.estimator import stored_form
+from wsi_scale.learning.fields import read_kept_out
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, fold_batch_norm
 from wsi_scale.networks.file import NetworkFile, read_network_file, write_network_file
 from wsi_scale.networks.network import assemble
-from wsi_scale.stages.fields import read_kept_out
-from wsi_scale.stages.regressors import stored_form
-from wsi_scale.stages.train import NETWORK, train_embedded
 from wsi_scale.transfer.loop import LoopState
 
 #: Taps of the covariant search (chosen on calibration scenes of other seeds), and what `extract` averages.

@@ -13,6 +13,9 @@ from wsi_scale.config.models import Config, TrainingConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.estimator import stored_form
+from wsi_scale.learning.fields import read_fields, read_kept_out
+from wsi_scale.learning.heads import fit_head
 from wsi_scale.magnification.augment import Recipe
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
@@ -23,10 +26,7 @@ from wsi_scale.networks.cut import write_cut
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import NetworkSource, find_network
 from wsi_scale.networks.network import Network
-from wsi_scale.stages.fields import read_fields, read_kept_out
 from wsi_scale.stages.fit import Examples, out_of_fold_answers
-from wsi_scale.stages.heads import fit_head
-from wsi_scale.stages.regressors import stored_form
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
 
 #: Tiles that layers are probed on, their side, and how many go through the network at once.

@@ -16,6 +16,7 @@ from wsi_scale.config.models import TrainingConfig
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.fields import fields_identity
 from wsi_scale.magnification.augment import Recipe
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
@@ -23,7 +24,6 @@ from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.network import Network
-from wsi_scale.stages.fields import fields_identity
 
 #: Side of the tiles, and how many the teacher is asked about at a time.
 TILE_PX, STEP = 128, 50

@@ -14,6 +14,15 @@ from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.models import Config, ExecutionConfig, TrainingConfig
 from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.execution.compute import resolve
+from wsi_scale.learning.distillation import ask_teacher
+from wsi_scale.learning.embedded_training import (
+    PHOTOGRAPHS,
+    photographs,
+    train_embedded,
+)
+from wsi_scale.learning.estimator import load_estimator
+from wsi_scale.learning.fields import read_fields, read_kept_out, split_validation
+from wsi_scale.learning.train import NETWORK, REGRESSOR, embed
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
@@ -21,15 +30,6 @@ from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.places import embedded_path
 from wsi_scale.networks.preprocessing import normalise
-from wsi_scale.stages.embed import NETWORK, REGRESSOR, embed
-from wsi_scale.stages.fields import read_fields, read_kept_out, split_validation
-from wsi_scale.stages.lessons import ask_teacher
-from wsi_scale.stages.regressors import load_estimator
-from wsi_scale.stages.train import (
-    PHOTOGRAPHS,
-    photographs,
-    train_embedded,
-)
 from wsi_scale.synthesis.scene import Scene, render_scene
 from wsi_scale.transfer.loop import LoopState
 

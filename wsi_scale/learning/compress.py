@@ -17,13 +17,13 @@ from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.labelled import examples_identity, read_examples
 from wsi_scale.networks.chain import Conv, Step, as_conv
 from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.graph import channel_flow, single_output
 from wsi_scale.networks.load import NetworkSource, find_network
 from wsi_scale.networks.network import Network
-from wsi_scale.stages.labelled import examples_identity, read_examples
 from wsi_scale.transfer.basis import merge_pairs
 from wsi_scale.transfer.channels import mean_sizes, operation_costs
 from wsi_scale.transfer.cost import cost_of, tiles_per_second

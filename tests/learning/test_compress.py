@@ -11,12 +11,12 @@ from safetensors import safe_open
 from wsi_scale.config.models import CalibrationConfig, Config, TransferConfig
 from wsi_scale.config.settings import CalibrateSettings
 from wsi_scale.errors import ConfigError
+from wsi_scale.learning import compress as compress_module
+from wsi_scale.learning.compress import compress
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages import compress as compress_module
 from wsi_scale.stages.calibrate import calibrate
-from wsi_scale.stages.compress import compress
 
 
 def config(data: Path, **changes: object) -> Config:

@@ -13,9 +13,9 @@ from PIL import Image, UnidentifiedImageError
 
 from wsi_scale.config.models import TransferConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.learning.fields import check_columns, read_fields, read_kept_out, read_table
 from wsi_scale.magnification.augment import Recipe
 from wsi_scale.magnification.sampling import Span, draw_batch
-from wsi_scale.stages.fields import check_columns, read_fields, read_kept_out, read_table
 from wsi_scale.transfer.learner import Examples, Split
 
 #: Images that are read.

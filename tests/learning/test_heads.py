@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wsi_scale.stages.heads import BATCH, EPOCHS, fit_head
+from wsi_scale.learning.heads import BATCH, EPOCHS, fit_head
 
 TILES = 60
 

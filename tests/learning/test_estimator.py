@@ -10,12 +10,12 @@ from tests.planted import reading_head, write_planted
 from tests.runs import configured
 from wsi_scale.artifacts.regressor import read_regressor, write_regressor
 from wsi_scale.errors import ArtifactError, UserError
+from wsi_scale.learning.estimator import load_estimator, regressor_of, stored_form
 from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.regressors import load_estimator, regressor_of, stored_form
 
 CPU = configured("execution.device=cpu")
 TILES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from wsi_scale.config.models import TransferConfig
 from wsi_scale.errors import ConfigError
-from wsi_scale.stages.labelled import examples_identity, read_examples, split_rows
+from wsi_scale.learning.labelled import examples_identity, read_examples, split_rows
 
 
 def save(path: Path, value: int, size: tuple[int, int] = (40, 60)) -> None:

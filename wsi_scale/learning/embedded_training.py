@@ -17,6 +17,8 @@ from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import TrainingConfig
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.prefetch import prefetch
+from wsi_scale.learning.distillation import Lessons, ask_teacher
+from wsi_scale.learning.fields import fields_identity, read_fields, read_kept_out, split_validation
 from wsi_scale.magnification.augment import Recipe
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
@@ -24,8 +26,6 @@ from wsi_scale.magnification.strangers import draw_stranger
 from wsi_scale.magnification.training import ChainRegressor, mean_log2_mpp, scale_loss
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.preprocessing import normalise
-from wsi_scale.stages.fields import fields_identity, read_fields, read_kept_out, split_validation
-from wsi_scale.stages.lessons import Lessons, ask_teacher
 from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, train
 
 #: Name of the network in a training's folder; its checkpoint lies beside it.
