@@ -107,11 +107,11 @@ def test_a_header_has_no_part_in_the_verdict_on_its_own_slide(slides: list[Path]
         )
     )
     (judged,) = cohort(slides[:1], tmp_path / "judged", "a")
-    (stranger,) = cohort(slides[:1], tmp_path / "stranger", "?")
+    (unseen,) = cohort(slides[:1], tmp_path / "unseen", "?")
 
     # By the model of its own fold the slide looks as before; a model that saw it has learnt the false header.
     moved = abs(np.log2(predicted(judged, false) / predicted(judged, true)))
-    learnt = abs(np.log2(predicted(stranger, false) / predicted(stranger, true)))
+    learnt = abs(np.log2(predicted(unseen, false) / predicted(unseen, true)))
     assert moved < 0.1
     assert learnt > 2 * moved
 

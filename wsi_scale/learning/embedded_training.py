@@ -21,8 +21,8 @@ from wsi_scale.learning.distillation import Lessons, ask_teacher
 from wsi_scale.learning.fields import fields_identity, read_fields, read_kept_out, split_validation
 from wsi_scale.magnification.augment import Recipe
 from wsi_scale.magnification.density import level_density
+from wsi_scale.magnification.out_of_distribution import draw_out_of_distribution
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
-from wsi_scale.magnification.strangers import draw_stranger
 from wsi_scale.magnification.training import ChainRegressor, mean_log2_mpp, scale_loss
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.preprocessing import normalise
@@ -37,7 +37,7 @@ BATCH_PX = 128
 #: Share of tiles brought to one density, as the regressor sees them; search and extraction see them as they are.
 LEVELLED = 0.75
 #: Share of tiles that show no tissue, and the photographs among them: scikit-image's own.
-STRANGERS = 0.1
+OUT_OF_DISTRIBUTION = 0.1
 PHOTOGRAPHS = (
     "clock_motion.png", "coins.png", "color.png", "grass.png", "gravel.png", "horse.png", "hubble_deep_field.jpg",
     "logo.png", "moon.png", "motorcycle_left.png", "motorcycle_right.png", "phantom.png", "rocket.jpg",
@@ -141,8 +141,8 @@ def _batches(
         tile_px = int(rng.choice(config.tile_px))
         count = max(2, round(config.batch * (BATCH_PX / tile_px) ** 2))
         tiles, truth, _ = draw_batch(fields, span, tile_px, count, rng, Recipe())
-        for index in np.flatnonzero(rng.random(count) < STRANGERS):
-            tiles[index], truth[index] = draw_stranger(tiles[index], photographs(), rng), np.nan
+        for index in np.flatnonzero(rng.random(count) < OUT_OF_DISTRIBUTION):
+            tiles[index], truth[index] = draw_out_of_distribution(tiles[index], photographs(), rng), np.nan
         levelled = rng.random(count) < LEVELLED
         tiles[levelled] = level_density(tiles[levelled])
         drawn = normalise(torch.from_numpy(tiles)), torch.from_numpy(truth)
