@@ -73,8 +73,8 @@ def seven_magnifications(estimator: Estimator, sources: Sequence[Source]) -> dic
 
 def _image_at(estimator: Estimator, source: Source, power: float) -> float:
     image = resampled(source.pixels(), source.mpp, mpp_from_power(power))
-    look = estimator.regressor.look(estimator.features(_tiles(image)))
-    return float(np.average(look.log2_mpp, weights=view_weights(look)))
+    tiles = estimator.regressor.predict_tiles(estimator.features(_tiles(image)))
+    return float(np.average(tiles.log2_mpp, weights=view_weights(tiles)))
 
 
 def _tiles(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from wsi_scale.config.models import ExecutionConfig, TrainingConfig
 from wsi_scale.execution.compute import resolve
 from wsi_scale.execution.progress import progress
 from wsi_scale.learning.heads import fit_head
-from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.regressor import Regressor
@@ -82,7 +82,7 @@ def training_tiles(
         parts = []
         with progress("features", TRAINING_TILES) as advance:
             for _ in range(TRAINING_TILES // BATCH):
-                tiles, truth, groups = draw_batch(fields, span, TRAINING_PX, BATCH, rng, Recipe())
+                tiles, truth, groups = draw_batch(fields, span, TRAINING_PX, BATCH, rng, Augmentation())
                 parts.append((extract(tiles).astype(np.float32), truth, np.array(groups)))
                 advance(BATCH)
         features, log2_mpp, cases = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -107,5 +107,5 @@ def _tiles(sources: Sequence[Source], heads: dict[str, Regressor], extract: Extr
     said = np.full(len(truth), np.nan)
     for split in FOLDS:
         mine = np.isin(cases, sorted(kept_out(split)))
-        said[mine] = heads[split].look(features[mine]).log2_mpp
+        said[mine] = heads[split].predict_tiles(features[mine]).log2_mpp
     return tile_figures(said, truth)

@@ -51,7 +51,7 @@ def home_figures(root: Path, estimator: Estimator) -> dict[str, Any]:
     scores = estimator.regressor.scores.tolist()
     return {
         "cases": len({answer.case for answer in answers}),
-        "tile_224": tile_figures(estimator.regressor.look(features).log2_mpp, truth),
+        "tile_224": tile_figures(estimator.regressor.predict_tiles(features).log2_mpp, truth),
         "octaves": {str(octave): slide_figures(members) for octave, members in by_octave(answers).items()},
         "median_error_octaves": round(float(np.median(np.abs(errors(answers)))), 4),
         "interval": coverage(answers, scores),

@@ -9,7 +9,7 @@ import torch
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 
-from wsi_scale.magnification.probes import COMPONENTS, Floats, Scores, probe, probe_labels, probe_shuffled
+from wsi_scale.magnification.probes import COMPONENTS, Floats, ProbeScores, probe, probe_labels, probe_shuffled
 
 REPETITIONS = 10
 SEED = 2026
@@ -49,9 +49,9 @@ class Line:
     r2: tuple[float, ...]
 
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> ProbeScores:
         """The repetitions with their means."""
-        return Scores(np.array(self.r2))
+        return ProbeScores(np.array(self.r2))
 
 
 @dataclass(frozen=True)

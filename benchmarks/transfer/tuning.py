@@ -138,7 +138,7 @@ def main(*, full: bool) -> None:
         examples, split = load_task(data_root(), dataset, TUNED if full else QUICK, unseen=True)
         table[dataset] = {}
         for architecture in architectures:
-            blocks = len(find_network(architecture).architecture.published_layers)
+            blocks = len(find_network(architecture).architecture.block_ends)
             lines = [(depth, False) for depth in range(blocks + 1)]
             lines += [(depth, True) for depth in range(1, blocks)] if full else []
             heads, whole = (
@@ -166,7 +166,7 @@ def main(*, full: bool) -> None:
         _add_rates(table[dataset], settings_of(data_root(), dataset, QUICK, 0).side_px)
     for name in OTHERS:
         try:
-            find_network(name).tapped(find_network(name).architecture.published_layers)
+            find_network(name).tapped(find_network(name).architecture.block_ends)
         except WeightsError:
             print(f"{name}: not evaluated (no weights at hand)")
     name = "fine_tuning_full" if full else "fine_tuning"

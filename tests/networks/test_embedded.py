@@ -23,7 +23,7 @@ from wsi_scale.networks.places import embedded_path
 def network() -> Network:
     """The embedded network, tapped as deep as anything taps it."""
     source = find_network("embedded")
-    layers = (*search_layers(source, "covariant", None), *source.architecture.published_layers, *EMBEDDED_SCALE_LAYERS)
+    layers = (*search_layers(source, "covariant", None), *source.architecture.block_ends, *EMBEDDED_SCALE_LAYERS)
     return source.tapped((*layers, source.architecture.feature_layer))
 
 

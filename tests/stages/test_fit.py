@@ -13,7 +13,7 @@ from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
 from wsi_scale.config.settings import FitSettings, PredictSettings
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.slides.sheet import SheetRow
-from wsi_scale.stages.fit import Examples, fit, fit_examples, out_of_fold_answers
+from wsi_scale.stages.fit import SlideTiles, fit, fit_tiles, out_of_fold_answers
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.job import SlideJob
 from wsi_scale.stages.predict import predict
@@ -165,15 +165,15 @@ def test_scores_are_the_errors_of_answers_over_their_difficulty_by_models_that_n
     assert min(octaves) == 0
 
 
-def planted_examples(mpp: float, group: str, error: float = 0.0) -> Examples:
+def planted_tiles(mpp: float, group: str, error: float = 0.0) -> SlideTiles:
     """Tiles at 0.5–4 µm/px that look as they are, less an error."""
     log2_mpp = np.linspace(np.log2(mpp), 2, 40)
-    return Examples(f"slide {group}", group, mpp, (log2_mpp + error)[:, None], log2_mpp)
+    return SlideTiles(f"slide {group}", group, mpp, (log2_mpp + error)[:, None], log2_mpp)
 
 
 def test_a_slide_answers_for_itself_and_for_coarser_ones_from_the_tiles_that_those_would_show() -> None:
     regressor = Regressor.of_head(reading_head())
-    slide = planted_examples(0.5, "a", error=0.1)
+    slide = planted_tiles(0.5, "a", error=0.1)
 
     answers = out_of_fold_answers(regressor, slide)
 
@@ -186,9 +186,9 @@ def test_a_slide_answers_for_itself_and_for_coarser_ones_from_the_tiles_that_tho
 
 def test_the_spread_of_a_cohorts_errors_becomes_its_interval() -> None:
     errors = [0.3, -0.3] * 5
-    examples = [planted_examples(0.5, f"case {number}", error) for number, error in enumerate(errors)]
+    examples = [planted_tiles(0.5, f"case {number}", error) for number, error in enumerate(errors)]
 
-    regressor, training = fit_examples(examples, Regressor.of_head(reading_head()))
+    regressor, training = fit_tiles(examples, Regressor.of_head(reading_head()))
 
     assert training["groups"] == len(regressor.fold_of) == 10
     assert training["tiles"] == 400

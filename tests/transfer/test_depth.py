@@ -21,7 +21,7 @@ TUNING = Tuning(epochs=2, batch=8, rate=1e-3)
 
 def network(name: str = "embedded") -> tuple[Network, tuple[str, ...]]:
     source = network_source(name)
-    ends = source.architecture.published_layers
+    ends = source.architecture.block_ends
     return source.tapped(ends), ends
 
 

@@ -19,14 +19,14 @@ from wsi_scale.transfer.rounds import (
     ChannelScaling,
     Magnitude,
     Method,
-    Plan,
     PruneState,
+    PruningSchedule,
     fitted_head,
     prune,
 )
 
 TASK = stripes_task()
-PLAN = Plan(left=0.3, rounds=2, epochs=2, batch=8)
+PLAN = PruningSchedule(left=0.3, rounds=2, epochs=2, batch=8)
 NAMES = ("channels", "magnitude", "basis")
 
 

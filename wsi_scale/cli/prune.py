@@ -8,7 +8,7 @@ import typer
 from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
 
 if TYPE_CHECKING:
-    from wsi_scale.transfer.judge import Scores
+    from wsi_scale.transfer.judge import TaskScores
 
 #: Share of the parameters that were to be left, over which the budget counts as missed.
 MISSED = 1.02
@@ -155,7 +155,7 @@ def _show_change(name: str, values: tuple[float, float], form: str = ",.0f", dig
     typer.echo(f"{name}: {before:{form}} → {after:{form}} ({after / before:.{digits}f}×)")
 
 
-def _show_scores(name: str, scores: "Scores", classes: tuple[str, ...]) -> None:
+def _show_scores(name: str, scores: "TaskScores", classes: tuple[str, ...]) -> None:
     if not classes:
         typer.echo(f"{name}: median error {scores.metric:.3f} octaves")
         return

@@ -15,7 +15,7 @@ from wsi_scale.execution.progress import progress
 from wsi_scale.learning.estimator import Estimator, load_estimator
 from wsi_scale.magnification.breakhis import (
     BreakHisName,
-    Scores,
+    BreakHisScores,
     held_out_offset,
     held_out_ridge,
     nearest_magnification,
@@ -60,8 +60,8 @@ class BreakHisResult:
     folds: int
     skipped: int
     notes: tuple[str, ...]
-    untrained: Scores
-    fitted: Scores
+    untrained: BreakHisScores
+    fitted: BreakHisScores
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _look(name: BreakHisName, path: Path, estimator: Estimator) -> _Seen:
         width = slide.width
     features = estimator.features(views)
     # Only level 0: a reduced view would mix the magnifications that are to be told apart.
-    pooled = pool_views(estimator.regressor.look(features), np.ones(len(features)))
+    pooled = pool_views(estimator.regressor.predict_tiles(features), np.ones(len(features)))
     return _Seen(path, name, width, pooled.log2_mpp, features.mean(axis=0))
 
 

@@ -17,7 +17,7 @@ from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.execution.progress import progress
-from wsi_scale.learning.labelled import examples_identity, read_examples
+from wsi_scale.learning.labelled import images_identity, read_labelled_images
 from wsi_scale.networks.chain import Conv, Step, as_conv
 from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
@@ -27,15 +27,15 @@ from wsi_scale.networks.network import Network
 from wsi_scale.transfer.basis import merge_pairs
 from wsi_scale.transfer.channels import mean_sizes, operation_costs
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
-from wsi_scale.transfer.judge import Scores, judge_outputs
-from wsi_scale.transfer.learner import Device, Examples, Learner, LinearHead, Split, compute_once
+from wsi_scale.transfer.judge import TaskScores, judge_outputs
+from wsi_scale.transfer.learner import Device, LabelledImages, Learner, LinearHead, Split, compute_once
 from wsi_scale.transfer.rounds import (
     BasisScaling,
     ChannelScaling,
     Magnitude,
     Method,
-    Plan,
     PruneState,
+    PruningSchedule,
     Task,
     fitted_head,
     prune,
@@ -61,7 +61,7 @@ class Measured:
     parameters: int
     parameters_total: int
     multiply_adds: int
-    scores: Scores
+    scores: TaskScores
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,11 @@ def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: Tr
     return Magnitude(flow, settings.penalty, costs, sizes=mean_sizes(trunk, flow))
 
 
-def plan_of(settings: TransferConfig) -> Plan:
+def plan_of(settings: TransferConfig) -> PruningSchedule:
     """How a configuration makes a network smaller."""
-    return Plan(settings.left, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed)
+    return PruningSchedule(
+        settings.left, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed
+    )
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class Prepared:
         Where the stage leaves its state: no other network, configuration, images or device lead to the same file.
     """
 
-    examples: Examples
+    examples: LabelledImages
     task: Task
     device: Device
     described: dict[str, Any]
@@ -214,7 +216,7 @@ def prepare(config: Config, stage: str, network: Network, output: Path, **how: o
         raise ConfigError(
             f"transfer.side_px: {network.name} takes images of {network.min_px} px and more, not {settings.side_px}"
         )
-    examples, split = read_examples(settings)
+    examples, split = read_labelled_images(settings)
     device = device_of(resolve(config.execution))
     described = provenance_of(examples, split, settings)
     print_ = fingerprint(
@@ -229,11 +231,11 @@ def prepare(config: Config, stage: str, network: Network, output: Path, **how: o
     return Prepared(examples, task, device, described, kept_work(output, print_))
 
 
-def provenance_of(examples: Examples, split: Split, settings: TransferConfig) -> dict[str, Any]:
+def provenance_of(examples: LabelledImages, split: Split, settings: TransferConfig) -> dict[str, Any]:
     """Describe a task for a network file: where its images are, which they were, and how many are in which part."""
     return {
         "data": str(settings.data),
-        "digest": examples_identity(examples, split),
+        "digest": images_identity(examples, split),
         "classes": list(examples.classes),
         "rows": {part: len(rows) for part, rows in vars(split).items()},
     }
@@ -245,7 +247,7 @@ def device_of(compute: Compute) -> Device:
     return Device(compute.device, compute.dtype == "bfloat16")
 
 
-def task_of(examples: Examples, split: Split, settings: TransferConfig, device: Device) -> Task:
+def task_of(examples: LabelledImages, split: Split, settings: TransferConfig, device: Device) -> Task:
     """Make a task of labelled images."""
     target = torch.from_numpy(examples.target)
     return Task(lambda rows: device.image_batch(examples, rows), target, examples.outputs, split, settings.side_px)
@@ -263,7 +265,7 @@ def outputs_on_test(trunk: nn.Module, head: LinearHead, task: Task, device: Devi
 
 
 def measure(
-    trunk: nn.Module, head: LinearHead, task: Task, examples: Examples, outputs: NDArray[np.floating]
+    trunk: nn.Module, head: LinearHead, task: Task, examples: LabelledImages, outputs: NDArray[np.floating]
 ) -> Measured:
     """Count what a frozen trunk costs, and judge what it and its head give for the test rows, (n, output)."""
     scores = judge_outputs(outputs, examples.target[task.split.test], examples.classes)
@@ -285,7 +287,7 @@ def write_small(
 
 
 def _narrowed(plan: tuple[Step, ...], trunk: nn.Module) -> tuple[Step, ...]:
-    """Plan of a chain whose convolutions have become narrower."""
+    """PruningSchedule of a chain whose convolutions have become narrower."""
     widths = iter(m.out_channels for m in trunk.modules() if isinstance(m, nn.Conv2d))
     steps: list[Step] = []
     for step in plan:

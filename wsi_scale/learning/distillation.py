@@ -17,7 +17,7 @@ from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.progress import progress
 from wsi_scale.learning.fields import fields_identity
-from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
@@ -104,7 +104,7 @@ def _asked(
     tiles, truth, cases, features = [], [], [], []
     with progress("teacher", config.teacher_tiles) as advance:
         for _ in range(-(-config.teacher_tiles // STEP)):
-            drawn, log2_mpp, groups = draw_batch(fields, span, TILE_PX, STEP, rng, Recipe())
+            drawn, log2_mpp, groups = draw_batch(fields, span, TILE_PX, STEP, rng, Augmentation())
             tiles.append(level_density(drawn))
             features.append(log_features(pooled_responses(teacher, tiles[-1], compute)).astype(np.float32))
             truth.append(log2_mpp)

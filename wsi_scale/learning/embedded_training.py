@@ -19,7 +19,7 @@ from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.prefetch import prefetch
 from wsi_scale.learning.distillation import Lessons, ask_teacher
 from wsi_scale.learning.fields import fields_identity, read_fields, read_kept_out, split_validation
-from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.out_of_distribution import draw_out_of_distribution
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
@@ -140,7 +140,7 @@ def _batches(
         rng = np.random.default_rng((config.seed, epoch + 1, step))
         tile_px = int(rng.choice(config.tile_px))
         count = max(2, round(config.batch * (BATCH_PX / tile_px) ** 2))
-        tiles, truth, _ = draw_batch(fields, span, tile_px, count, rng, Recipe())
+        tiles, truth, _ = draw_batch(fields, span, tile_px, count, rng, Augmentation())
         for index in np.flatnonzero(rng.random(count) < OUT_OF_DISTRIBUTION):
             tiles[index], truth[index] = draw_out_of_distribution(tiles[index], photographs(), rng), np.nan
         levelled = rng.random(count) < LEVELLED

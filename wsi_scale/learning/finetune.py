@@ -15,7 +15,7 @@ from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
-from wsi_scale.transfer.judge import Scores, judge_outputs
+from wsi_scale.transfer.judge import TaskScores, judge_outputs
 from wsi_scale.transfer.learner import Learner, compute_once
 from wsi_scale.transfer.loop import LoopState
 
@@ -43,7 +43,7 @@ class Finetuned:
     depth: int
     blocks: int
     epochs: tuple[int, int]
-    scores: Scores
+    scores: TaskScores
 
 
 def finetune_network(
@@ -110,7 +110,7 @@ def ends_of(known: Architecture, depth: int, *, truncate: bool) -> tuple[str, ..
     ConfigError
         The network has fewer blocks.
     """
-    ends, order = known.published_layers, list(known.nodes)
+    ends, order = known.block_ends, list(known.nodes)
     if not ends or order.index(known.feature_layer) > order.index(ends[-1]):
         # It was cut within a block: what is left of that is its last one.
         ends = (*ends, known.feature_layer)

@@ -14,9 +14,9 @@ from PIL import Image, UnidentifiedImageError
 from wsi_scale.config.models import TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.learning.fields import check_columns, read_fields, read_kept_out, read_table
-from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.sampling import Span, draw_batch
-from wsi_scale.transfer.learner import Examples, Split
+from wsi_scale.transfer.learner import LabelledImages, Split
 
 #: Images that are read.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -99,7 +99,7 @@ class Images:
         return self._archives[item.archive].read(item.path.as_posix())
 
 
-def read_examples(config: TransferConfig) -> tuple[Examples, Split]:
+def read_labelled_images(config: TransferConfig) -> tuple[LabelledImages, Split]:
     """Read what ``transfer.data`` names, and split it.
 
     A folder holds one folder for each class, or such folders below train, validation and test; a folder within a class
@@ -127,7 +127,7 @@ def read_examples(config: TransferConfig) -> tuple[Examples, Split]:
         raise ConfigError(f"transfer.data: {source} holds {len(classes)} class of images; two at least are needed")
     target = np.array([classes.index(item.label) for item in items])
     groups = np.array([item.group for item in items])
-    examples = Examples(Images(items, config.side_px), target, groups, classes)
+    examples = LabelledImages(Images(items, config.side_px), target, groups, classes)
     split = split_rows([item.part for item in items], groups, [item.label for item in items])
     for part, rows in vars(split).items():
         if missing := set(range(len(classes))) - set(target[rows].tolist()):
@@ -135,7 +135,7 @@ def read_examples(config: TransferConfig) -> tuple[Examples, Split]:
     return examples, split
 
 
-def examples_identity(examples: Examples, split: Split) -> str:
+def images_identity(examples: LabelledImages, split: Split) -> str:
     """Digest of labels, groups, split and a sample of the images: another task never goes on from this one's state."""
     digest = hashlib.sha256("\n".join(examples.groups).encode())
     sample = split.training[:: max(1, len(split.training) // SAMPLE)]
@@ -235,7 +235,7 @@ def _items_of_table(table: Path, rows: Sequence[Mapping[str, str]]) -> list[Item
     return items
 
 
-def _drawn_tiles(table: Path, config: TransferConfig) -> tuple[Examples, Split]:
+def _drawn_tiles(table: Path, config: TransferConfig) -> tuple[LabelledImages, Split]:
     """Tiles of fields of known mpp, drawn once: disguised, so that neither blur nor JPEG gives the scale away."""
     kept_out = read_kept_out(config.kept_out)
     every = read_fields((table,), stain=config.stain, key="transfer.data")
@@ -247,7 +247,7 @@ def _drawn_tiles(table: Path, config: TransferConfig) -> tuple[Examples, Split]:
     counts = {"training": config.tiles, "validation": config.tiles // 3, "test": config.tiles}
     try:
         drawn = [
-            draw_batch([fields[row] for row in getattr(split, part)], span, config.side_px, count, rng, Recipe())
+            draw_batch([fields[row] for row in getattr(split, part)], span, config.side_px, count, rng, Augmentation())
             for part, count in counts.items()
         ]
     except ValueError as error:
@@ -255,4 +255,4 @@ def _drawn_tiles(table: Path, config: TransferConfig) -> tuple[Examples, Split]:
     images, target = (np.concatenate([part[place] for part in drawn]) for place in (0, 1))
     cases = np.array([case for part in drawn for case in part[2]])
     rows = np.split(np.arange(len(target)), np.cumsum(list(counts.values()))[:-1])
-    return Examples(lambda chosen: images[chosen], target, cases, ()), Split(*rows)
+    return LabelledImages(lambda chosen: images[chosen], target, cases, ()), Split(*rows)

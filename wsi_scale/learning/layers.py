@@ -16,7 +16,7 @@ from wsi_scale.execution.progress import progress
 from wsi_scale.learning.estimator import stored_form
 from wsi_scale.learning.fields import read_fields, read_kept_out
 from wsi_scale.learning.heads import fit_head
-from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.probes import probe
@@ -26,7 +26,7 @@ from wsi_scale.networks.cut import write_cut
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import NetworkSource, find_network
 from wsi_scale.networks.network import Network
-from wsi_scale.stages.fit import Examples, out_of_fold_answers
+from wsi_scale.stages.fit import SlideTiles, out_of_fold_answers
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
 
 #: Tiles that layers are probed on, their side, and how many go through the network at once.
@@ -100,7 +100,7 @@ def prune_layers(config: Config, network: str, weights: Path | None, output: Pat
     layer = max(r2, key=lambda name: r2[name])
     header = write_cut(output, source, layer, {"made_by": "wsi-scale prune layers", "r2": r2})
     kept = find_network(str(output))
-    read = tuple(dict.fromkeys((*kept.architecture.published_layers, header.feature_layer)))
+    read = tuple(dict.fromkeys((*kept.architecture.block_ends, header.feature_layer)))
     cut = place(kept.tapped(read), compute)
     regressor = output.with_suffix(".regressor.safetensors")
     description = {
@@ -150,7 +150,7 @@ def _probe_tiles(
     responses, truth, cases = [], [], []
     with progress("probe", TILES) as advance:
         for _ in range(TILES // BATCH):
-            tiles, log2_mpp, groups = draw_batch(fields, span, TILE_PX, BATCH, rng, Recipe())
+            tiles, log2_mpp, groups = draw_batch(fields, span, TILE_PX, BATCH, rng, Augmentation())
             responses.append(pooled_responses(network, level_density(tiles), compute))
             truth.append(log2_mpp)
             cases += groups
@@ -191,7 +191,7 @@ def _calibrated_head(tiles: ProbeTiles, layers: Sequence[str], seed: int) -> Reg
     for case in held:
         mine = tiles.cases == case
         finest = float(2 ** tiles.log2_mpp[mine].min())
-        answers += out_of_fold_answers(twin, Examples(case, case, finest, features[mine], tiles.log2_mpp[mine]))
+        answers += out_of_fold_answers(twin, SlideTiles(case, case, finest, features[mine], tiles.log2_mpp[mine]))
     scores = np.array([abs(np.log2(a["predicted_mpp"] / a["true_mpp"])) / a["difficulty_octaves"] for a in answers])
     whole = fit(np.ones(len(features), bool))
     return Regressor(whole.head, whole.bends, whole.offsets, scores, np.zeros(len(scores), np.int64))

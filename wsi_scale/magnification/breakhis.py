@@ -216,7 +216,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Scores:
+class BreakHisScores:
     """How well relative scales are told.
 
     Attributes
@@ -235,7 +235,7 @@ class Scores:
 
 def score(
     relative: NDArray[np.floating], magnifications: NDArray[np.int64], patients: Sequence[str], seed: int = 0
-) -> Scores:
+) -> BreakHisScores:
     """Score answers for images, with intervals by resampling patients.
 
     Parameters
@@ -256,7 +256,7 @@ def score(
         name: Figure(value, *map(float, np.nanquantile([figure.get(name, np.nan) for figure in again], ends)))
         for name, value in found.items()
     }
-    return Scores(float(np.bincount(magnifications).max() / len(magnifications)), figures)
+    return BreakHisScores(float(np.bincount(magnifications).max() / len(magnifications)), figures)
 
 
 def _figures(

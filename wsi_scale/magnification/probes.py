@@ -37,7 +37,7 @@ class Probe(Protocol):
 
 
 @dataclass(frozen=True)
-class Scores:
+class ProbeScores:
     """R² on samples that a probe never saw.
 
     Attributes
@@ -74,7 +74,7 @@ def probe(
     method: Method = "ridge",
     components: int = COMPONENTS,
     test_features: Floats | None = None,
-) -> Scores:
+) -> ProbeScores:
     """Fit probes on 70 % of the groups and judge them on the others.
 
     Parameters
@@ -114,24 +114,24 @@ def probe(
         mine = _of(groups, inside)
         fitted = fit_probe(features[inside], target[inside], mine, method=method, components=components)
         r2.append(_score(target[outside], fitted.predict(seen[outside])))
-    return Scores(np.array(r2))
+    return ProbeScores(np.array(r2))
 
 
 def probe_shuffled(
     features: Floats, target: Floats, groups: Sequence[str], *, repetitions: int = 10, seed: int = 0
-) -> Scores:
+) -> ProbeScores:
     """Control: what a ridge makes of targets that belong to other groups, shuffled anew for each repetition."""
     r2 = []
     for number, (inside, outside) in enumerate(split_groups(groups, repetitions=repetitions, seed=seed)):
         shuffled = shuffle_groups(target, groups, (seed, number))
         fitted = fit_probe(features[inside], shuffled[inside], _of(groups, inside))
         r2.append(_score(shuffled[outside], fitted.predict(features[outside])))
-    return Scores(np.array(r2))
+    return ProbeScores(np.array(r2))
 
 
 def probe_labels(
     labels: NDArray[np.str_], target: Floats, groups: Sequence[str], *, repetitions: int = 10, seed: int = 0
-) -> Scores:
+) -> ProbeScores:
     """Control: what labels alone tell, by the target's mean for each, shrunken as far as other groups ask for.
 
     Parameters
@@ -149,7 +149,7 @@ def probe_labels(
         penalty = _penalty(columns[inside], target[inside], _of(groups, inside))
         fitted = Ridge(penalty).fit(columns[inside], target[inside])
         r2.append(_score(target[outside], fitted.predict(columns[outside])))
-    return Scores(np.array(r2))
+    return ProbeScores(np.array(r2))
 
 
 def fit_probe(

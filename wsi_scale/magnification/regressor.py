@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.magnification.beyond import Beyond, why_beyond
-from wsi_scale.magnification.head import Head, Look
+from wsi_scale.magnification.head import Head, TilePredictions
 from wsi_scale.magnification.intervals import conformal_quantile
 
 #: Strengths of the ridge penalty that inner cross-validation chooses from.
@@ -54,10 +54,10 @@ class Regressor:
         none = np.zeros(0)
         return cls(head, np.zeros((1, len(head.mean))), np.zeros(1), none, none.astype(np.int64))
 
-    def look(self, features: NDArray[np.float64], group: str | None = None) -> Look:
-        """Look at tiles, (tile, feature), by the model that never saw ``group``."""
+    def predict_tiles(self, features: NDArray[np.float64], group: str | None = None) -> TilePredictions:
+        """Predict log2 mpp of tiles, (tile, feature), by the model that never saw ``group``."""
         model = self.fold_of.get(group, 0) if group is not None else 0
-        seen = self.head.look(features)
+        seen = self.head.predict_tiles(features)
         bend = self.head.standard(features) @ self.bends[model] + self.offsets[model]
         return replace(seen, log2_mpp=seen.log2_mpp + bend)
 
@@ -65,7 +65,7 @@ class Regressor:
         """Why level-0 views, (view, feature), say that nothing can be told; "" where they do not, or nothing judges."""
         if self.beyond is None:
             return ""
-        return why_beyond(self.beyond.log_odds(self.head.standard(features), self.head.look(features).tissue))
+        return why_beyond(self.beyond.log_odds(self.head.standard(features), self.head.predict_tiles(features).tissue))
 
     def half_width(self, difficulty_octaves: float, coverage: float, group: str | None = None) -> float:
         """Half width (octaves) of an interval that holds the truth of a ``coverage`` of slides.
@@ -99,7 +99,7 @@ def fit_cohort(
     from sklearn.model_selection import GroupKFold
 
     standard = prior.head.standard(features)
-    left_over = np.asarray(log2_mpp, np.float64) - prior.look(features).log2_mpp
+    left_over = np.asarray(log2_mpp, np.float64) - prior.predict_tiles(features).log2_mpp
     labels = np.asarray(groups)
     models = [_bend(standard, left_over, labels)]
     fold_of: dict[str, int] = {}

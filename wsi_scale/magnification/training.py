@@ -7,7 +7,7 @@ from torch import nn
 
 from wsi_scale.magnification.features import FLOOR
 from wsi_scale.magnification.head import BIN_CENTRES, Head
-from wsi_scale.networks.chain import Plan, build_chain, chain_taps
+from wsi_scale.networks.chain import ChainPlan, build_chain, chain_taps
 
 #: Spread of the soft label about the truth, octaves: less than a bin, so that a bin apart is wrong.
 LABEL_OCTAVES = 0.18
@@ -64,7 +64,7 @@ class ChainRegressor(nn.Module):
         Features of a teacher that it also learns to foretell; 0 without one.
     """
 
-    def __init__(self, plan: Plan, layers: Sequence[str], lessons: int = 0) -> None:
+    def __init__(self, plan: ChainPlan, layers: Sequence[str], lessons: int = 0) -> None:
         super().__init__()
         self.features = build_chain(plan, batch_norm=True)
         taps = {tap.name: place for place, tap in enumerate(chain_taps(plan))}

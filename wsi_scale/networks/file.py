@@ -56,7 +56,7 @@ class NetworkFile:
     name
         Name of the network.
     plan
-        Its convolutions and max-pools (:data:`wsi_scale.networks.chain.Plan`), where it is a chain; shapes are
+        Its convolutions and max-pools (:data:`wsi_scale.networks.chain.ChainPlan`), where it is a chain; shapes are
         checked against the weights.
     search_layers, feature_layer
         Default layers of the scale search and of `extract`.
@@ -94,7 +94,7 @@ class NetworkFile:
             whole,
             name=self.name,
             nodes={name: whole.nodes[name] for name in kept},
-            published_layers=tuple(name for name in whole.published_layers if name in kept),
+            block_ends=tuple(name for name in whole.block_ends if name in kept),
             search_layers=self.search_layers,
             feature_layer=self.feature_layer,
             torchvision_weights=None,

@@ -25,7 +25,7 @@ from wsi_scale.config.settings import FitSettings
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.execution.progress import progress
 from wsi_scale.learning.estimator import Estimator, read_estimator, stored_form
-from wsi_scale.magnification.augment import Recipe, disguise
+from wsi_scale.magnification.augment import Augmentation, disguise
 from wsi_scale.magnification.pooling import ANSWERED_MPP, pool_views
 from wsi_scale.magnification.regressor import Regressor, fit_cohort
 from wsi_scale.magnification.verdict import stands_apart
@@ -67,7 +67,7 @@ class TrustedSlide:
 
 
 @dataclass(frozen=True)
-class Examples:
+class SlideTiles:
     """Training tiles of one slide.
 
     Attributes
@@ -118,7 +118,7 @@ def fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     examples = _believable(_read_examples(trusted, settings, prior), prior.regressor, settings.coverage)
     if len({slide.group for slide in examples}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
-    regressor, training = fit_examples(examples, prior.regressor)
+    regressor, training = fit_tiles(examples, prior.regressor)
     header = dict(read_regressor(shipped_regressor()).header) | {
         "fingerprint": print_,
         "source": "cohort",
@@ -129,7 +129,7 @@ def fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     return target
 
 
-def _believable(examples: Sequence[Examples], prior: Regressor, coverage: float) -> list[Examples]:
+def _believable(examples: Sequence[SlideTiles], prior: Regressor, coverage: float) -> list[SlideTiles]:
     """Leave out slides whose claim stands apart from the others', as the prior reads them; each with a warning."""
     own = [next(iter(out_of_fold_answers(prior, slide)), None) for slide in examples]
     errors = np.array([np.log2(a["predicted_mpp"] / a["true_mpp"]) if a else np.nan for a in own])
@@ -144,7 +144,7 @@ def _believable(examples: Sequence[Examples], prior: Regressor, coverage: float)
     return [slide for slide, is_apart in zip(examples, apart, strict=True) if not is_apart]
 
 
-def fit_examples(examples: Sequence[Examples], prior: Regressor) -> tuple[Regressor, dict[str, Any]]:
+def fit_tiles(examples: Sequence[SlideTiles], prior: Regressor) -> tuple[Regressor, dict[str, Any]]:
     """Bend the prior on tiles, and calibrate the interval on slides that each model never saw."""
     draft = fit_cohort(
         prior,
@@ -161,20 +161,20 @@ def fit_examples(examples: Sequence[Examples], prior: Regressor) -> tuple[Regres
     return replace(draft, scores=scores, score_folds=folds), {"answers": answers, "tiles": tiles, "groups": groups}
 
 
-def out_of_fold_answers(regressor: Regressor, slide: Examples) -> list[dict[str, Any]]:
+def out_of_fold_answers(regressor: Regressor, slide: SlideTiles) -> list[dict[str, Any]]:
     """Estimates of a slide's own mpp, and of twice, four times … as much, by the model that never saw its group.
 
     The slide stands for one that was scanned at the coarser mpp: only tiles that such a slide could show count,
     each as a view at its downsample.
     """
-    look = regressor.look(slide.features, slide.group)
+    tiles = regressor.predict_tiles(slide.features, slide.group)
     answers = []
     for level in range(len(DOWNSAMPLES)):
         base = np.log2(slide.mpp) + level
         seen = slide.log2_mpp >= base - 1e-9
         if seen.sum() < LEAST_VIEWS or base > np.log2(ANSWERED_MPP[1]):
             break
-        pooled = pool_views(look[seen], 2 ** (slide.log2_mpp[seen] - base))
+        pooled = pool_views(tiles[seen], 2 ** (slide.log2_mpp[seen] - base))
         answers.append(
             {
                 "slide_id": slide.slide_id,
@@ -225,7 +225,7 @@ def _trusted(job: SlideJob) -> TrustedSlide | None:
         return TrustedSlide(job, info, identity) if is_brightfield(slide) else None
 
 
-def _read_examples(trusted: Sequence[TrustedSlide], settings: FitSettings, prior: Estimator) -> list[Examples]:
+def _read_examples(trusted: Sequence[TrustedSlide], settings: FitSettings, prior: Estimator) -> list[SlideTiles]:
     examples = []
     with progress("fit", len(trusted), unit="slides") as advance:
         for number, slide in enumerate(trusted):
@@ -238,7 +238,7 @@ def _read_examples(trusted: Sequence[TrustedSlide], settings: FitSettings, prior
 
 def _slide_examples(
     job: SlideJob, info: SlideInfo, settings: FitSettings, prior: Estimator, rng: np.random.Generator
-) -> Examples:
+) -> SlideTiles:
     """Tiles of one slide, re-read at mpp drawn log-uniformly from its own to 4 µm/px; glass gives none."""
     own = float(np.mean(info.usable_mpp or (np.nan,)))
     images, truth = [], []
@@ -251,7 +251,7 @@ def _slide_examples(
             mpp = float(np.exp(rng.uniform(np.log(finest), np.log(coarsest))))
             for field in fields_at(slide, positions, VIEW_PX * mpp / own, 1, rng):
                 tile = read_field(slide, field, (VIEW_PX, VIEW_PX))
-                images.append(disguise(tile, rng, Recipe()))
+                images.append(disguise(tile, rng, Augmentation()))
                 truth.append(np.log2(mpp))
     features = prior.features(np.stack(images)) if images else np.zeros((0, len(prior.regressor.head.mean)))
-    return Examples(job.row.slide_id, job.group, own, features, np.array(truth))
+    return SlideTiles(job.row.slide_id, job.group, own, features, np.array(truth))

@@ -13,7 +13,7 @@ RESAMPLINGS = 2000
 
 
 @dataclass(frozen=True)
-class Scores:
+class TaskScores:
     """Figures of one network on test images.
 
     Attributes
@@ -32,14 +32,14 @@ class Scores:
 
 
 def metric_name(classes: Sequence[str]) -> str:
-    """How :attr:`Scores.metric` is called."""
+    """How :attr:`TaskScores.metric` is called."""
     return "auc" if classes else "median_octaves"
 
 
-def judge_outputs(outputs: NDArray[np.floating], target: NDArray[np.generic], classes: Sequence[str]) -> Scores:
+def judge_outputs(outputs: NDArray[np.floating], target: NDArray[np.generic], classes: Sequence[str]) -> TaskScores:
     """Judge outputs (n, output) against the target (n,)."""
     if not classes:
-        return Scores(_median_error(outputs, target))
+        return TaskScores(_median_error(outputs, target))
     from sklearn.metrics import balanced_accuracy_score
 
     probability = _softmax(outputs)
@@ -50,7 +50,7 @@ def judge_outputs(outputs: NDArray[np.floating], target: NDArray[np.generic], cl
         (bins == b).mean() * abs(confidence[bins == b].mean() - (said == target)[bins == b].mean())
         for b in np.unique(bins)
     ]
-    return Scores(_auc(outputs, target), float(balanced_accuracy_score(target, said)), float(np.sum(gaps)))
+    return TaskScores(_auc(outputs, target), float(balanced_accuracy_score(target, said)), float(np.sum(gaps)))
 
 
 def paired_difference(

@@ -25,7 +25,7 @@ Inputs = Callable[[NDArray[np.int64]], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Examples:
+class LabelledImages:
     """Labelled images.
 
     Attributes
@@ -142,7 +142,7 @@ class Device:
         """Context in which a trunk runs."""
         return torch.autocast(self.name, torch.bfloat16, enabled=self.half)
 
-    def image_batch(self, examples: Examples, rows: NDArray[np.int64]) -> torch.Tensor:
+    def image_batch(self, examples: LabelledImages, rows: NDArray[np.int64]) -> torch.Tensor:
         """Normalised images of some rows, (n, 3, side, side)."""
         return normalise(torch.from_numpy(np.ascontiguousarray(examples.images(rows))).to(self.name))
 
@@ -210,7 +210,7 @@ def tune(
     inputs
         Rows → what the trunk takes: images, or maps of a frozen lower part that were computed once.
     target
-        (row,) as in :class:`Examples`.
+        (row,) as in :class:`LabelledImages`.
     settings
         ``steps`` is set by the rows and the batch.
     batch

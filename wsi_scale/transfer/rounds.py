@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from wsi_scale.networks.graph import Flow
+from wsi_scale.networks.graph import ChannelFlow
 from wsi_scale.transfer import basis, channels
 from wsi_scale.transfer.budget import Kept, keep_best
 from wsi_scale.transfer.learner import (
@@ -61,7 +61,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PruningSchedule:
     """How a network is made smaller.
 
     Attributes
@@ -147,7 +147,7 @@ class ChannelScaling:
         Scale below which a channel goes in any case.
     """
 
-    flow: Flow
+    flow: ChannelFlow
     weight: float
     costs: Mapping[str, float]
     least_score: float = channels.DEAD
@@ -245,7 +245,7 @@ def prune(
     trunk: fx.GraphModule,
     method: Method,
     task: Task,
-    plan: Plan,
+    plan: PruningSchedule,
     device: Device,
     *,
     most: int,
@@ -297,7 +297,7 @@ def _train_scales(
     learner: Learner,
     method: Method,
     task: Task,
-    plan: Plan,
+    plan: PruningSchedule,
     device: Device,
     state: PruneState,
     on_epoch: Callable[[PruneState], None],
@@ -335,7 +335,9 @@ def _penalty(method: Method) -> Callable[[nn.Module], torch.Tensor]:
     return penalty
 
 
-def _losses(learner: Learner, task: Task, plan: Plan, device: Device, number: int) -> list[Callable[[], torch.Tensor]]:
+def _losses(
+    learner: Learner, task: Task, plan: PruningSchedule, device: Device, number: int
+) -> list[Callable[[], torch.Tensor]]:
     """One function a batch of some training images that computes the loss in evaluation mode."""
     mixed = np.random.default_rng((plan.seed, number)).permutation(task.split.training)[:IMPORTANCE_ROWS]
 
