@@ -15,8 +15,8 @@ from wsi_scale.errors import UserError
 from wsi_scale.learning.compress import MethodName, compress, parameters_of
 from wsi_scale.networks.load import find_network
 
-#: Share of the embedded network's convolutions that is left.
-LEFT = 0.2
+#: Share of the embedded network's convolutions that is kept.
+KEEP_FRACTION = 0.2
 METHODS: tuple[MethodName, ...] = ("channels", "basis")
 #: Small networks of VGG19 that are asked too, where `small` has made them.
 SMALL = ("channel", "basis", "channel+basis")
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _pruned(method: MethodName, folder: Path) -> Path:
-    settings = settings_of(data_root(), "mpp", QUICK, 0, left=LEFT, unseen=True)
+    settings = settings_of(data_root(), "mpp", QUICK, 0, keep_fraction=KEEP_FRACTION, unseen=True)
     target = folder / f"embedded-{method}.safetensors"
     compress(Config(transfer=settings), method, "embedded", None, target)
     return target

@@ -39,17 +39,17 @@ from wsi_scale.transfer.rounds import Task, fitted_head, prune
 TASKS = ("xray", "pcam", "mpp")
 VARIANTS = ("frozen", "channel", "basis", "channel+basis", "basis+channel", "magnitude", "scratch")
 #: Share of the convolutions' parameters that one pruning leaves, and that both together leave.
-LEFT, LEFT_TWICE = 0.05, 0.015
+KEEP_FRACTION, LEFT_TWICE = 0.05, 0.015
 NETWORK, LAYER = "vgg19", "C5_4"
 #: Learning rate and epochs of the network that is trained from scratch.
 SCRATCH_RATE, SCRATCH_EPOCHS = 1e-3, 40
 #: Variant → how, from which network, and down to which share of that.
 STEPS: dict[str, tuple[MethodName, str, float]] = {
-    "channel": ("channels", "frozen", LEFT),
-    "basis": ("basis", "frozen", LEFT),
-    "magnitude": ("magnitude", "frozen", LEFT),
-    "channel+basis": ("basis", "channel", LEFT_TWICE / LEFT),
-    "basis+channel": ("channels", "basis", LEFT_TWICE / LEFT),
+    "channel": ("channels", "frozen", KEEP_FRACTION),
+    "basis": ("basis", "frozen", KEEP_FRACTION),
+    "magnitude": ("magnitude", "frozen", KEEP_FRACTION),
+    "channel+basis": ("basis", "channel", LEFT_TWICE / KEEP_FRACTION),
+    "basis+channel": ("channels", "basis", LEFT_TWICE / KEEP_FRACTION),
 }
 
 
@@ -70,9 +70,9 @@ def run_job(task: str, seed: int, variant: str, *, full: bool) -> dict[str, Any]
         return dict(read_json(path))
     start = time.perf_counter()
     size = FULL if full else QUICK
-    left = STEPS[variant][2] if variant in STEPS else LEFT
+    keep_fraction = STEPS[variant][2] if variant in STEPS else KEEP_FRACTION
     root = data_root()
-    settings = settings_of(root, task, size, seed, left=left)
+    settings = settings_of(root, task, size, seed, keep_fraction=keep_fraction)
     examples, split = load_task(root, task, size)
     device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
     work = task_of(examples, split, settings, device)

@@ -61,7 +61,7 @@ TUNED = Size(training=400, validation=200, tiles=400, tuning_epochs=12)
 
 
 def settings_of(
-    root: Path, task: str, size: Size, seed: int, *, left: float = 0.05, unseen: bool = False
+    root: Path, task: str, size: Size, seed: int, *, keep_fraction: float = 0.05, unseen: bool = False
 ) -> TransferConfig:
     """Configure a task as `wsi-scale prune` takes it; ``unseen`` keeps to cases new to the embedded network."""
     table, side_px = TABLES[task]
@@ -70,7 +70,7 @@ def settings_of(
         kept_out=_seen_cases(root) if unseen and task == "mpp" else None,
         side_px=side_px,
         tiles=size.tiles,
-        left=left,
+        keep_fraction=keep_fraction,
         epochs=size.epochs,
         rounds=size.rounds,
         batch=size.batch,

@@ -26,7 +26,7 @@ from wsi_scale.transfer.rounds import (
 )
 
 TASK = stripes_task()
-PLAN = PruningSchedule(left=0.3, rounds=2, epochs=2, batch=8)
+PLAN = PruningSchedule(keep_fraction=0.3, rounds=2, epochs=2, batch=8)
 NAMES = ("channels", "magnitude", "basis")
 
 

@@ -10,7 +10,7 @@ from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_lin
 if TYPE_CHECKING:
     from wsi_scale.transfer.judge import TaskScores
 
-#: Share of the parameters that were to be left, over which the budget counts as missed.
+#: Share of the parameters that were to be kept, over which the budget counts as missed.
 MISSED = 1.02
 
 prune = typer.Typer(no_args_is_help=True, help="Make a pretrained network smaller; the result is a network file.")
@@ -26,8 +26,9 @@ Data = Annotated[
     ),
 ]
 
-Left = Annotated[
-    float | None, typer.Option(help="Share of the convolutions' parameters to leave; by default transfer.left.")
+KeepFraction = Annotated[
+    float | None,
+    typer.Option(help="Share of the convolutions' parameters to keep; by default transfer.keep_fraction."),
 ]
 
 
@@ -62,7 +63,7 @@ def channels(
     network: Network,
     output: Written,
     data: Data = None,
-    left: Left = None,
+    keep_fraction: KeepFraction = None,
     weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -73,7 +74,7 @@ def channels(
     For VGG16, VGG19, SqueezeNet, the embedded network and what pruning made of them. The file it writes serves as
     network=FILE for search and extract, and as a network to prune further; calibrate it before a covariant search.
     """
-    _compress("channels", network, output, data, left, weights, config, assignments, device)
+    _compress("channels", network, output, data, keep_fraction, weights, config, assignments, device)
 
 
 @prune.command()
@@ -81,7 +82,7 @@ def basis(
     network: Network,
     output: Written,
     data: Data = None,
-    left: Left = None,
+    keep_fraction: KeepFraction = None,
     weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -91,7 +92,7 @@ def basis(
 
     For any network; layers keep their channels. After `prune channels`, or before it, it prunes twice.
     """
-    _compress("basis", network, output, data, left, weights, config, assignments, device)
+    _compress("basis", network, output, data, keep_fraction, weights, config, assignments, device)
 
 
 def finetune(
@@ -126,7 +127,7 @@ def _compress(
     network: str,
     output: Path,
     data: Path | None,
-    left: float | None,
+    keep_fraction: float | None,
     weights: Path | None,
     config: Path | None,
     assignments: list[str] | None,
@@ -136,15 +137,17 @@ def _compress(
         from wsi_scale.learning.compress import compress
         from wsi_scale.transfer.budget import LEAST
 
-        settings = load(config, assignments, device, {"transfer.data": data, "transfer.left": left})
+        settings = load(config, assignments, device, {"transfer.data": data, "transfer.keep_fraction": keep_fraction})
         found = compress(settings, method, network, weights, output)
     _show_change("parameters of the convolutions", (found.before.parameters, found.after.parameters), digits=3)
     _show_change("parameters with the head", (found.before.parameters_total, found.after.parameters_total), digits=3)
     _show_change("multiply-adds of an image", (found.before.multiply_adds, found.after.multiply_adds), digits=3)
     _show_change("images per second", found.tiles_per_second, ",.1f")
     share = found.after.parameters / found.before.parameters
-    if share > settings.transfer.left * MISSED:
-        typer.echo(f"transfer.left is {settings.transfer.left:g}: no layer can go below {LEAST} channels or vectors")
+    if share > settings.transfer.keep_fraction * MISSED:
+        typer.echo(
+            f"transfer.keep_fraction is {settings.transfer.keep_fraction:g}: no layer can go below {LEAST} channels or vectors"
+        )
     for name, measured in (("whole", found.before), ("pruned", found.after)):
         _show_scores(name, measured.scores, found.classes)
     typer.echo(f"network: {found.network}")

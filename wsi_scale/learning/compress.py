@@ -169,7 +169,7 @@ def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: Tr
 def plan_of(settings: TransferConfig) -> PruningSchedule:
     """How a configuration makes a network smaller."""
     return PruningSchedule(
-        settings.left, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed
+        settings.keep_fraction, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed
     )
 
 

@@ -1,4 +1,4 @@
-"""Lessons: what a pretrained teacher says of training tiles, asked once and kept."""
+"""Distillation: responses of a pretrained teacher to training tiles, computed once and kept."""
 
 import zlib
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.network import Network
 
-#: Side of the tiles, and how many the teacher is asked about at a time.
+#: Side of the tiles, and how many pass through the teacher at a time.
 TILE_PX, STEP = 128, 50
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """Tiles of known mpp with what a teacher says of them.
+class TeacherResponses:
+    """Tiles of known mpp with the responses of a teacher.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Lessons:
     features
         (tile, feature) log-pooled responses of the teacher, standardised over the tiles.
     fingerprint
-        Digest of what was drawn from, how, and who was asked.
+        Digest of what was drawn from, how, and of the teacher.
     """
 
     tiles: NDArray[np.uint8]
@@ -53,24 +53,26 @@ class Lessons:
     features: NDArray[np.float32]
     fingerprint: str
 
-    def without(self, cases: frozenset[str]) -> "Lessons":
+    def without(self, cases: frozenset[str]) -> "TeacherResponses":
         """Leave out the tiles of some cases, and what they added to the standardisation."""
         kept = ~np.isin(self.cases, sorted(cases))
         features = self.features[kept]
         standard = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-6)
-        return Lessons(self.tiles[kept], self.log2_mpp[kept], self.cases[kept], standard, self.fingerprint)
+        return TeacherResponses(self.tiles[kept], self.log2_mpp[kept], self.cases[kept], standard, self.fingerprint)
 
 
-def ask_teacher(fields: Sequence[SourceField], config: TrainingConfig, compute: Compute, path: Path) -> Lessons:
-    """Draw tiles of all cases and ask the teacher about them, or read what it said before.
+def teacher_responses(
+    fields: Sequence[SourceField], config: TrainingConfig, compute: Compute, path: Path
+) -> TeacherResponses:
+    """Draw tiles of all cases and pass them through the teacher, or read the responses that were kept.
 
-    Cases that a training must not see are left out of its lessons (:meth:`Lessons.without`), not of the file: one
-    file serves trainings that are blind to different cases.
+    Cases that a training must not see are left out when it is loaded (:meth:`TeacherResponses.without`), not of the
+    file: one file serves trainings that keep different cases out.
 
     Parameters
     ----------
     path
-        The file (.npz); its name gets a digest of all that the answers depend on.
+        The file (.npz); its name gets a digest of all that the responses depend on.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def ask_teacher(fields: Sequence[SourceField], config: TrainingConfig, compute: 
     """
     teacher = find_network(str(config.teacher)).tapped(config.teacher_layers)
     print_ = fingerprint(
-        "lessons", fields=fields_identity(fields), teacher=teacher.digest,
+        "teacher responses", fields=fields_identity(fields), teacher=teacher.digest,
         layers=[layer.name for layer in teacher.layers], tiles=config.teacher_tiles, seed=config.seed,
         span=vars(Span.of_training(config)), device=compute.device, dtype=compute.dtype,
     )  # fmt: skip
@@ -87,16 +89,18 @@ def ask_teacher(fields: Sequence[SourceField], config: TrainingConfig, compute: 
     if not own.exists():
         own.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(own) as part, part.open("wb") as stream:
-            tiles, log2_mpp, cases, features = _asked(fields, config, place(teacher, compute), compute)
+            tiles, log2_mpp, cases, features = _respond(fields, config, place(teacher, compute), compute)
             np.savez(stream, tiles=tiles, log2_mpp=log2_mpp, cases=cases, features=features)
     try:
         with own.open("rb") as file, np.load(file) as stored:
-            return Lessons(stored["tiles"], stored["log2_mpp"], stored["cases"], stored["features"], print_)
+            return TeacherResponses(stored["tiles"], stored["log2_mpp"], stored["cases"], stored["features"], print_)
     except (BadZipFile, EOFError, KeyError, OSError, RuntimeError, ValueError, zlib.error) as error:
-        raise ArtifactError(f"{own} holds no lessons ({error}); delete it to ask the teacher again") from error
+        raise ArtifactError(
+            f"{own} holds no responses of a teacher ({error}); delete it to compute them again"
+        ) from error
 
 
-def _asked(
+def _respond(
     fields: Sequence[SourceField], config: TrainingConfig, teacher: Network, compute: Compute
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.str_], NDArray[np.float32]]:
     span = Span.of_training(config)

@@ -17,7 +17,7 @@ from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import TrainingConfig
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.prefetch import prefetch
-from wsi_scale.learning.distillation import Lessons, ask_teacher
+from wsi_scale.learning.distillation import TeacherResponses, teacher_responses
 from wsi_scale.learning.fields import fields_identity, read_fields, read_kept_out, split_validation
 from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.density import level_density
@@ -30,8 +30,8 @@ from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, train
 
 #: Name of the network in a training's folder; its checkpoint lies beside it.
 NETWORK = "embedded.safetensors"
-#: Name of the teacher's file there, and the weight of what it says in the loss.
-LESSONS, TEACHING = "lessons.npz", 4.0
+#: Name of the teacher's responses there, and the weight of the distillation in the loss.
+TEACHER_RESPONSES, DISTILLATION_WEIGHT = "teacher.npz", 4.0
 #: Side of the tiles that the configured batch counts, pixels.
 BATCH_PX = 128
 #: Share of tiles brought to one density, as the regressor sees them; search and extraction see them as they are.
@@ -59,7 +59,7 @@ class _Material:
 
     training: list[SourceField]
     validation: list[SourceField]
-    lessons: Lessons | None
+    teacher: TeacherResponses | None
     fingerprint: str
 
 
@@ -85,10 +85,10 @@ def train_embedded(
         Called with each step's loss.
     """
     material = _material(config, folder, compute)
-    lessons = material.lessons
+    teacher = material.teacher
     torch.set_num_threads(compute.threads)
     torch.manual_seed(config.seed)
-    model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, lessons.features.shape[1] if lessons else 0)
+    model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, teacher.features.shape[1] if teacher else 0)
     model = model.to(compute.device).to(memory_format=torch.channels_last)
     checkpoint = kept_work(folder / NETWORK, material.fingerprint)
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
@@ -96,7 +96,7 @@ def train_embedded(
     fixed = list(_batches(material.validation, None, config, epoch=-1, steps=VALIDATION_STEPS))
     return train(
         model,
-        lambda epoch: prefetch(_batches(material.training, lessons, config, epoch, config.steps), depth=4),
+        lambda epoch: prefetch(_batches(material.training, teacher, config, epoch, config.steps), depth=4),
         lambda network, batch: _loss(network, batch, compute),
         lambda network: _median_error(network, fixed, compute),
         LoopSettings(
@@ -120,20 +120,22 @@ def _material(config: TrainingConfig, folder: Path, compute: Compute) -> _Materi
     training, validation = split_validation(
         [field for field in everything if field.group not in kept_out], config.validation_share, config.seed
     )
-    lessons = None
+    teacher = None
     if config.teacher:
-        asked = ask_teacher(everything, config, compute, config.lessons or folder / LESSONS)
-        lessons = asked.without(kept_out | {field.group for field in validation})
+        path = config.teacher_responses or folder / TEACHER_RESPONSES
+        teacher = teacher_responses(everything, config, compute, path).without(
+            kept_out | {field.group for field in validation}
+        )
     print_ = fingerprint(
         "train", training=fields_identity(training), validation=fields_identity(validation), kept_out=sorted(kept_out),
-        settings=config.model_dump(mode="json", exclude={"fields", "kept_out", "lessons"}),
-        lessons=lessons.fingerprint if lessons else None, device=compute.device, dtype=compute.dtype,
+        settings=config.model_dump(mode="json", exclude={"fields", "kept_out", "teacher_responses"}),
+        teacher_responses=teacher.fingerprint if teacher else None, device=compute.device, dtype=compute.dtype,
     )  # fmt: skip
-    return _Material(training, validation, lessons, print_)
+    return _Material(training, validation, teacher, print_)
 
 
 def _batches(
-    fields: list[SourceField], lessons: Lessons | None, config: TrainingConfig, epoch: int, steps: int
+    fields: list[SourceField], teacher: TeacherResponses | None, config: TrainingConfig, epoch: int, steps: int
 ) -> Iterator[Batch]:
     span = Span.of_training(config)
     for step in range(steps):
@@ -146,27 +148,27 @@ def _batches(
         levelled = rng.random(count) < LEVELLED
         tiles[levelled] = level_density(tiles[levelled])
         drawn = normalise(torch.from_numpy(tiles)), torch.from_numpy(truth)
-        yield drawn if lessons is None else (*drawn, *_lesson(lessons, config.batch, rng))
+        yield drawn if teacher is None else (*drawn, *_teacher_batch(teacher, config.batch, rng))
 
 
-def _lesson(lessons: Lessons, count: int, rng: np.random.Generator) -> Batch:
-    rows = rng.integers(len(lessons.tiles), size=count)
+def _teacher_batch(teacher: TeacherResponses, count: int, rng: np.random.Generator) -> Batch:
+    rows = rng.integers(len(teacher.tiles), size=count)
     # Turned and mirrored: the teacher's mean responses hardly change.
-    tiles = np.rot90(lessons.tiles[rows], k=int(rng.integers(4)), axes=(1, 2))
+    tiles = np.rot90(teacher.tiles[rows], k=int(rng.integers(4)), axes=(1, 2))
     tiles = np.ascontiguousarray(tiles[:, ::-1] if rng.random() < 0.5 else tiles)
-    truth, features = lessons.log2_mpp[rows], lessons.features[rows]
+    truth, features = teacher.log2_mpp[rows], teacher.features[rows]
     return normalise(torch.from_numpy(tiles)), torch.from_numpy(truth), torch.from_numpy(features)
 
 
 def _loss(model: nn.Module, batch: Batch, compute: Compute) -> torch.Tensor:
-    tiles, truth, *lesson = batch
+    tiles, truth, *taught = batch
     loss = scale_loss(_logits(model, tiles, compute), truth.to(compute.device))
-    if lesson and isinstance(model, ChainRegressor):
-        seen, log2_mpp, features = (part.to(compute.device) for part in lesson)
+    if taught and isinstance(model, ChainRegressor):
+        seen, log2_mpp, features = (part.to(compute.device) for part in taught)
         with _precision(compute):
-            logits, foretold = model.study(seen.to(memory_format=torch.channels_last))
+            logits, predicted = model.with_teacher(seen.to(memory_format=torch.channels_last))
         loss = loss + scale_loss(logits.float(), log2_mpp)
-        loss = loss + TEACHING * nn.functional.mse_loss(foretold.float(), features)
+        loss = loss + DISTILLATION_WEIGHT * nn.functional.mse_loss(predicted.float(), features)
     return loss
 
 

@@ -46,7 +46,7 @@ def embed(config: Config, folder: Path) -> Path:
 def export(settings: TrainingConfig, state: LoopState, folder: Path) -> Path:
     """Fold batch norm into the convolutions and write the network file and the regressor of its head."""
     model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS)
-    learnt = {name: value for name, value in state.best_model.items() if not name.startswith("lesson.")}
+    learnt = {name: value for name, value in state.best_model.items() if not name.startswith("teacher_head.")}
     model.load_state_dict(learnt)
     folded = fold_batch_norm(model.eval().features)
     weights = {f"features.{name}": value for name, value in folded.state_dict().items()}

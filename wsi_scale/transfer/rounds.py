@@ -66,15 +66,15 @@ class PruningSchedule:
 
     Attributes
     ----------
-    left
-        Share of the convolutions' parameters that shall be left, 0–1.
+    keep_fraction
+        Share of the convolutions' parameters that is kept in the end, 0–1.
     rounds
-        Rounds on the way there, each removing the same share of what the last one left.
+        Rounds on the way there, each removing the same share of what the last one kept.
     epochs, batch, learning_rate, seed
         Of each round's training.
     """
 
-    left: float
+    keep_fraction: float
     rounds: int = 12
     epochs: int = 1
     batch: int = 8
@@ -83,7 +83,7 @@ class PruningSchedule:
 
     def share_after(self, done: int) -> float:
         """Share of the parameters that may be left after some rounds."""
-        return float(self.left ** (done / self.rounds))
+        return float(self.keep_fraction ** (done / self.rounds))
 
 
 @dataclass
