@@ -15,7 +15,7 @@ from wsi_scale.config.models import TransferConfig
 from wsi_scale.learning.fields import read_kept_out
 from wsi_scale.learning.labelled import read_labelled_images
 from wsi_scale.transfer.judge import paired_difference
-from wsi_scale.transfer.learner import LabelledImages, Split
+from wsi_scale.transfer.task import LabelledImages, Split
 
 #: Name → table below the data folder, and side of the images.
 TABLES = {"xray": ("xray/xray.tsv", 64), "pcam": ("patches/pcam.tsv", 64), "mpp": ("tissue/crops.tsv", 96)}

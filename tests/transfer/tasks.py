@@ -4,10 +4,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_scale.execution.compute import Compute
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import NetworkSource, find_network
-from wsi_scale.transfer.learner import Device, LabelledImages, Split
-from wsi_scale.transfer.rounds import Task
+from wsi_scale.transfer.task import LabelledImages, Split, Task, task_of
+
+COMPUTE = Compute("cpu", "float32", threads=1, batch_mpx=1.0)
 
 
 def network_source(name: str) -> NetworkSource:
@@ -36,10 +38,7 @@ def split_of(count: int = 48) -> Split:
     return Split(rows[: count // 2], rows[count // 2 : 3 * count // 4], rows[3 * count // 4 :])
 
 
-def stripes_task(examples: LabelledImages | None = None, side_px: int = 48) -> Task:
+def stripes_task(images: LabelledImages | None = None, side_px: int = 48) -> Task:
     """The stripes as a task on the CPU."""
-    chosen = examples or stripes(side_px=side_px)
-    device = Device()
-    target = torch.from_numpy(chosen.target)
-    rows = split_of(len(chosen.target))
-    return Task(lambda of: device.image_batch(chosen, of), target, chosen.outputs, rows, side_px)
+    chosen = images or stripes(side_px=side_px)
+    return task_of(chosen, split_of(len(chosen.target)), side_px, COMPUTE)

@@ -145,9 +145,8 @@ def _compress(
     _show_change("images per second", found.tiles_per_second, ",.1f")
     share = found.after.parameters / found.before.parameters
     if share > settings.transfer.keep_fraction * MISSED:
-        typer.echo(
-            f"transfer.keep_fraction is {settings.transfer.keep_fraction:g}: no layer can go below {LEAST} channels or vectors"
-        )
+        asked = f"transfer.keep_fraction is {settings.transfer.keep_fraction:g}"
+        typer.echo(f"{asked}: no layer can go below {LEAST} channels or vectors")
     for name, measured in (("whole", found.before), ("pruned", found.after)):
         _show_scores(name, measured.scores, found.classes)
     typer.echo(f"network: {found.network}")

@@ -26,7 +26,7 @@ from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
 from wsi_scale.magnification.training import ChainRegressor, mean_log2_mpp, scale_loss
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.preprocessing import normalise
-from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, train
+from wsi_scale.transfer.loop import Batch, LoopHooks, LoopSettings, LoopState, Objective, train
 
 #: Name of the network in a training's folder; its checkpoint lies beside it.
 NETWORK = "embedded.safetensors"
@@ -86,7 +86,7 @@ def train_embedded(
     """
     material = _material(config, folder, compute)
     teacher = material.teacher
-    torch.set_num_threads(compute.threads)
+    compute.use_threads()
     torch.manual_seed(config.seed)
     model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, teacher.features.shape[1] if teacher else 0)
     model = model.to(compute.device).to(memory_format=torch.channels_last)
@@ -94,11 +94,14 @@ def train_embedded(
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     on_start(state.epoch if state else 0, config.epochs * config.steps)
     fixed = list(_batches(material.validation, None, config, epoch=-1, steps=VALIDATION_STEPS))
-    return train(
-        model,
+    objective = Objective(
         lambda epoch: prefetch(_batches(material.training, teacher, config, epoch, config.steps), depth=4),
         lambda network, batch: _loss(network, batch, compute),
         lambda network: _median_error(network, fixed, compute),
+    )
+    return train(
+        model,
+        objective,
         LoopSettings(
             config.epochs,
             config.steps,
@@ -108,9 +111,7 @@ def train_embedded(
             seed=config.seed,
             averaging=config.averaging,
         ),
-        state=state,
-        on_epoch=lambda current: write_checkpoint(checkpoint, current),
-        on_step=on_step,
+        LoopHooks(state, lambda current: write_checkpoint(checkpoint, current), on_step),
     )
 
 
@@ -165,7 +166,7 @@ def _loss(model: nn.Module, batch: Batch, compute: Compute) -> torch.Tensor:
     loss = scale_loss(_logits(model, tiles, compute), truth.to(compute.device))
     if taught and isinstance(model, ChainRegressor):
         seen, log2_mpp, features = (part.to(compute.device) for part in taught)
-        with _precision(compute):
+        with compute.precision():
             logits, predicted = model.with_teacher(seen.to(memory_format=torch.channels_last))
         loss = loss + scale_loss(logits.float(), log2_mpp)
         loss = loss + DISTILLATION_WEIGHT * nn.functional.mse_loss(predicted.float(), features)
@@ -173,13 +174,9 @@ def _loss(model: nn.Module, batch: Batch, compute: Compute) -> torch.Tensor:
 
 
 def _logits(model: nn.Module, tiles: torch.Tensor, compute: Compute) -> torch.Tensor:
-    with _precision(compute):
+    with compute.precision():
         logits: torch.Tensor = model(tiles.to(compute.device, memory_format=torch.channels_last))
     return logits.float()
-
-
-def _precision(compute: Compute) -> torch.autocast:
-    return torch.autocast(compute.device, torch.bfloat16, enabled=compute.dtype == "bfloat16")
 
 
 def _median_error(model: nn.Module, batches: list[Batch], compute: Compute) -> float:

@@ -16,7 +16,7 @@ from wsi_scale.errors import ConfigError
 from wsi_scale.learning.fields import check_columns, read_fields, read_kept_out, read_table
 from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.sampling import Span, draw_batch
-from wsi_scale.transfer.learner import LabelledImages, Split
+from wsi_scale.transfer.task import LabelledImages, Split
 
 #: Images that are read.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
