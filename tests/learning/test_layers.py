@@ -9,7 +9,7 @@ from PIL import Image
 from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.models import Config, TrainingConfig
 from wsi_scale.errors import ConfigError
-from wsi_scale.learning import layers as prune_module
+from wsi_scale.learning import layers as layers_module
 from wsi_scale.learning.layers import prune_layers
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import find_network
@@ -46,8 +46,8 @@ def config(fields: Path) -> Config:
 
 @pytest.fixture(autouse=True)
 def few_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prune_module, "TILES", 150)
-    monkeypatch.setattr(prune_module, "REPETITIONS", 3)
+    monkeypatch.setattr(layers_module, "TILES", 150)
+    monkeypatch.setattr(layers_module, "REPETITIONS", 3)
 
 
 @pytest.mark.parametrize("network", ["embedded", "squeezenet1_1"])

@@ -22,7 +22,7 @@ from wsi_scale.learning.embedded_training import (
 )
 from wsi_scale.learning.estimator import load_estimator
 from wsi_scale.learning.fields import read_fields, read_kept_out, split_validation
-from wsi_scale.learning.train import NETWORK, REGRESSOR, embed
+from wsi_scale.learning.train import NETWORK, REGRESSOR, train_and_export
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
@@ -211,7 +211,7 @@ def test_responses_leave_out_cases_and_their_share_of_the_standardisation(fields
 def trained(fields: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a training of two epochs leaves."""
     folder = tmp_path_factory.mktemp("trained")
-    assert embed(Config(training=settings(fields, 2)), folder) == folder / NETWORK
+    assert train_and_export(Config(training=settings(fields, 2)), folder) == folder / NETWORK
     return folder
 
 

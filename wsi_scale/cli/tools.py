@@ -35,9 +35,9 @@ def train(
 ) -> None:
     """Train the embedded network on fields of known mpp (configs/embedded.yaml); continues where it was."""
     with one_line_errors():
-        from wsi_scale.learning.train import embed
+        from wsi_scale.learning.train import train_and_export
 
-        path = embed(load(config, assignments), output)
+        path = train_and_export(load(config, assignments), output)
     typer.echo(f"network: {path}")
 
 

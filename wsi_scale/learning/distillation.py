@@ -15,15 +15,12 @@ from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import TrainingConfig
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute
-from wsi_scale.execution.progress import progress
+from wsi_scale.learning.drawn_tiles import TileDraw, draw_responses, training_span
 from wsi_scale.learning.fields import fields_identity
-from wsi_scale.magnification.augment import Augmentation
-from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
-from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
-from wsi_scale.networks.forward import place, pooled_responses
+from wsi_scale.magnification.sampling import SourceField
+from wsi_scale.networks.forward import place
 from wsi_scale.networks.load import find_network
-from wsi_scale.networks.network import Network
 
 #: Side of the tiles, and how many pass through the teacher at a time.
 TILE_PX, STEP = 128, 50
@@ -83,14 +80,16 @@ def teacher_responses(
     print_ = fingerprint(
         "teacher responses", fields=fields_identity(fields), teacher=teacher.digest,
         layers=[layer.name for layer in teacher.layers], tiles=config.teacher_tiles, seed=config.seed,
-        span=vars(Span.of_training(config)), device=compute.device, dtype=compute.dtype,
+        span=vars(training_span(config)), device=compute.device, dtype=compute.dtype,
     )  # fmt: skip
     own = kept_work(path, print_, path.suffix)
     if not own.exists():
         own.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(own) as part, part.open("wb") as stream:
-            tiles, log2_mpp, cases, features = _respond(fields, config, place(teacher, compute), compute)
-            np.savez(stream, tiles=tiles, log2_mpp=log2_mpp, cases=cases, features=features)
+            draw = TileDraw(training_span(config), config.teacher_tiles, STEP, TILE_PX, (config.seed, 77), "teacher")
+            drawn = draw_responses(fields, draw, place(teacher, compute), compute)
+            features = log_features(drawn.responses).astype(np.float32)
+            np.savez(stream, tiles=drawn.tiles, log2_mpp=drawn.log2_mpp, cases=drawn.cases, features=features)
     try:
         with own.open("rb") as file, np.load(file) as stored:
             return TeacherResponses(stored["tiles"], stored["log2_mpp"], stored["cases"], stored["features"], print_)
@@ -98,20 +97,3 @@ def teacher_responses(
         raise ArtifactError(
             f"{own} holds no responses of a teacher ({error}); delete it to compute them again"
         ) from error
-
-
-def _respond(
-    fields: Sequence[SourceField], config: TrainingConfig, teacher: Network, compute: Compute
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.str_], NDArray[np.float32]]:
-    span = Span.of_training(config)
-    rng = np.random.default_rng((config.seed, 77))
-    tiles, truth, cases, features = [], [], [], []
-    with progress("teacher", config.teacher_tiles) as advance:
-        for _ in range(-(-config.teacher_tiles // STEP)):
-            drawn, log2_mpp, groups = draw_batch(fields, span, TILE_PX, STEP, rng, Augmentation())
-            tiles.append(level_density(drawn))
-            features.append(log_features(pooled_responses(teacher, tiles[-1], compute)).astype(np.float32))
-            truth.append(log2_mpp)
-            cases += groups
-            advance(STEP)
-    return np.concatenate(tiles), np.concatenate(truth), np.array(cases), np.concatenate(features)

@@ -18,11 +18,12 @@ from wsi_scale.config.models import TrainingConfig
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.prefetch import prefetch
 from wsi_scale.learning.distillation import TeacherResponses, teacher_responses
+from wsi_scale.learning.drawn_tiles import training_span
 from wsi_scale.learning.fields import fields_identity, read_fields, read_kept_out, split_validation
 from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.out_of_distribution import draw_out_of_distribution
-from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
+from wsi_scale.magnification.sampling import SourceField, draw_batch
 from wsi_scale.magnification.training import ChainRegressor, mean_log2_mpp, scale_loss
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.preprocessing import normalise
@@ -138,7 +139,7 @@ def _material(config: TrainingConfig, folder: Path, compute: Compute) -> _Materi
 def _batches(
     fields: list[SourceField], teacher: TeacherResponses | None, config: TrainingConfig, epoch: int, steps: int
 ) -> Iterator[Batch]:
-    span = Span.of_training(config)
+    span = training_span(config)
     for step in range(steps):
         rng = np.random.default_rng((config.seed, epoch + 1, step))
         tile_px = int(rng.choice(config.tile_px))

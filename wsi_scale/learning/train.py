@@ -26,7 +26,7 @@ SEARCH_LAYERS, FEATURE_LAYER = ("C2_2", "C3_1", "C3_2", "C4_1"), "C4_2"
 REGRESSOR = "embedded.regressor.safetensors"
 
 
-def embed(config: Config, folder: Path) -> Path:
+def train_and_export(config: Config, folder: Path) -> Path:
     """Train (or go on training) and export; returns the network file."""
     settings = config.training
     with ExitStack() as stack:
@@ -40,10 +40,10 @@ def embed(config: Config, folder: Path) -> Path:
         # One training, on the cores that blocks would share.
         compute = replace(compute, threads=compute.threads * default_workers(config.execution, compute))
         state = train_embedded(settings, folder, compute, on_start=on_start, on_step=lambda _: advance[0](1))
-    return export(settings, state, folder)
+    return export_network(settings, state, folder)
 
 
-def export(settings: TrainingConfig, state: LoopState, folder: Path) -> Path:
+def export_network(settings: TrainingConfig, state: LoopState, folder: Path) -> Path:
     """Fold batch norm into the convolutions and write the network file and the regressor of its head."""
     model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS)
     learnt = {name: value for name, value in state.best_model.items() if not name.startswith("teacher_head.")}

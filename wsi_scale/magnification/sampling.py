@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.config.models import TrainingConfig
 from wsi_scale.magnification.augment import Augmentation, Tile, cut_tile, disguise
 
 #: How much finer than its source a tile may be, octaves: the enlarging is part of the disguise.
@@ -28,11 +27,6 @@ class Span:
     mpp: tuple[float, float]
     wider: tuple[float, float]
     wider_share: float
-
-    @classmethod
-    def of_training(cls, config: TrainingConfig) -> "Span":
-        """Span that a training draws from."""
-        return cls(config.mpp_range, config.wider_mpp_range, config.wider_share)
 
     def draw(self, rng: np.random.Generator) -> float:
         """Draw µm per pixel."""
