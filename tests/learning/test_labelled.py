@@ -9,7 +9,8 @@ from PIL import Image
 
 from wsi_scale.config.models import TransferConfig
 from wsi_scale.errors import ConfigError
-from wsi_scale.learning.labelled import images_identity, read_labelled_images, split_rows
+from wsi_scale.learning.labelled import images_identity, read_labelled_images
+from wsi_scale.learning.splits import split_rows
 
 
 def save(path: Path, value: int, size: tuple[int, int] = (40, 60)) -> None:

@@ -114,11 +114,11 @@ def breakhis(
     one offset; the other a head fitted on the other folds' patients. Intervals (95 %) resample patients.
     """
     with one_line_errors():
-        from wsi_scale.learning.breakhis import evaluate_breakhis
+        from wsi_scale.learning.breakhis import PatientSplit, evaluate_breakhis
 
         result = evaluate_breakhis(
-            folder, load(config, assignments, device), folds=folds, seed=seed, output=output, regressor=regressor,
-            network=network,
+            folder, load(config, assignments, device), split=PatientSplit(folds, seed), output=output,
+            regressor=regressor, network=network,
         )  # fmt: skip
     typer.echo(f"{len(result.rows)} images of {result.patients} patients in {result.folds} folds")
     for note in result.notes:

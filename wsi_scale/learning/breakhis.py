@@ -1,4 +1,4 @@
-"""BreakHis from a folder of its images: how well their relative scale is told, without and with training on them."""
+"""BreakHis from a folder of its images: accuracy of their relative scale, without and with training on them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -37,6 +37,14 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 VIEW_PX, PUBLISHED_WIDTH_PX = 224, 700
 #: Fewer patients cannot be trained on and tested.
 LEAST_PATIENTS = 3
+
+
+@dataclass(frozen=True)
+class PatientSplit:
+    """Folds of patients, and the seed that decides who is in which."""
+
+    folds: int = 5
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,8 +87,7 @@ def evaluate_breakhis(
     folder: Path,
     config: Config,
     *,
-    folds: int = 5,
-    seed: int = 0,
+    split: PatientSplit | None = None,
     output: Path | None = None,
     regressor: Path | None = None,
     network: str | None = None,
@@ -89,8 +96,8 @@ def evaluate_breakhis(
 
     Parameters
     ----------
-    folds, seed
-        Folds of patients, and what decides who is in which.
+    split
+        By default five folds.
     output
         Folder for ``breakhis.tsv`` and ``breakhis.json``.
     regressor, network
@@ -101,8 +108,9 @@ def evaluate_breakhis(
     UserError
         No such folder, too few patients or magnifications in it, or the estimator cannot be read.
     """
-    if folds < 2:
-        raise ConfigError(f"--folds {folds}: give at least 2, one to test while the others train")
+    split = split or PatientSplit()
+    if split.folds < 2:
+        raise ConfigError(f"--folds {split.folds}: give at least 2, one to test while the others train")
     images, skipped = find_images(folder)
     if output is not None:
         check_writable(output)
@@ -111,9 +119,9 @@ def evaluate_breakhis(
     notes = [f"{len(skipped)} images skipped, e.g. {skipped[0]}"] if skipped else []
     notes += [f"{len(unreadable)} images could not be read, e.g. {unreadable[0]}"] if unreadable else []
     _check_enough([image.name for image in seen], folder)
-    result = _evaluate(seen, folder, (folds, seed), notes, len(skipped) + len(unreadable))
+    result = _evaluate(seen, folder, split, notes, len(skipped) + len(unreadable))
     if output is not None:
-        made_with = {"seed": seed, "network": estimator.network.name, "digest": estimator.network.digest}
+        made_with = {"seed": split.seed, "network": estimator.network.name, "digest": estimator.network.digest}
         figures = asdict(result) | {"rows": TABLE, "images": len(result.rows), "scale": "log2 mpp relative to 40x"}
         write_breakhis(output, result.rows, figures | made_with)
     return result
@@ -187,11 +195,11 @@ def _check_enough(names: Sequence[BreakHisName], folder: Path) -> None:
 
 
 def _evaluate(
-    seen: Sequence[_Seen], folder: Path, split: tuple[int, int], notes: Sequence[str], skipped: int
+    seen: Sequence[_Seen], folder: Path, split: PatientSplit, notes: Sequence[str], skipped: int
 ) -> BreakHisResult:
     patients = [image.name.patient for image in seen]
     truth = np.array([image.name.magnification for image in seen])
-    fold = patient_folds(patients, truth, *split)
+    fold = patient_folds(patients, truth, split.folds, split.seed)
     untrained = held_out_offset(np.array([image.log2_mpp for image in seen]), truth, fold)
     fitted = held_out_ridge(np.stack([image.features for image in seen]), patients, truth, fold)
     answers = zip(untrained, nearest_magnification(untrained), fitted, nearest_magnification(fitted), strict=True)
@@ -203,7 +211,7 @@ def _evaluate(
         for image, number, (a, of_a, b, of_b) in zip(seen, fold, answers, strict=True)
     )  # fmt: skip
     return BreakHisResult(
-        rows, len(set(patients)), int(fold.max()), skipped, (*notes, *_notes(seen, truth, fold, split[0])),
+        rows, len(set(patients)), int(fold.max()), skipped, (*notes, *_notes(seen, truth, fold, split.folds)),
         score(untrained, truth, patients), score(fitted, truth, patients),
     )  # fmt: skip
 

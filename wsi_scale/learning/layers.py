@@ -19,7 +19,7 @@ from wsi_scale.learning.fields import read_fields, read_kept_out
 from wsi_scale.learning.heads import fit_head
 from wsi_scale.learning.interval_scores import SlideTiles, interval_scores, out_of_fold_answers
 from wsi_scale.magnification.features import log_features
-from wsi_scale.magnification.probes import probe
+from wsi_scale.magnification.probes import RepeatedSplits, probe
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.magnification.sampling import SourceField
 from wsi_scale.networks.cut import write_cut
@@ -136,8 +136,7 @@ def _probe_layers(tiles: DrawnTiles, layers: Sequence[str], seed: int) -> dict[s
                 log_features({name: tiles.responses[name]}),
                 tiles.log2_mpp.astype(np.float64),
                 tiles.cases.tolist(),
-                repetitions=REPETITIONS,
-                seed=seed,
+                splits=RepeatedSplits(REPETITIONS, seed),
             )
             found[name] = round(scores.mean, 4)
             advance(1)
