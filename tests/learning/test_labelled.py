@@ -148,7 +148,7 @@ def test_without_classes_a_split_is_a_draw_of_groups() -> None:
         (lambda path: path.write_text("file\tlabel\n"), "holds no rows"),
         (
             lambda path: path.write_text("file\tlabel\n1.png\ta\n2.png\n"),
-            "line 3 of .* says nothing in its column label",
+            "line 3 of .* has no value in its column label",
         ),
         (lambda path: path.write_text("file\tlabel\n1.png\ta\n2.png\ta"), "1 class of images"),
         (lambda path: path.write_text("file\tlabel\n1.png\ta\n2.png\tb"), "2 groups to split"),

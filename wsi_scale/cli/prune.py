@@ -1,4 +1,4 @@
-"""Commands that make networks smaller, and the one that tunes them."""
+"""Commands that make networks smaller or fine-tune them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -41,7 +41,7 @@ def layers(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Cut a network after the layer whose pooled responses tell µm per pixel best on cases never fitted on.
+    """Cut a network after the layer whose pooled responses predict µm per pixel best on cases never fitted on.
 
     Needs fields of known mpp: --set 'training.fields=[TABLE.tsv]' (columns file, case, stain, mpp). The file it
     writes serves as network=FILE for search and extract; a regressor for `magnification predict` is put beside it.

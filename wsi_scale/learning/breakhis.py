@@ -49,7 +49,7 @@ class PatientSplit:
 
 @dataclass(frozen=True)
 class BreakHisResult:
-    """How well the scale of BreakHis's images is told.
+    """Accuracy of the estimated scale of BreakHis's images.
 
     Attributes
     ----------
@@ -73,8 +73,8 @@ class BreakHisResult:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """An image as the estimator sees it: its mean (feature,) log features and the pooled log2 mpp."""
+class _ImageEstimate:
+    """Features and estimate of an image: its mean log features (feature,) and the pooled log2 mpp."""
 
     path: Path
     name: BreakHisName
@@ -92,7 +92,7 @@ def evaluate_breakhis(
     regressor: Path | None = None,
     network: str | None = None,
 ) -> BreakHisResult:
-    """Tell the relative scale of the images below a folder, in the published layout or any other.
+    """Estimate the relative scale of the images below a folder, in the published layout or any other.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def evaluate_breakhis(
     if output is not None:
         check_writable(output)
     estimator = load_estimator(config, regressor, network)
-    seen, unreadable = _look_at(images, estimator)
+    seen, unreadable = _estimate_images(images, estimator)
     notes = [f"{len(skipped)} images skipped, e.g. {skipped[0]}"] if skipped else []
     notes += [f"{len(unreadable)} images could not be read, e.g. {unreadable[0]}"] if unreadable else []
     _check_enough([image.name for image in seen], folder)
@@ -128,7 +128,7 @@ def evaluate_breakhis(
 
 
 def find_images(folder: Path) -> tuple[dict[BreakHisName, Path], list[str]]:
-    """Find BreakHis's images below a folder; what other images are not taken for, one line each.
+    """Find BreakHis's images below a folder, and say why each other image is skipped, one line each.
 
     Raises
     ------
@@ -150,30 +150,32 @@ def find_images(folder: Path) -> tuple[dict[BreakHisName, Path], list[str]]:
         else:
             images[name] = found.path
     if not images:
-        raise SlideError(f"{folder}: none of its {len(skipped)} images is of BreakHis: {skipped[0]}")
+        raise SlideError(f"{folder}: none of its {len(skipped)} images is an image of BreakHis: {skipped[0]}")
     return images, skipped
 
 
-def _look_at(images: Mapping[BreakHisName, Path], estimator: Estimator) -> tuple[list[_Seen], list[str]]:
+def _estimate_images(
+    images: Mapping[BreakHisName, Path], estimator: Estimator
+) -> tuple[list[_ImageEstimate], list[str]]:
     seen, unreadable = [], []
     with progress("breakhis", len(images), unit="images") as advance:
         for name, path in images.items():
             try:
-                seen.append(_look(name, path, estimator))
+                seen.append(_estimate_image(name, path, estimator))
             except SlideError as error:
                 unreadable.append(one_line(error))
             advance(1)
     return seen, unreadable
 
 
-def _look(name: BreakHisName, path: Path, estimator: Estimator) -> _Seen:
+def _estimate_image(name: BreakHisName, path: Path, estimator: Estimator) -> _ImageEstimate:
     with open_slide(path) as slide:
         views = np.stack([read_field(slide, field, (VIEW_PX, VIEW_PX)) for field in _fields(slide)])
         width = slide.width
     features = estimator.features(views)
     # Only level 0: a reduced view would mix the magnifications that are to be told apart.
     pooled = pool_views(estimator.regressor.predict_tiles(features), np.ones(len(features)))
-    return _Seen(path, name, width, pooled.log2_mpp, features.mean(axis=0))
+    return _ImageEstimate(path, name, width, pooled.log2_mpp, features.mean(axis=0))
 
 
 def _fields(slide: Slide) -> Iterator[Field]:
@@ -195,7 +197,7 @@ def _check_enough(names: Sequence[BreakHisName], folder: Path) -> None:
 
 
 def _evaluate(
-    seen: Sequence[_Seen], folder: Path, split: PatientSplit, notes: Sequence[str], skipped: int
+    seen: Sequence[_ImageEstimate], folder: Path, split: PatientSplit, notes: Sequence[str], skipped: int
 ) -> BreakHisResult:
     patients = [image.name.patient for image in seen]
     truth = np.array([image.name.magnification for image in seen])
@@ -216,12 +218,14 @@ def _evaluate(
     )  # fmt: skip
 
 
-def _notes(seen: Sequence[_Seen], truth: NDArray[np.int64], fold: NDArray[np.int64], asked: int) -> Iterator[str]:
+def _notes(
+    seen: Sequence[_ImageEstimate], truth: NDArray[np.int64], fold: NDArray[np.int64], asked: int
+) -> Iterator[str]:
     if fold.max() < asked:
         patients = {image.name.patient for image in seen}
         yield f"{fold.max()} folds instead of {asked}: {len(patients)} patients are too few"
     for number, magnification in untaught(truth, fold):
-        yield f"all {magnification}x images are in fold {number}: they were answered by a training without any"
+        yield f"all {magnification}x images are in fold {number}: they were estimated by a training without any"
     resized = sum(image.width != PUBLISHED_WIDTH_PX for image in seen)
     if resized:
         yield f"{resized} images are not {PUBLISHED_WIDTH_PX} px wide: resized copies have another scale"

@@ -34,7 +34,7 @@ MethodName = Literal["channels", "basis", "magnitude"]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a network costs, and how it does on the test images with a head of its own.
+    """Cost of a network, and its scores on the test images with a head of its own.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ def _round_of(done: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: TransferConfig) -> PruningMethod:
-    """Find the way to make a trunk smaller; refuses networks that it cannot do."""
+    """Choose how a trunk is made smaller; refuses networks that the method does not support."""
     if method == "basis":
         return BasisScaling()
     flow = channel_flow(trunk, name)
@@ -153,7 +153,7 @@ def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: Tr
 
 
 def schedule_of(settings: TransferConfig) -> PruningSchedule:
-    """How a configuration makes a network smaller."""
+    """Read from a configuration how a network is made smaller."""
     return PruningSchedule(
         settings.keep_fraction, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed
     )
@@ -188,7 +188,7 @@ def write_small(
 
 
 def _narrowed(plan: tuple[Step, ...], trunk: nn.Module) -> tuple[Step, ...]:
-    """PruningSchedule of a chain whose convolutions have become narrower."""
+    """Make the plan of a chain whose convolutions have become narrower."""
     widths = iter(m.out_channels for m in trunk.modules() if isinstance(m, nn.Conv2d))
     steps: list[Step] = []
     for step in plan:

@@ -1,4 +1,4 @@
-"""Stage `train`: fields of known mpp → the embedded network's weights."""
+"""Training of the embedded network: fields of known mpp → its weights."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

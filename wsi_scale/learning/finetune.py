@@ -122,7 +122,7 @@ def ends_of(known: Architecture, depth: int, *, truncate: bool) -> tuple[str, ..
 
 
 def tuning_of(settings: TransferConfig) -> Tuning:
-    """How a configuration tunes."""
+    """Read from a configuration how a network is tuned."""
     return Tuning(
         settings.tuning_epochs,
         settings.batch,

@@ -23,7 +23,7 @@ def fit_head(
     hidden: int = 64,
     on_epoch: Callable[[int], None] = lambda _: None,
 ) -> Head:
-    """Train a head on features of tiles; early stopping looks at groups that are not fitted on.
+    """Train a head on features of tiles; early stopping goes by groups that are not fitted on.
 
     Parameters
     ----------

@@ -68,8 +68,8 @@ class ImageReader:
             with Image.open(io.BytesIO(self._bytes(item))) as image:
                 if image.mode[0] in "IF":
                     raise ConfigError(
-                        f"transfer.data: {item.path} has more than 8 bits a channel; save it with 8, and all images "
-                        "with one window"
+                        f"transfer.data: {item.path} has more than 8 bits a channel; save it with 8, and all "
+                        "images with the same window"
                     )
                 squared = image.convert("RGB").resize((self._side, self._side), Image.Resampling.LANCZOS)
         except (OSError, KeyError, UnidentifiedImageError, zipfile.BadZipFile) as error:
@@ -126,7 +126,7 @@ def read_labelled_images(config: TransferConfig) -> tuple[LabelledImages, Split]
 
 
 def images_identity(examples: LabelledImages, split: Split) -> str:
-    """Digest of labels, groups, split and a sample of the images: another task never goes on from this one's state."""
+    """Digest of labels, groups, split and a sample of the images: the state of one task is never used for another."""
     digest = hashlib.sha256("\n".join(examples.groups).encode())
     sample = split.training[:: max(1, len(split.training) // SAMPLE)]
     for array in (examples.target, *vars(split).values(), examples.images(sample)):
@@ -165,7 +165,7 @@ def _items_of_table(table: Path, rows: Sequence[Mapping[str, str]]) -> list[Item
         part = row.get("split", "").strip().lower()
         if part and part not in PART_OF:
             raise ConfigError(
-                f"transfer.data: line {number} of {table} has split {part!r}; say {', '.join(PART_OF)} or nothing"
+                f"transfer.data: line {number} of {table} has split {part!r}; give {', '.join(PART_OF)} or nothing"
             )
         group = row[column] or row["file"]
         where, inside = (Path(row["file"]), archive) if packed else (path, None)
@@ -174,7 +174,7 @@ def _items_of_table(table: Path, rows: Sequence[Mapping[str, str]]) -> list[Item
 
 
 def _drawn_tiles(table: Path, config: TransferConfig) -> tuple[LabelledImages, Split]:
-    """Tiles of fields of known mpp, drawn once: disguised, so that neither blur nor JPEG gives the scale away."""
+    """Tiles of fields of known mpp, drawn once and augmented, so that neither blur nor JPEG gives the scale away."""
     kept_out = read_kept_out(config.kept_out)
     every = read_fields((table,), stain=config.stain, key="transfer.data")
     fields = [field for field in every if field.group not in kept_out]

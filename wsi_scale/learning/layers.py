@@ -1,4 +1,4 @@
-"""`prune layers`: a network → the part of it that tells µm per pixel best, with a regressor."""
+"""`prune layers`: a network → the part of it that predicts µm per pixel best, with a regressor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +61,7 @@ class LayersPruned:
 
 
 def prune_layers(config: Config, network: str, weights: Path | None, output: Path) -> LayersPruned:
-    """Cut a network after the layer whose pooled responses tell µm per pixel best (Graziani et al. 2021).
+    """Cut a network after the layer whose pooled responses predict µm per pixel best (Graziani et al. 2021).
 
     Layers are compared by a ridge on the logarithms of their pooled responses, on cases that it never saw. Beside
     the network file goes a regressor on the last layers of the blocks that are left.
@@ -79,7 +79,7 @@ def prune_layers(config: Config, network: str, weights: Path | None, output: Pat
     source = find_network(network, weights)
     compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
     fields = _fields(config.training)
-    whole = place(source.tapped(_layers_at_hand(source)), compute)
+    whole = place(source.tapped(_available_layers(source)), compute)
     span, seed = replace(training_span(config.training), wider_share=0.0), (config.training.seed, 66)
     tiles = draw_responses(fields, TileDraw(span, TILES, BATCH, TILE_PX, seed, "probe"), whole, compute)
     r2 = _probe_layers(tiles, [layer.name for layer in whole.layers], config.training.seed)
@@ -116,12 +116,14 @@ def _fields(training: TrainingConfig) -> list[SourceField]:
     kept_out = read_kept_out(training.kept_out)
     fields = [f for f in read_fields(training.fields, stain=training.stain) if f.group not in kept_out]
     if len({field.group for field in fields}) < 2 / CALIBRATION_SHARE:
-        raise ConfigError("training.fields: layers are chosen by cases never fitted on; give fields of 8 cases or more")
+        raise ConfigError(
+            "training.fields: layers are compared on cases that they are not fitted on; give fields of 8 cases or more"
+        )
     return fields
 
 
-def _layers_at_hand(source: NetworkSource) -> list[str]:
-    """Every layer up to the deepest whose weights are there."""
+def _available_layers(source: NetworkSource) -> list[str]:
+    """List every layer up to the deepest whose weights are available."""
     layers = list(source.architecture.nodes)
     while len(layers) > 1 and not source.holds(layers):
         layers.pop()

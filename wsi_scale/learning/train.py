@@ -1,4 +1,4 @@
-"""The embedded network: trained, then exported as a network file and a regressor without an interval."""
+"""`train`: the embedded network is trained, then exported as a network file and a regressor without an interval."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -69,7 +69,7 @@ def prepare_task(config: Config, stage: str, network: Network, output: Path, **h
 
 
 def describe_task(images: LabelledImages, split: Split, settings: TransferConfig) -> dict[str, Any]:
-    """Describe a task for a network file: where its images are, which they were, and how many are in which part."""
+    """Describe a task for a network file: where its images are, which they were, and how many each part has."""
     return {
         "data": str(settings.data),
         "digest": images_identity(images, split),

@@ -139,7 +139,7 @@ def why_abstain(pooled: Pooled) -> str:
         return f"does not look like brightfield tissue (probability {pooled.tissue:.0%})"
     mpp = 2**pooled.log2_mpp
     if not ANSWERED_MPP[0] * 2**-0.25 <= mpp <= ANSWERED_MPP[1]:
-        return f"looks like {mpp:.2g} µm/px, outside the {ANSWERED_MPP[0]}–{ANSWERED_MPP[1]} that can be told"
+        return f"looks like {mpp:.2g} µm/px, outside the {ANSWERED_MPP[0]}–{ANSWERED_MPP[1]} that can be estimated"
     if pooled.disagreement_octaves > MAX_DISAGREEMENT_OCTAVES:
         return (
             f"downsampled views disagree by {pooled.disagreement_octaves:.1f} octaves: out of the training distribution"
@@ -148,7 +148,7 @@ def why_abstain(pooled: Pooled) -> str:
 
 
 def why_uncertain(pooled: Pooled, half_width_octaves: float) -> str:
-    """Why an estimate says too little to be given, in one line; "" where it is to be given.
+    """Why an estimate is too uncertain to be given, in one line; "" where it is given.
 
     Parameters
     ----------
@@ -160,5 +160,5 @@ def why_uncertain(pooled: Pooled, half_width_octaves: float) -> str:
         low, high = (2 ** (pooled.log2_mpp + sign * half_width_octaves) for sign in (-1, 1))
         return f"looks like anything from {low:.2g} to {high:.2g} µm/px: out of the training distribution"
     if pooled.log2_mpp + COARSE_MARGIN * half_width_octaves > np.log2(ANSWERED_MPP[1]):
-        return f"looks like {mpp:.2g} µm/px, too near the {ANSWERED_MPP[1]} up to which can be told"
+        return f"looks like {mpp:.2g} µm/px, too near {ANSWERED_MPP[1]}, the coarsest that can be estimated"
     return ""

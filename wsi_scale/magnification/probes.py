@@ -1,4 +1,4 @@
-"""How much pooled responses of a layer tell of a scale: linear probes, judged on groups they never saw, and controls.
+"""How well pooled responses of a layer predict a scale: linear probes, judged on groups they never saw, and controls.
 
 A probe is what Graziani et al. (2021) call a regression concept vector (PAPERS.md A.3): a linear map from a layer's
 spatial means to a measure. They fit it by least squares; with fewer samples than a few times the layer's width that

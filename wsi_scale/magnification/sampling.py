@@ -81,7 +81,7 @@ def draw_batch(
     rng: np.random.Generator,
     augmentation: Augmentation,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], list[str]]:
-    """Draw disguised tiles with their log2 mpp.
+    """Draw augmented tiles with their log2 mpp.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is trained to tell µm per pixel: a chain of convolutions with a head, or a head alone."""
+"""Modules that are trained to predict µm per pixel: a chain of convolutions with a head, or a head alone."""
 
 from collections.abc import Sequence
 

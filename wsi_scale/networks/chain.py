@@ -42,7 +42,7 @@ class ChainTap:
     Attributes
     ----------
     name
-        ``C<block>_<convolution>``, as PAPERS of the field write it (C4_4 is VGG19's last before pool 4).
+        ``C<block>_<convolution>``, as papers of the field write it (C4_4 is VGG19's last before pool 4).
     index
         Position of its ReLU in the chain.
     channels, stride
@@ -70,9 +70,9 @@ def chain_taps(plan: ChainPlan) -> tuple[ChainTap, ...]:
 
 
 def as_conv(step: Step) -> Conv:
-    """Read a step of a plan that is no max-pool."""
+    """Read a step of a plan that is not a max-pool."""
     if step == "M":
-        raise TypeError("a max-pool is no convolution")
+        raise TypeError("a max-pool is not a convolution")
     return step if isinstance(step, Conv) else Conv(step)
 
 
@@ -103,7 +103,7 @@ def plan_from_json(steps: Iterable[Any]) -> tuple[Step, ...]:
     Raises
     ------
     ValueError
-        A step is none of a plan.
+        A step is not one of a plan.
     """
     plan: list[Step] = []
     for step in steps:
@@ -112,7 +112,7 @@ def plan_from_json(steps: Iterable[Any]) -> tuple[Step, ...]:
         elif step == "M" or (isinstance(step, int) and step > 0):
             plan.append(step)
         else:
-            raise ValueError(f"{step!r} is no step of a plan")
+            raise ValueError(f"{step!r} is not a step of a plan")
     return tuple(plan)
 
 

@@ -49,7 +49,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """What a network file says of itself.
+    """The header of a network file.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def read_network_file(path: Path) -> tuple[NetworkFile, dict[str, torch.Tensor]]
     Raises
     ------
     WeightsError
-        The file is missing, damaged or no network file.
+        The file is missing, damaged or not a network file.
     """
     try:
         with safe_open(path, "pt") as stored:
@@ -145,7 +145,7 @@ def read_network_file(path: Path) -> tuple[NetworkFile, dict[str, torch.Tensor]]
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"cannot read network file {path}: {error}; fetch or make it again") from error
     if text is None:
-        raise WeightsError(f"{path} is no {_WHAT}; {_remedy(path)}")
+        raise WeightsError(f"{path} is not a {_WHAT}; {_remedy(path)}")
     try:
         return _header(text, path), state
     except ArtifactError as error:

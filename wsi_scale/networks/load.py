@@ -1,4 +1,4 @@
-"""From what a user writes (a name or a file) to a network."""
+"""A network by its name or file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

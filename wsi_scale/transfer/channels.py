@@ -1,4 +1,4 @@
-"""Channel scaling: a trainable weight for each channel of frozen convolutions says which channels a task needs.
+"""Channel scaling: a trainable weight for each channel of frozen convolutions shows which channels a task needs.
 
 Wong, Kashyap & Moradi (2021), "Channel Scaling", attach a trainable weight to each channel of every frozen
 convolution, punish the weights' L1 norm, and remove channels whose weight falls below a threshold, round by round.

@@ -1,4 +1,4 @@
-"""How good outputs are, and how sure a difference between two networks is."""
+"""Scores of outputs, and the difference between two networks with its interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def paired_difference(
     classes: Sequence[str],
     resamplings: int = RESAMPLINGS,
 ) -> tuple[float, float, float]:
-    """Tell how much better ours is than theirs, with a 95 % interval; positive is better.
+    """Difference between our scores and theirs, with a 95 % interval; positive where ours are better.
 
     Parameters
     ----------

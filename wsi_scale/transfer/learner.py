@@ -94,7 +94,7 @@ class Learner(nn.Module):
 
 
 def standard_head(features: torch.Tensor, target: torch.Tensor, outputs: int) -> LinearHead:
-    """Make an untrained head that standardises by training features (n, feature) and says their mean target."""
+    """Make an untrained head that standardises by training features (n, feature) and predicts their mean target."""
     head = LinearHead(features.shape[1], outputs)
     head.standardise_by(features)
     if target.is_floating_point():

@@ -1,4 +1,4 @@
-"""A task: labelled images, who sees which, and the loss."""
+"""A task: labelled images, their split, and the loss."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """Labelled images as a network takes them, and who sees which: all that trains and judges it.
+    """Labelled images as a network takes them, and their split: all that trains and judges it.
 
     Attributes
     ----------
