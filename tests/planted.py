@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from wsi_scale.artifacts.regressor import write_regressor
+from wsi_scale.learning.estimator import stored_form
+from wsi_scale.learning.interval_scores import SlideTiles
 from wsi_scale.magnification.head import BIN_CENTRES, Head
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.networks.file import NetworkFile, write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.regressors import stored_form
 
 #: Standard deviation that a planted head gives itself, octaves.
 SPREAD = 0.25
@@ -88,3 +89,9 @@ def write_planted(
     path = folder / "planted.regressor.safetensors"
     write_regressor(path, stored_form(regressor, described))
     return path
+
+
+def planted_tiles(mpp: float, group: str, error: float = 0.0) -> SlideTiles:
+    """Tiles at 0.5–4 µm/px that look as they are, less an error."""
+    log2_mpp = np.linspace(np.log2(mpp), 2, 40)
+    return SlideTiles(f"slide {group}", group, mpp, (log2_mpp + error)[:, None], log2_mpp)

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.data import RESULTS, data_root
 from benchmarks.magnification import abstention, elsewhere, frozen, home, odd, speed
 from wsi_scale.config.models import Config, ExecutionConfig
-from wsi_scale.stages.regressors import load_estimator
+from wsi_scale.learning.estimator import load_estimator
 
 
 def main() -> None:

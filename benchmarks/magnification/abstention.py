@@ -13,9 +13,9 @@ from benchmarks.magnification.cache import draw_features
 from benchmarks.magnification.estimators import kept_out
 from benchmarks.magnification.extremes import Extreme, atlas, enlargements, overviews, side_of
 from wsi_scale.config.models import MagnificationConfig
+from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.estimate import Views, estimate_views
 from wsi_scale.magnification.regressor import Regressor
-from wsi_scale.stages.regressors import Estimator
 
 
 @dataclass(frozen=True)

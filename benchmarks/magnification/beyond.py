@@ -35,12 +35,12 @@ from benchmarks.magnification.extremes import (
 )
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
 from wsi_scale.config.models import Config, ExecutionConfig
+from wsi_scale.learning.embedded_training import NETWORK
+from wsi_scale.learning.estimator import Estimator, load_estimator, stored_form
+from wsi_scale.learning.train import REGRESSOR
 from wsi_scale.magnification.beyond import fit_beyond
 from wsi_scale.networks.places import embedded_path
 from wsi_scale.slides.views import MIN_VIEW_PX, views_of
-from wsi_scale.stages.embed import REGRESSOR
-from wsi_scale.stages.regressors import Estimator, load_estimator, stored_form
-from wsi_scale.stages.train import NETWORK
 from wsi_scale.synthesis import calibration_scenes, render_scene
 
 #: Ordinary images of a case, how much they are enlarged at most, and their largest side in pixels.

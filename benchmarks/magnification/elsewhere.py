@@ -11,8 +11,8 @@ from sklearn.metrics import cohen_kappa_score
 from benchmarks.magnification.draws import Source, image_draws, read_sources, resampled
 from benchmarks.magnification.estimators import answers_of
 from benchmarks.magnification.figures import by_source, error_figures, median_over_sources
+from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.pooling import view_weights
-from wsi_scale.stages.regressors import Estimator
 from wsi_scale.units import mpp_from_power
 
 #: Coarsest mpp that is to be told, µm per pixel.
@@ -73,8 +73,8 @@ def seven_magnifications(estimator: Estimator, sources: Sequence[Source]) -> dic
 
 def _image_at(estimator: Estimator, source: Source, power: float) -> float:
     image = resampled(source.pixels(), source.mpp, mpp_from_power(power))
-    look = estimator.regressor.look(estimator.features(_tiles(image)))
-    return float(np.average(look.log2_mpp, weights=view_weights(look)))
+    tiles = estimator.regressor.predict_tiles(estimator.features(_tiles(image)))
+    return float(np.average(tiles.log2_mpp, weights=view_weights(tiles)))
 
 
 def _tiles(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

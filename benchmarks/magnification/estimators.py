@@ -9,12 +9,12 @@ from benchmarks.magnification.cache import draw_features
 from benchmarks.magnification.draws import Draw
 from benchmarks.magnification.figures import Answer
 from wsi_scale.config.models import Config, ExecutionConfig
+from wsi_scale.learning.embedded_training import NETWORK
+from wsi_scale.learning.estimator import Estimator, load_estimator
+from wsi_scale.learning.fields import read_kept_out
+from wsi_scale.learning.train import REGRESSOR
 from wsi_scale.magnification.estimate import Views, estimate_views
 from wsi_scale.magnification.regressor import Regressor
-from wsi_scale.stages.embed import REGRESSOR
-from wsi_scale.stages.fields import read_kept_out
-from wsi_scale.stages.regressors import Estimator, load_estimator
-from wsi_scale.stages.train import NETWORK
 
 #: The backbones that figures need, kept with the benchmarks.
 BACKBONES = Path("benchmarks/backbones")

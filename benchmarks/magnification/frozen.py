@@ -14,16 +14,16 @@ from benchmarks.magnification.estimators import FOLDS, LEFT_OUT, answer_to, kept
 from benchmarks.magnification.figures import Answer, octave_mean, tile_figures
 from benchmarks.magnification.home import MAIN_UP_TO, tissue
 from wsi_scale.config.models import ExecutionConfig, TrainingConfig
-from wsi_scale.execution.compute import resolve
-from wsi_scale.execution.progress import progress
-from wsi_scale.magnification.augment import Recipe
+from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.learning.drawn_tiles import TileDraw, draw_responses, training_span
+from wsi_scale.learning.heads import fit_head
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.regressor import Regressor
-from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
+from wsi_scale.magnification.sampling import SourceField
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.heads import fit_head
+from wsi_scale.networks.network import Network
 
 #: Layers that the head reads, and the tiles that it is trained on.
 LAYERS = ("C2_2", "C3_4", "C4_4")
@@ -39,7 +39,7 @@ def measure(root: Path, slide_median_octaves: float) -> tuple[dict[str, Any], di
         return log_features(pooled_responses(network, level_density(images), compute))
 
     sources = tissue(root)
-    heads = train_heads(sources, extract, network.digest)
+    heads = train_heads(sources, network, compute)
     home = [a for split in FOLDS for a in _answers(sources, split, heads[split], extract, network.digest, None)]
     left_out = {
         split: _answers(sources, split, heads[split], extract, network.digest, scanner)
@@ -58,9 +58,9 @@ def measure(root: Path, slide_median_octaves: float) -> tuple[dict[str, Any], di
     return found, {"scanner_out": {split: octave_mean(a, "median") for split, a in left_out.items()}, "tile": tiles}
 
 
-def train_heads(sources: Sequence[Source], extract: Extract, digest: str) -> dict[str, Regressor]:
+def train_heads(sources: Sequence[Source], network: Network, compute: Compute) -> dict[str, Regressor]:
     """One head a split, each on the cases that it may see."""
-    features, truth, groups = training_tiles(sources, extract, digest)
+    features, truth, groups = training_tiles(sources, network, compute)
     heads = {}
     for split in (*FOLDS, *LEFT_OUT):
         seen = ~np.isin(groups, sorted(kept_out(split)))
@@ -69,24 +69,17 @@ def train_heads(sources: Sequence[Source], extract: Extract, digest: str) -> dic
 
 
 def training_tiles(
-    sources: Sequence[Source], extract: Extract, digest: str
+    sources: Sequence[Source], network: Network, compute: Compute
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
-    """Features of disguised tiles of all cases, their log2 mpp and cases; kept for the next run."""
-    path = RESULTS / "features" / digest[:16] / "training.npz"
+    """Features of augmented tiles of all cases, their log2 mpp and cases; kept for the next run."""
+    path = RESULTS / "features" / network.digest[:16] / "training.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        settings = TrainingConfig()
-        span = Span.of_training(settings)
         fields = [SourceField(source.pixels(), source.mpp, source.case) for source in sources]
-        rng = np.random.default_rng(55)
-        parts = []
-        with progress("features", TRAINING_TILES) as advance:
-            for _ in range(TRAINING_TILES // BATCH):
-                tiles, truth, groups = draw_batch(fields, span, TRAINING_PX, BATCH, rng, Recipe())
-                parts.append((extract(tiles).astype(np.float32), truth, np.array(groups)))
-                advance(BATCH)
-        features, log2_mpp, cases = (np.concatenate(part) for part in zip(*parts, strict=True))
-        np.savez(path, features=features, truth=log2_mpp, groups=cases)
+        draw = TileDraw(training_span(TrainingConfig()), TRAINING_TILES, BATCH, TRAINING_PX, (55,), "features")
+        drawn = draw_responses(fields, draw, network, compute)
+        features = log_features(drawn.responses).astype(np.float32)
+        np.savez(path, features=features, truth=drawn.log2_mpp, groups=drawn.cases)
     stored = np.load(path)
     return stored["features"].astype(np.float64), stored["truth"], stored["groups"]
 
@@ -107,5 +100,5 @@ def _tiles(sources: Sequence[Source], heads: dict[str, Regressor], extract: Extr
     said = np.full(len(truth), np.nan)
     for split in FOLDS:
         mine = np.isin(cases, sorted(kept_out(split)))
-        said[mine] = heads[split].look(features[mine]).log2_mpp
+        said[mine] = heads[split].predict_tiles(features[mine]).log2_mpp
     return tile_figures(said, truth)

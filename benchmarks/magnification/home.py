@@ -98,7 +98,7 @@ def single_tile_figures(sources: list[Source]) -> dict[str, float]:
         features, target, _ = tile_features(
             chosen, estimator.features, f"{estimator.network.digest[:16]}/tiles-{split}"
         )
-        said.append(estimator.regressor.look(features).log2_mpp)
+        said.append(estimator.regressor.predict_tiles(features).log2_mpp)
         truth.append(target)
     return tile_figures(np.concatenate(said), np.concatenate(truth))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wsi_scale.config.models import Config
-from wsi_scale.stages.regressors import load_estimator
+from wsi_scale.learning.estimator import load_estimator
 from wsi_scale.steps.sources import predict_sources
 
 #: How the table writes the µm per pixel that an image was scanned at.

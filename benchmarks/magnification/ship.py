@@ -15,10 +15,10 @@ from benchmarks.data import data_root
 from benchmarks.magnification.estimators import BACKBONES, LEFT_OUT, load_split
 from benchmarks.magnification.home import MAIN_UP_TO, scanner_answers, tissue
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
+from wsi_scale.learning.embedded_training import NETWORK
+from wsi_scale.learning.estimator import stored_form
+from wsi_scale.learning.train import REGRESSOR
 from wsi_scale.networks.places import embedded_path
-from wsi_scale.stages.embed import REGRESSOR
-from wsi_scale.stages.regressors import stored_form
-from wsi_scale.stages.train import NETWORK
 
 
 def main() -> None:

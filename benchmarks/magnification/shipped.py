@@ -17,7 +17,7 @@ from benchmarks.magnification.estimators import answers_of, kept_out
 from benchmarks.magnification.figures import by_octave, coverage, errors, flags, slide_figures, tile_figures
 from benchmarks.magnification.home import tissue
 from wsi_scale.config.models import Config, ExecutionConfig
-from wsi_scale.stages.regressors import Estimator, load_estimator
+from wsi_scale.learning.estimator import Estimator, load_estimator
 
 #: Where the figures stand.
 FIGURES = Path("benchmarks/embedded_figures.json")
@@ -51,7 +51,7 @@ def home_figures(root: Path, estimator: Estimator) -> dict[str, Any]:
     scores = estimator.regressor.scores.tolist()
     return {
         "cases": len({answer.case for answer in answers}),
-        "tile_224": tile_figures(estimator.regressor.look(features).log2_mpp, truth),
+        "tile_224": tile_figures(estimator.regressor.predict_tiles(features).log2_mpp, truth),
         "octaves": {str(octave): slide_figures(members) for octave, members in by_octave(answers).items()},
         "median_error_octaves": round(float(np.median(np.abs(errors(answers)))), 4),
         "interval": coverage(answers, scores),

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from wsi_scale.learning.estimator import Estimator
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.regressors import Estimator
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
 
 #: Side of the tiles that are timed.

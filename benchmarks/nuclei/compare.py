@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.nuclei.frozen import ARMS, SEEDS
-from benchmarks.nuclei.patches import Patches, read_patches, split_patients
-from benchmarks.nuclei.store import Answer
-from wsi_scale.magnification.nucleus_area import (
+from benchmarks.nuclei.nucleus_area import (
     AreaScores,
     area_errors,
     constant_area,
     fit_area_classes,
     score_areas,
 )
+from benchmarks.nuclei.patches import Patches, read_patches, split_patients
+from benchmarks.nuclei.store import Answer
 
 #: Lines of the table: a data set, and whether only test patients with the data set's own masks are scored. The
 #: fits are the same, so that the second line differs in the truth that is asked for and in nothing else.

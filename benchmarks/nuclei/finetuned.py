@@ -21,7 +21,7 @@ from benchmarks.nuclei.patches import PATCH_PX, Patches, Split, read_patches, sp
 from benchmarks.nuclei.responses import Responses, compute_here, read_responses
 from benchmarks.nuclei.store import Answer, stored, validation_error, within
 from wsi_scale.networks.preprocessing import normalise
-from wsi_scale.transfer.loop import Batch, LoopSettings, train
+from wsi_scale.transfer.loop import Batch, LoopSettings, Objective, train
 
 RATES = (1e-4, 3e-4, 1e-3)
 EPOCHS, STEPS, BATCH, PATIENCE = 8, 25, 24, 3
@@ -115,8 +115,7 @@ def finetune(patches: Patches, responses: Responses, layer: str, split: Split, r
     device = compute_here().device
     training = patches.area_px2[split.train]
     model = regressor(responses, layer, split, np.log2(training)).to(device).to(memory_format=torch.channels_last)
-    state = train(
-        model,
+    objective = Objective(
         lambda epoch: training_batches(patches, split, epoch, device),
         lambda regressor, batch: nn.functional.mse_loss(regressor(batch[0]), batch[1]),
         lambda regressor: validation_error(
@@ -124,8 +123,9 @@ def finetune(patches: Patches, responses: Responses, layer: str, split: Split, r
             within(predict(regressor, patches.images[split.validation], device), training),
             patches.area_px2[split.validation],
         ),
-        LoopSettings(EPOCHS, STEPS, learning_rate=rate, patience=PATIENCE, seed=split.seed),
     )
+    schedule = LoopSettings(EPOCHS, STEPS, learning_rate=rate, patience=PATIENCE, seed=split.seed)
+    state = train(model, objective, schedule)
     return {
         "rate": rate,
         "epoch": state.best_epoch,

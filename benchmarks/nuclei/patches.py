@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_scale.magnification.nucleus_area import mean_nucleus_area
+from benchmarks.nuclei.nucleus_area import mean_nucleus_area
 from wsi_scale.units import mpp_from_power
 
 POWERS = (5, 8, 10, 15, 20, 30, 40)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import RESULTS
+from benchmarks.nuclei.nucleus_area import area_errors
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.artifacts.fingerprint import fingerprint
-from wsi_scale.magnification.nucleus_area import area_errors
 
 FOLDER = RESULTS / "nuclei"
 

@@ -9,10 +9,18 @@ import torch
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 
-from wsi_scale.magnification.probes import COMPONENTS, Floats, Scores, probe, probe_labels, probe_shuffled
+from wsi_scale.magnification.probes import (
+    COMPONENTS,
+    Floats,
+    ProbeKind,
+    ProbeScores,
+    RepeatedSplits,
+    probe,
+    probe_labels,
+    probe_shuffled,
+)
 
-REPETITIONS = 10
-SEED = 2026
+SPLITS = RepeatedSplits(repetitions=10, seed=2026)
 
 #: Names of lines, as tables and figures write them.
 RIDGE, PROJECTED, LEAST_SQUARES = "ridge", "projected", "least squares"
@@ -49,9 +57,9 @@ class Line:
     r2: tuple[float, ...]
 
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> ProbeScores:
         """The repetitions with their means."""
-        return Scores(np.array(self.r2))
+        return ProbeScores(np.array(self.r2))
 
 
 @dataclass(frozen=True)
@@ -88,21 +96,21 @@ def controlled(features: Floats, random: Sequence[Floats], sample: Sample, compo
     target, groups, name = sample.target, sample.groups, sample.name
     return {
         (name, RIDGE): score(features, target, groups),
-        (name, PROJECTED): score(features, target, groups, method="projected", components=components),
-        (name, LEAST_SQUARES): score(features, target, groups, method="least_squares"),
-        (name, SHUFFLED): probe_shuffled(features, target, groups, repetitions=REPETITIONS, seed=SEED).r2,
+        (name, PROJECTED): score(features, target, groups, kind=ProbeKind("projected", components)),
+        (name, LEAST_SQUARES): score(features, target, groups, kind=ProbeKind("least_squares")),
+        (name, SHUFFLED): probe_shuffled(features, target, groups, splits=SPLITS).r2,
         (name, RANDOM): np.concatenate([score(each, target, groups) for each in random]),
     }
 
 
 def score(features: Floats, target: Floats, groups: list[str], **options: Any) -> Floats:
     """R² of each repetition; options as for :func:`wsi_scale.magnification.probes.probe`."""
-    return probe(features, target, groups, repetitions=REPETITIONS, seed=SEED, **options).r2
+    return probe(features, target, groups, splits=SPLITS, **options).r2
 
 
 def without_layers(network: str, sample: Sample, labels: NDArray[np.str_], spectrum: Floats) -> list[Line]:
     """Score what labels alone and the power spectrum alone tell."""
-    told = probe_labels(labels, sample.target, sample.groups, repetitions=REPETITIONS, seed=SEED).r2
+    told = probe_labels(labels, sample.target, sample.groups, splits=SPLITS).r2
     found = {LABELS: told, SPECTRUM: score(spectrum, sample.target, sample.groups)}
     return [Line(network, "", -1, 0, sample.name, name, tuple(r2)) for name, r2 in found.items()]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.scale_in_layers.responses import Inputs
-from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
 
 MPP_RANGE = (0.25, 2.0)
@@ -86,7 +86,7 @@ class TileSet:
         """Draw the tiles."""
         rng = np.random.default_rng(SEED)
         loaded = [field.loaded() for field in self.fields]
-        images, log2_mpp, origins = draw_batch(loaded, SPAN, TILE_PX, self.count, rng, Recipe())
+        images, log2_mpp, origins = draw_batch(loaded, SPAN, TILE_PX, self.count, rng, Augmentation())
         parts = np.array([origin.split("\t") for origin in origins])
         return Tiles(images, log2_mpp.astype(np.float64), parts[:, 0].tolist(), parts[:, 1:])
 
@@ -94,7 +94,7 @@ class TileSet:
     def inputs(self) -> Inputs:
         """The tiles, for the cache of responses."""
         sources = repr([(field.path.name, field.mpp) for field in self.fields])
-        key = hashlib.sha256(f"{sources}|{self.count}|{SEED}|{Recipe()}".encode()).hexdigest()
+        key = hashlib.sha256(f"{sources}|{self.count}|{SEED}|{Augmentation()}".encode()).hexdigest()
         return Inputs(f"tissue-{self.name}", key, lambda: self.tiles.images)
 
 

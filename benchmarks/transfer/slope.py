@@ -12,11 +12,12 @@ from benchmarks.truth import measure
 from wsi_scale.artifacts.documents import write_json
 from wsi_scale.config.models import Config
 from wsi_scale.errors import UserError
+from wsi_scale.learning.compress import MethodName, compress
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import MethodName, compress, parameters_of
+from wsi_scale.transfer.cost import convolution_parameters
 
-#: Share of the embedded network's convolutions that is left.
-LEFT = 0.2
+#: Share of the embedded network's convolutions that is kept.
+KEEP_FRACTION = 0.2
 METHODS: tuple[MethodName, ...] = ("channels", "basis")
 #: Small networks of VGG19 that are asked too, where `small` has made them.
 SMALL = ("channel", "basis", "channel+basis")
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 def _pruned(method: MethodName, folder: Path) -> Path:
-    settings = settings_of(data_root(), "mpp", QUICK, 0, left=LEFT, unseen=True)
+    settings = settings_of(data_root(), "mpp", QUICK, 0, keep_fraction=KEEP_FRACTION, unseen=True)
     target = folder / f"embedded-{method}.safetensors"
     compress(Config(transfer=settings), method, "embedded", None, target)
     return target
@@ -47,7 +48,7 @@ def _pruned(method: MethodName, folder: Path) -> Path:
 
 def _row(network: str, folder: Path) -> dict[str, Any]:
     source = find_network(network)
-    parameters = parameters_of(source.tapped([source.architecture.feature_layer]).trunk)
+    parameters = convolution_parameters(source.tapped([source.architecture.feature_layer]).trunk)
     try:
         return {"parameters": parameters, **measure(network, "covariant", folder).figures()}
     except UserError as error:

@@ -15,41 +15,32 @@ from benchmarks.transfer.figures import IMAGES, draw_small
 from benchmarks.transfer.tasks import FULL, QUICK, joined, load_task, mean_of, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig
-from wsi_scale.execution.compute import resolve
+from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.learning.compress import MethodName, measure, method_of, outputs_on_test, schedule_of, write_small
+from wsi_scale.learning.transfer_task import describe_task
 from wsi_scale.networks.graph import single_output
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import (
-    MethodName,
-    device_of,
-    measure,
-    method_of,
-    outputs_on_test,
-    parameters_of,
-    plan_of,
-    provenance_of,
-    task_of,
-    write_small,
-)
 from wsi_scale.transfer.cost import tiles_per_second
 from wsi_scale.transfer.depth import Depth, Tuning, finetune
 from wsi_scale.transfer.judge import metric_name
-from wsi_scale.transfer.learner import Device
-from wsi_scale.transfer.rounds import Task, fitted_head, prune
+from wsi_scale.transfer.learner import fitted_head
+from wsi_scale.transfer.rounds import prune
+from wsi_scale.transfer.task import Task, task_of
 
 TASKS = ("xray", "pcam", "mpp")
 VARIANTS = ("frozen", "channel", "basis", "channel+basis", "basis+channel", "magnitude", "scratch")
-#: Share of the convolutions' parameters that one pruning leaves, and that both together leave.
-LEFT, LEFT_TWICE = 0.05, 0.015
+#: Share of the convolutions' parameters that one pruning keeps, and that both together keep.
+KEEP_FRACTION, KEPT_TWICE = 0.05, 0.015
 NETWORK, LAYER = "vgg19", "C5_4"
 #: Learning rate and epochs of the network that is trained from scratch.
 SCRATCH_RATE, SCRATCH_EPOCHS = 1e-3, 40
 #: Variant → how, from which network, and down to which share of that.
 STEPS: dict[str, tuple[MethodName, str, float]] = {
-    "channel": ("channels", "frozen", LEFT),
-    "basis": ("basis", "frozen", LEFT),
-    "magnitude": ("magnitude", "frozen", LEFT),
-    "channel+basis": ("basis", "channel", LEFT_TWICE / LEFT),
-    "basis+channel": ("channels", "basis", LEFT_TWICE / LEFT),
+    "channel": ("channels", "frozen", KEEP_FRACTION),
+    "basis": ("basis", "frozen", KEEP_FRACTION),
+    "magnitude": ("magnitude", "frozen", KEEP_FRACTION),
+    "channel+basis": ("basis", "channel", KEPT_TWICE / KEEP_FRACTION),
+    "basis+channel": ("channels", "basis", KEPT_TWICE / KEEP_FRACTION),
 }
 
 
@@ -70,32 +61,31 @@ def run_job(task: str, seed: int, variant: str, *, full: bool) -> dict[str, Any]
         return dict(read_json(path))
     start = time.perf_counter()
     size = FULL if full else QUICK
-    left = STEPS[variant][2] if variant in STEPS else LEFT
+    keep_fraction = STEPS[variant][2] if variant in STEPS else KEEP_FRACTION
     root = data_root()
-    settings = settings_of(root, task, size, seed, left=left)
+    settings = settings_of(root, task, size, seed, keep_fraction=keep_fraction)
     examples, split = load_task(root, task, size)
-    device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
-    work = task_of(examples, split, settings, device)
+    compute = resolve(ExecutionConfig(threads=torch.get_num_threads()))
+    work = task_of(examples, split, settings.side_px, compute)
     if variant == "scratch":
-        trunk = _from_scratch(path.with_name(f"{task}-{seed}-channel.safetensors"), work, seed, device)
+        trunk = _from_scratch(path.with_name(f"{task}-{seed}-channel.safetensors"), work, seed, compute)
     else:
         trunk = _parent(task, seed, variant, full=full)
         if variant in STEPS:
-            most = parameters_of(trunk)
             way = method_of(STEPS[variant][0], trunk, NETWORK, settings)
-            trunk = prune(trunk, way, work, plan_of(settings), device, most=most)
-    head = fitted_head(trunk, work, seed, device)
+            trunk = prune(trunk, way, work, schedule_of(settings), compute)
+    head = fitted_head(trunk, work, seed, compute)
     path.parent.mkdir(parents=True, exist_ok=True)
     if variant != "frozen":
         source = find_network(NETWORK)
         provenance = {
             "made_by": __name__,
             "parent_digest": source.tapped([LAYER]).digest,
-            "task": provenance_of(examples, split, settings),
+            "task": describe_task(examples, split, settings),
             "seed": seed,
         }
         write_small(path.with_suffix(".safetensors"), source, trunk, head, f"{NETWORK}-{variant}", provenance)
-    outputs = outputs_on_test(trunk, head, work, device)
+    outputs = outputs_on_test(trunk, head, work, compute)
     measured = asdict(measure(trunk, head, work, examples, outputs))
     result = measured | measured["scores"] | {"outputs": np.round(outputs, 5).tolist()}
     seconds = round(time.perf_counter() - start, 1)
@@ -117,7 +107,7 @@ def _network(task: str, seed: int, variant: str, *, full: bool) -> fx.GraphModul
     return single_output(find_network(NETWORK if variant == "frozen" else made).tapped([LAYER]))
 
 
-def _from_scratch(model: Path, task: Task, seed: int, device: Device) -> fx.GraphModule:
+def _from_scratch(model: Path, task: Task, seed: int, compute: Compute) -> fx.GraphModule:
     """Train a network of the same shape from random weights."""
     torch.manual_seed(seed)
     trunk = single_output(find_network(str(model)).tapped([LAYER]))
@@ -128,7 +118,7 @@ def _from_scratch(model: Path, task: Task, seed: int, device: Device) -> fx.Grap
                 nn.init.zeros_(module.bias)
     names = [name for name, module in trunk.named_modules() if isinstance(module, nn.Conv2d)]
     tuning = Tuning(epochs=SCRATCH_EPOCHS, seed=seed, rate=SCRATCH_RATE, patience=SCRATCH_EPOCHS, block_decay=1.0)
-    finetune(Depth(None, trunk, [names]), task, tuning, device)
+    finetune(Depth(None, trunk, [names]), task, tuning, compute)
     return trunk.cpu()
 
 

@@ -12,10 +12,10 @@ from benchmarks.data import RESULTS
 from benchmarks.splits import scanners_of_cases
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.config.models import TransferConfig
-from wsi_scale.stages.fields import read_kept_out
-from wsi_scale.stages.labelled import read_examples
+from wsi_scale.learning.fields import read_kept_out
+from wsi_scale.learning.labelled import read_labelled_images
 from wsi_scale.transfer.judge import paired_difference
-from wsi_scale.transfer.learner import Examples, Split
+from wsi_scale.transfer.task import LabelledImages, Split
 
 #: Name → table below the data folder, and side of the images.
 TABLES = {"xray": ("xray/xray.tsv", 64), "pcam": ("patches/pcam.tsv", 64), "mpp": ("tissue/crops.tsv", 96)}
@@ -61,7 +61,7 @@ TUNED = Size(training=400, validation=200, tiles=400, tuning_epochs=12)
 
 
 def settings_of(
-    root: Path, task: str, size: Size, seed: int, *, left: float = 0.05, unseen: bool = False
+    root: Path, task: str, size: Size, seed: int, *, keep_fraction: float = 0.05, unseen: bool = False
 ) -> TransferConfig:
     """Configure a task as `wsi-scale prune` takes it; ``unseen`` keeps to cases new to the embedded network."""
     table, side_px = TABLES[task]
@@ -70,7 +70,7 @@ def settings_of(
         kept_out=_seen_cases(root) if unseen and task == "mpp" else None,
         side_px=side_px,
         tiles=size.tiles,
-        left=left,
+        keep_fraction=keep_fraction,
         epochs=size.epochs,
         rounds=size.rounds,
         batch=size.batch,
@@ -79,10 +79,10 @@ def settings_of(
     )
 
 
-def load_task(root: Path, task: str, size: Size, *, unseen: bool = False) -> tuple[Examples, Split]:
+def load_task(root: Path, task: str, size: Size, *, unseen: bool = False) -> tuple[LabelledImages, Split]:
     """Read a task's images and who trains, validates and tests; all test images there are."""
     settings = settings_of(root, task, size, SPLIT_SEED, unseen=unseen)
-    examples, split = read_examples(settings)
+    examples, split = read_labelled_images(settings)
     if task == "xray":
         order = np.random.default_rng(SPLIT_SEED).permutation(len(examples.target))
         parts = np.split(order, np.cumsum(XRAY_PARTS))
@@ -91,7 +91,7 @@ def load_task(root: Path, task: str, size: Size, *, unseen: bool = False) -> tup
     return examples, replace(split, training=training, validation=few(split.validation, examples, size.validation))
 
 
-def few(rows: NDArray[np.int64], examples: Examples, most: int) -> NDArray[np.int64]:
+def few(rows: NDArray[np.int64], examples: LabelledImages, most: int) -> NDArray[np.int64]:
     """At most so many rows, classes in equal shares as far as they go."""
     if len(rows) <= most:
         return rows
@@ -118,7 +118,7 @@ def mean_of(jobs: Sequence[Mapping[str, Any]], key: str) -> float | None:
 
 
 def joined(
-    jobs: Sequence[Mapping[str, Any]], baseline: Sequence[Mapping[str, Any]], examples: Examples, split: Split
+    jobs: Sequence[Mapping[str, Any]], baseline: Sequence[Mapping[str, Any]], examples: LabelledImages, split: Split
 ) -> dict[str, Any]:
     """Put the seeds of one network together: the difference is to a baseline's, on the same test images."""
     metrics = np.array([job["metric"] for job in jobs])

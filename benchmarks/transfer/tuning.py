@@ -18,14 +18,13 @@ from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig, TransferConfig
 from wsi_scale.errors import WeightsError
 from wsi_scale.execution.compute import resolve
+from wsi_scale.learning.finetune import ends_of, tuning_of
 from wsi_scale.networks.graph import single_output
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import device_of, parameters_of, task_of
-from wsi_scale.stages.finetune import ends_of, tuning_of
-from wsi_scale.transfer.cost import cost_of, tiles_per_second
+from wsi_scale.transfer.cost import convolution_parameters, cost_of, tiles_per_second
 from wsi_scale.transfer.depth import Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import judge_outputs, metric_name
-from wsi_scale.transfer.learner import compute_once
+from wsi_scale.transfer.task import compute_once, task_of
 
 #: What the smoke version tunes, and the larger run; truncated to the lowest blocks is an extra line of that.
 SMOKE = (("pcam",), ("vgg19", "embedded"), range(1))
@@ -55,14 +54,14 @@ def run_job(
     root = data_root()
     settings = settings_of(root, dataset, size, seed, unseen=True)
     examples, split = load_task(root, dataset, size, unseen=True)
-    device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
-    work = task_of(examples, split, settings, device)
+    compute = resolve(ExecutionConfig(threads=torch.get_num_threads()))
+    work = task_of(examples, split, settings.side_px, compute)
     source = find_network(architecture)
     ends = ends_of(source.architecture, depth, truncate=truncated)
     start = time.perf_counter()
-    learner, inputs = finetune(at_depth(source.tapped(ends), ends, depth), work, _tuning(settings), device)
+    learner, inputs = finetune(at_depth(source.tapped(ends), ends, depth), work, _tuning(settings), compute)
     seconds = time.perf_counter() - start
-    outputs = compute_once(learner, inputs, split.test, device).numpy()
+    outputs = compute_once(learner, inputs, split.test, compute).numpy()
     scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
     path.parent.mkdir(parents=True, exist_ok=True)
     result = {"metric_name": metric_name(examples.classes), **vars(scores), "seconds": round(seconds, 1)}
@@ -74,17 +73,17 @@ def compare_caching() -> dict[str, float]:
     """Train a head alone, with features computed once and at each step; both in one run."""
     settings = settings_of(data_root(), "pcam", QUICK, 0)
     examples, split = load_task(data_root(), "pcam", QUICK)
-    device = device_of(resolve(ExecutionConfig(threads=torch.get_num_threads())))
-    work = task_of(examples, split, settings, device)
+    compute = resolve(ExecutionConfig(threads=torch.get_num_threads()))
+    work = task_of(examples, split, settings.side_px, compute)
     source = find_network(CACHED)
     ends = ends_of(source.architecture, 0, truncate=False)
     tuning = replace(_tuning(settings), epochs=CACHED_EPOCHS, patience=CACHED_EPOCHS)
     seconds, outputs = [], []
     for cache in (True, False):
         start = time.perf_counter()
-        learner, inputs = finetune(at_depth(source.tapped(ends), ends, 0), work, tuning, device, cache=cache)
+        learner, inputs = finetune(at_depth(source.tapped(ends), ends, 0), work, replace(tuning, cache=cache), compute)
         seconds.append(time.perf_counter() - start)
-        outputs.append(compute_once(learner, inputs, split.test, device))
+        outputs.append(compute_once(learner, inputs, split.test, compute))
     return {
         "seconds_cached": round(seconds[0], 1),
         "seconds_uncached": round(seconds[1], 1),
@@ -99,7 +98,7 @@ def _cost(architecture: str, kept: int, side_px: int, outputs: int) -> dict[str,
     source = find_network(architecture)
     network = source.tapped(ends_of(source.architecture, kept, truncate=True))
     trunk, channels = single_output(network), network.layers[-1].channels
-    parameters = parameters_of(trunk)
+    parameters = convolution_parameters(trunk)
     return {
         "parameters": parameters,
         "parameters_total": parameters + (channels + 1) * outputs,
@@ -138,7 +137,7 @@ def main(*, full: bool) -> None:
         examples, split = load_task(data_root(), dataset, TUNED if full else QUICK, unseen=True)
         table[dataset] = {}
         for architecture in architectures:
-            blocks = len(find_network(architecture).architecture.published_layers)
+            blocks = len(find_network(architecture).architecture.block_ends)
             lines = [(depth, False) for depth in range(blocks + 1)]
             lines += [(depth, True) for depth in range(1, blocks)] if full else []
             heads, whole = (
@@ -166,7 +165,7 @@ def main(*, full: bool) -> None:
         _add_rates(table[dataset], settings_of(data_root(), dataset, QUICK, 0).side_px)
     for name in OTHERS:
         try:
-            find_network(name).tapped(find_network(name).architecture.published_layers)
+            find_network(name).tapped(find_network(name).architecture.block_ends)
         except WeightsError:
             print(f"{name}: not evaluated (no weights at hand)")
     name = "fine_tuning_full" if full else "fine_tuning"

@@ -147,7 +147,7 @@ def test_a_regressor_of_another_making_is_refused_in_one_line(tmp_path: Path, mi
     whole = make_regressor()
     arrays = {name: values for name, values in whole.arrays.items() if name != missing}
     regressor.write_regressor(tmp_path / "r", replace(whole, arrays=arrays))
-    with pytest.raises(ArtifactError, match="is no regressor") as error:
+    with pytest.raises(ArtifactError, match="is not a regressor file") as error:
         regressor.read_regressor(tmp_path / "r")
     assert "\n" not in str(error.value)
     assert regressor.regressor_fingerprint(tmp_path / "r") is None

@@ -29,7 +29,7 @@ def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("method", ["channels", "basis"])
 def test_pruning_says_what_it_saved_and_what_it_cost(method: str, patches: Path, tmp_path: Path) -> None:
     output = tmp_path / "small.safetensors"
-    given = ["prune", method, "embedded", "--data", str(patches), "--left", "0.4", "-o", str(output), *QUICK]
+    given = ["prune", method, "embedded", "--data", str(patches), "--keep-fraction", "0.4", "-o", str(output), *QUICK]
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.output
     assert "parameters of the convolutions: 483,984 → " in result.output
@@ -65,7 +65,7 @@ def test_data_is_the_folder_that_is_named(command: str, name: str, tmp_path: Pat
         (("prune", "channels", "embedded"), "transfer.data: name a folder"),
         (("prune", "basis", "nothing"), "nothing"),
         (("finetune", "embedded", "--depth", "9"), "--depth 9: embedded has 4 blocks; give 0 to 4"),
-        (("prune", "channels", "embedded", "--left", "2"), "transfer.left"),
+        (("prune", "channels", "embedded", "--keep-fraction", "2"), "transfer.keep_fraction"),
         (("prune", "channels", "embedded", "--device", "cpu # cuda"), "execution.device: Input should be"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from wsi_scale.config.load import dump_section, load_config, parse_config
+from wsi_scale.config.load import RENAMED, dump_section, load_config, parse_config
 from wsi_scale.config.models import Config, SearchConfig, TilingConfig
 from wsi_scale.errors import ConfigError, UserError
 
@@ -79,10 +79,12 @@ def test_values_are_yaml() -> None:
     "text", ["/data/study #2", "a: b", "null", "~", "2024-01-01", "[a]", "'", "%&*!|>@`", " a ", "no"]
 )
 def test_values_that_are_no_yaml_are_taken_as_they_are(text: str) -> None:
-    given = {"transfer.data": Path(text), "network": text, "transfer.left": 0.5, "transfer.kept_out": None}
-    config = load_config(None, ["transfer.data=other", "transfer.left=0.25", "transfer.kept_out=table.tsv"], given)
+    given = {"transfer.data": Path(text), "network": text, "transfer.keep_fraction": 0.5, "transfer.kept_out": None}
+    config = load_config(
+        None, ["transfer.data=other", "transfer.keep_fraction=0.25", "transfer.kept_out=table.tsv"], given
+    )
     assert (config.transfer.data, config.network) == (Path(text), text)
-    assert (config.transfer.left, config.transfer.kept_out) == (0.5, Path("table.tsv"))
+    assert (config.transfer.keep_fraction, config.transfer.kept_out) == (0.5, Path("table.tsv"))
 
 
 def test_a_wrong_value_that_is_no_yaml_is_told_as_any_other() -> None:
@@ -119,6 +121,13 @@ def test_slides_can_be_just_a_path(text: str, tmp_path: Path) -> None:
 def test_slides_given_as_a_path_can_still_be_changed_by_key() -> None:
     assert load_config(None, ["slides=/a", "slides.path=/b"]).slides.path == Path("/b")
     assert "unknown key slides.paths; did you mean slides.path?" in fault("slides=/a", "slides.paths=/b")
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_renamed_key_names_the_new_one(old: str, new: str) -> None:
+    assert f"unknown key {old}: it is called {new} now" in fault(f"{old}=0.5")
+    section, key = new.split(".")
+    assert key in dump_section(getattr(load_config(), section))
 
 
 @pytest.mark.parametrize(

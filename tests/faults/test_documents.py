@@ -25,13 +25,13 @@ from wsi_scale.config.settings import CalibrateSettings
 from wsi_scale.errors import UserError
 from wsi_scale.jobs.audit import audit_slide
 from wsi_scale.jobs.status import status_of
+from wsi_scale.learning.estimator import load_estimator
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.places import embedded_path
 from wsi_scale.report.slide_view import read_slide_view
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.sheet import read_sheet
 from wsi_scale.stages.calibrate import calibrate
-from wsi_scale.stages.regressors import load_estimator
 
 #: What may stand in the place of a value.
 WRONG: tuple[Any, ...] = (
@@ -226,7 +226,7 @@ def test_headers_with_any_value_swapped_are_read_or_told(
 @pytest.mark.parametrize(
     ("name", "change", "fault"),
     [
-        ("hidden_weights", lambda values: values * np.nan, "hidden_weights holds what is no finite number"),
+        ("hidden_weights", lambda values: values * np.nan, "hidden_weights holds values that are not finite numbers"),
         ("mean", lambda values: values[:-1], "does not fit the others"),
         ("weights", lambda values: values.T.copy(), "does not fit the others"),
         ("centres", lambda values: values[:-1], "do not fit"),
@@ -255,7 +255,7 @@ def test_a_regressor_of_another_count_of_features_is_told(tmp_path: Path) -> Non
         return header | {"layers": fewer, "network_digest": digest}
 
     path = with_header(shipped_regressor(), tmp_path / "r", "wsi_scale_regressor", without_a_layer)
-    with pytest.raises(UserError, match="reads other features than C2_2, C3_2, C4_2 give; fit it again"):
+    with pytest.raises(UserError, match="reads other features than layers C2_2, C3_2, C4_2 give; fit it again"):
         load_estimator(Config(), path)
 
 

@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
         ("network={none}", "cannot read network file {none}"),
         (
             "network={plain}",
-            "{plain} is no network file of wsi_scale; for plain weights use network=NAME weights={plain}",
+            "{plain} is not a network file of wsi_scale; for plain weights use network=NAME weights={plain}",
         ),
         ("network=vgg19 weights={cut}", "cannot read weights {cut}"),
         ("network=vgg19 weights={plain}", "{plain} holds no features.2.weight, which is needed up to layer C5_4"),

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.linear_model import LinearRegression
 
-from wsi_scale.magnification.augment import KERNELS, Recipe, cut_tile, disguise, jpeg
+from wsi_scale.magnification.augment import KERNELS, Augmentation, cut_tile, disguise, jpeg
 
 Grating = Callable[..., np.ndarray]
 Reader = Callable[[np.ndarray], float]
 
-RECIPE = Recipe()
-CLEAN = Recipe(grid_octaves=(0.0, 1e-9), jpeg_quality=(97, 98), blur_px=0, stain=0, grey=0, noise=0)
+ORDINARY = Augmentation()
+CLEAN = Augmentation(grid_octaves=(0.0, 1e-9), jpeg_quality=(97, 98), blur_px=0, stain=0, grey=0, noise=0)
 
 
 @pytest.mark.parametrize("wavelength_px_there", [5.0, 9.0, 13.0])
@@ -35,7 +35,7 @@ def test_a_cut_tile_has_the_mpp_that_it_claims(
     mpp, wavelength_um = 0.25, 9 * target_mpp
     field = grating(720, mpp, wavelength_um)
     for seed in range(12):
-        tile = cut_tile(field, mpp, target_mpp, tile_px, np.random.default_rng(seed), RECIPE)
+        tile = cut_tile(field, mpp, target_mpp, tile_px, np.random.default_rng(seed), ORDINARY)
         assert tile.shape == (tile_px, tile_px, 3)
         assert tile.dtype == np.uint8
         assert wavelength_px(tile) * target_mpp == pytest.approx(wavelength_um, rel=0.03)
@@ -45,7 +45,7 @@ def test_a_disguise_leaves_the_scale(grating: Grating, wavelength_px: Reader) ->
     for wavelength in (6.0, 10.0, 13.0):
         tile = grating(96, 1.0, wavelength)
         for seed in range(12):
-            changed = disguise(tile, np.random.default_rng(seed), RECIPE)
+            changed = disguise(tile, np.random.default_rng(seed), ORDINARY)
             assert changed.shape == tile.shape
             assert changed.dtype == np.uint8
             assert wavelength_px(changed) == pytest.approx(wavelength, rel=0.03)
@@ -54,7 +54,7 @@ def test_a_disguise_leaves_the_scale(grating: Grating, wavelength_px: Reader) ->
 def test_a_disguise_changes_what_it_should(grating: Grating) -> None:
     tile = grating(96, 1.0, 10.0)
     kept = tile.copy()
-    changed = [disguise(tile, np.random.default_rng(seed), RECIPE) for seed in range(20)]
+    changed = [disguise(tile, np.random.default_rng(seed), ORDINARY) for seed in range(20)]
     np.testing.assert_array_equal(tile, kept)
     assert not any(np.array_equal(each, tile) for each in changed)
     # Colour, light and sharpness all vary from draw to draw.
@@ -64,7 +64,7 @@ def test_a_disguise_changes_what_it_should(grating: Grating) -> None:
 
 def test_a_share_of_disguised_tiles_is_grey() -> None:
     tile = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    always, never = Recipe(grey=1, jpeg_quality=(97, 98)), Recipe(grey=0)
+    always, never = Augmentation(grey=1, jpeg_quality=(97, 98)), Augmentation(grey=0)
     for seed in range(8):
         grey = disguise(tile, np.random.default_rng(seed), always).astype(int)
         colour = disguise(tile, np.random.default_rng(seed), never).astype(int)
@@ -74,7 +74,7 @@ def test_a_share_of_disguised_tiles_is_grey() -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(0, 250), st.integers(1, 255))
 @settings(deadline=None, max_examples=40)
 def test_without_mixed_stains_what_was_darker_stays_darker(seed: int, grey: int, step: int) -> None:
-    plain = Recipe(stain=0, grey=0, noise=0, jpeg_quality=(97, 98))
+    plain = Augmentation(stain=0, grey=0, noise=0, jpeg_quality=(97, 98))
     dark, light = (
         disguise(np.full((16, 16, 3), value, np.uint8), np.random.default_rng(seed), plain).astype(int)
         for value in (grey, min(255, grey + step))
@@ -84,7 +84,7 @@ def test_without_mixed_stains_what_was_darker_stays_darker(seed: int, grey: int,
 
 
 def test_under_a_disguise_white_stays_light_and_black_stays_dark() -> None:
-    plain = Recipe(noise=0, jpeg_quality=(97, 98))
+    plain = Augmentation(noise=0, jpeg_quality=(97, 98))
     for seed in range(20):
         white = disguise(np.full((16, 16, 3), 255, np.uint8), np.random.default_rng(seed), plain)
         black = disguise(np.zeros((16, 16, 3), np.uint8), np.random.default_rng(seed), plain)
@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_tile(grating: Grating) -> None:
     field = grating(400, 0.25, 3.0)
     for seed in range(3):
         once, twice = (
-            disguise(cut_tile(field, 0.25, 0.4, 64, rng, RECIPE), rng, RECIPE)
+            disguise(cut_tile(field, 0.25, 0.4, 64, rng, ORDINARY), rng, ORDINARY)
             for rng in (np.random.default_rng(seed), np.random.default_rng(seed))
         )
         np.testing.assert_array_equal(once, twice)
@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_tile(grating: Grating) -> None:
 def test_a_tile_as_large_as_the_field_can_be_cut(grating: Grating, wavelength_px: Reader) -> None:
     field = grating(200, 0.25, 4.0)
     for seed in range(4):
-        tile = cut_tile(field, 0.25, 0.5, 100, np.random.default_rng(seed), RECIPE)
+        tile = cut_tile(field, 0.25, 0.5, 100, np.random.default_rng(seed), ORDINARY)
         assert wavelength_px(tile) * 0.5 == pytest.approx(4.0, rel=0.03)
 
 
@@ -133,7 +133,7 @@ def test_a_low_quality_loses_more_than_a_high_one() -> None:
 
 
 def test_the_intermediate_grid_can_be_coarser_and_finer_than_the_target() -> None:
-    low, high = RECIPE.grid_octaves
+    low, high = ORDINARY.grid_octaves
     assert low < 0 < high
     assert len(set(KERNELS)) >= 4
 
@@ -187,6 +187,6 @@ def test_sharpness_gives_the_label_away_where_nothing_is_disguised() -> None:
 
 def test_a_disguise_keeps_sharpness_blur_and_jpeg_from_giving_the_label_away() -> None:
     def disguised(field: np.ndarray, mpp: float, rng: np.random.Generator) -> np.ndarray:
-        return disguise(cut_tile(field, 0.25, mpp, 64, rng, RECIPE), rng, RECIPE)
+        return disguise(cut_tile(field, 0.25, mpp, 64, rng, ORDINARY), rng, ORDINARY)
 
     assert explained(disguised) < 0.15

@@ -73,7 +73,7 @@ def test_a_patient_is_the_slides_number_whatever_its_type_and_sections() -> None
     ],
 )
 def test_a_bad_name_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(SlideError, match="is no BreakHis name") as caught:
+    with pytest.raises(SlideError, match="is not a BreakHis name") as caught:
         parse_name(name)
 
     assert "\n" not in str(caught.value)

@@ -41,10 +41,10 @@ def test_the_answer_comes_from_the_model_that_never_saw_the_group() -> None:
         score_folds=np.repeat([2, 1], 19),
         fold_of={"mine": 1},
     )
-    stranger, mine = (estimate_views(folded, views(0.5, 1), 0.9, group) for group in (None, "mine"))
-    assert mine.pooled.log2_mpp == pytest.approx(stranger.pooled.log2_mpp + 0.5)
+    unseen, mine = (estimate_views(folded, views(0.5, 1), 0.9, group) for group in (None, "mine"))
+    assert mine.pooled.log2_mpp == pytest.approx(unseen.pooled.log2_mpp + 0.5)
     assert mine.half_width_octaves == pytest.approx(0.8 * SPREAD, abs=1e-3)
-    assert stranger.half_width_octaves > 5 * mine.half_width_octaves
+    assert unseen.half_width_octaves > 5 * mine.half_width_octaves
 
 
 def test_views_are_taken_one_downsample_at_a_time() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planted import SPREAD, reading_head
-from wsi_scale.magnification.head import BIN_CENTRES, Head, Look
+from wsi_scale.magnification.head import BIN_CENTRES, Head, TilePredictions
 from wsi_scale.magnification.pooling import ANSWERED_MPP, TRUSTED_MPP
 from wsi_scale.magnification.training import HeadModule
 
@@ -69,45 +69,45 @@ def test_whatever_the_features_the_answer_is_a_distribution(rows: list[list[floa
     assert shares.shape == (len(rows), len(BIN_CENTRES) + 1)
     assert (shares >= 0).all()
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-12)
-    look = head.look(np.array(rows))
-    assert ((look.tissue >= 0) & (look.tissue <= 1 + 1e-9)).all()
-    assert (np.abs(look.log2_mpp) <= BIN_CENTRES[-1] + 1e-9).all()
-    assert ((look.spread_octaves >= 0) & (look.spread_octaves <= (BIN_CENTRES[-1] - BIN_CENTRES[0]) / 2 + 1e-9)).all()
+    tiles = head.predict_tiles(np.array(rows))
+    assert ((tiles.tissue >= 0) & (tiles.tissue <= 1 + 1e-9)).all()
+    assert (np.abs(tiles.log2_mpp) <= BIN_CENTRES[-1] + 1e-9).all()
+    assert ((tiles.spread_octaves >= 0) & (tiles.spread_octaves <= (BIN_CENTRES[-1] - BIN_CENTRES[0]) / 2 + 1e-9)).all()
 
 
 @pytest.mark.parametrize("other", [-1e4, 0.0, 3.0])
 def test_moments_by_hand(other: float) -> None:
     # Given tissue, shares of 1/8, 3/8 and 4/8 at -1, 0 and 2: mean 7/8, variance 17/8 - 49/64 = 87/64.
     head = with_bias([*np.log([1, 3, 4]), other], np.array([-1.0, 0.0, 2.0]))
-    look = head.look(np.array([[5.0], [-5.0]]))
-    np.testing.assert_allclose(look.log2_mpp, 7 / 8)
-    np.testing.assert_allclose(look.spread_octaves, np.sqrt(87 / 64))
-    np.testing.assert_allclose(look.tissue, 8 / (8 + np.exp(other)))
+    tiles = head.predict_tiles(np.array([[5.0], [-5.0]]))
+    np.testing.assert_allclose(tiles.log2_mpp, 7 / 8)
+    np.testing.assert_allclose(tiles.spread_octaves, np.sqrt(87 / 64))
+    np.testing.assert_allclose(tiles.tissue, 8 / (8 + np.exp(other)))
 
 
 def test_a_head_that_is_certain_has_no_spread_and_it_is_never_imaginary() -> None:
-    look = with_bias([0.0, 2000.0, 0.0, 0.0], np.array([0.1, 0.2, 0.3])).look(np.zeros((1, 1)))
-    assert look.log2_mpp.item() == pytest.approx(0.2)
-    assert look.spread_octaves.item() == pytest.approx(0, abs=1e-8)
-    assert look.tissue.item() == pytest.approx(1)
+    tiles = with_bias([0.0, 2000.0, 0.0, 0.0], np.array([0.1, 0.2, 0.3])).predict_tiles(np.zeros((1, 1)))
+    assert tiles.log2_mpp.item() == pytest.approx(0.2)
+    assert tiles.spread_octaves.item() == pytest.approx(0, abs=1e-8)
+    assert tiles.tissue.item() == pytest.approx(1)
 
 
 def test_what_certainly_is_no_tissue_has_finite_moments() -> None:
-    look = with_bias([0.0, 0.0, 5000.0], np.array([-1.0, 1.0])).look(np.zeros((1, 1)))
-    assert look.tissue.item() == 0
-    assert np.isfinite([look.log2_mpp.item(), look.spread_octaves.item()]).all()
+    tiles = with_bias([0.0, 0.0, 5000.0], np.array([-1.0, 1.0])).predict_tiles(np.zeros((1, 1)))
+    assert tiles.tissue.item() == 0
+    assert np.isfinite([tiles.log2_mpp.item(), tiles.spread_octaves.item()]).all()
 
 
 def test_looks_are_joined_in_their_order_and_picked_as_arrays_are() -> None:
-    first = Look(np.array([1.0, 2.0]), np.array([0.1, 0.2]), np.array([0.5, 0.6]))
-    second = Look(np.array([3.0]), np.array([0.3]), np.array([0.7]))
-    joined = Look.joined([first, Look.none(), second])
+    first = TilePredictions(np.array([1.0, 2.0]), np.array([0.1, 0.2]), np.array([0.5, 0.6]))
+    second = TilePredictions(np.array([3.0]), np.array([0.3]), np.array([0.7]))
+    joined = TilePredictions.joined([first, TilePredictions.none(), second])
     assert joined.log2_mpp.tolist() == [1, 2, 3]
     assert joined.spread_octaves.tolist() == [0.1, 0.2, 0.3]
     assert joined.tissue.tolist() == [0.5, 0.6, 0.7]
     picked = joined[np.array([True, False, True])]
     assert (picked.log2_mpp.tolist(), picked.tissue.tolist()) == ([1, 3], [0.5, 0.7])
-    assert len(Look.joined([]).log2_mpp) == 0
+    assert len(TilePredictions.joined([]).log2_mpp) == 0
 
 
 def test_features_are_standardised_by_its_own_figures() -> None:
@@ -136,8 +136,10 @@ def test_its_bins_reach_beyond_what_is_answered() -> None:
 @given(st.floats(-2.3, 2.3), st.floats(-1, 1), st.floats(0.5, 2))
 @settings(deadline=None)
 def test_the_planted_head_of_these_tests_says_what_it_is_told(said: float, base: float, gain: float) -> None:
-    look = reading_head(3, base=base, gain=gain).look(np.array([[(said - base) / gain, 9.0, -9.0]]))
-    assert look.log2_mpp.item() == pytest.approx(said, abs=1e-3)
-    assert look.spread_octaves.item() == pytest.approx(SPREAD, abs=1e-3)
-    assert look.tissue.item() == pytest.approx(1)
-    assert reading_head(base=said, gain=0, tissue=0.3).look(np.zeros((1, 1))).tissue.item() == pytest.approx(0.3)
+    tiles = reading_head(3, base=base, gain=gain).predict_tiles(np.array([[(said - base) / gain, 9.0, -9.0]]))
+    assert tiles.log2_mpp.item() == pytest.approx(said, abs=1e-3)
+    assert tiles.spread_octaves.item() == pytest.approx(SPREAD, abs=1e-3)
+    assert tiles.tissue.item() == pytest.approx(1)
+    assert reading_head(base=said, gain=0, tissue=0.3).predict_tiles(np.zeros((1, 1))).tissue.item() == pytest.approx(
+        0.3
+    )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsi_scale.magnification.head import Look
+from wsi_scale.magnification.head import TilePredictions
 from wsi_scale.magnification.pooling import (
     ANSWERED_MPP,
     COARSE_MARGIN,
@@ -23,8 +23,10 @@ from wsi_scale.magnification.pooling import (
 DOWNSAMPLES = np.repeat([1, 2, 4, 8], 6)
 
 
-def look(log2_mpp: np.ndarray, spread: float | np.ndarray = 0.2, tissue: float | np.ndarray = 1.0) -> Look:
-    return Look(log2_mpp, np.broadcast_to(spread, log2_mpp.shape), np.broadcast_to(tissue, log2_mpp.shape))
+def predictions(
+    log2_mpp: np.ndarray, spread: float | np.ndarray = 0.2, tissue: float | np.ndarray = 1.0
+) -> TilePredictions:
+    return TilePredictions(log2_mpp, np.broadcast_to(spread, log2_mpp.shape), np.broadcast_to(tissue, log2_mpp.shape))
 
 
 def views(mpp: float, noise: float = 0.0, seed: int = 0) -> np.ndarray:
@@ -97,7 +99,7 @@ def test_of_nothing_it_is_nothing_and_without_any_weight_it_is_the_median() -> N
 @given(st.floats(0.2, 4))
 @settings(deadline=None)
 def test_views_that_are_right_give_level_0(mpp: float) -> None:
-    pooled = pool_views(look(views(mpp)), DOWNSAMPLES)
+    pooled = pool_views(predictions(views(mpp)), DOWNSAMPLES)
     assert 2**pooled.log2_mpp == pytest.approx(mpp)
     assert pooled.disagreement_octaves == pytest.approx(0, abs=1e-9)
     assert why_abstain(pooled) == ""
@@ -105,7 +107,7 @@ def test_views_that_are_right_give_level_0(mpp: float) -> None:
 
 def test_it_is_the_weighted_median_over_the_downsamples_that_can_be_told() -> None:
     rng = np.random.default_rng(0)
-    said = look(views(0.9, noise=0.2), rng.uniform(0.1, 0.8, 24), rng.uniform(0.3, 1, 24))
+    said = predictions(views(0.9, noise=0.2), rng.uniform(0.1, 0.8, 24), rng.uniform(0.3, 1, 24))
     pooled = pool_views(said, DOWNSAMPLES)
     # At downsample 8 the slide is seen at 7.2 µm/px.
     kept = DOWNSAMPLES < 8
@@ -124,8 +126,8 @@ def test_few_views_that_are_sure_outweigh_many_that_are_not() -> None:
     vague = np.arange(24) % 3 > 0
     said[vague] += 0.7
     spread[~vague] = 0.1
-    assert pool_views(look(said, spread), DOWNSAMPLES).log2_mpp == pytest.approx(-1, abs=0.02)
-    assert pool_views(look(said), DOWNSAMPLES).log2_mpp == pytest.approx(-0.3, abs=0.02)
+    assert pool_views(predictions(said, spread), DOWNSAMPLES).log2_mpp == pytest.approx(-1, abs=0.02)
+    assert pool_views(predictions(said), DOWNSAMPLES).log2_mpp == pytest.approx(-0.3, abs=0.02)
 
 
 def test_few_views_of_tissue_outweigh_many_of_glass() -> None:
@@ -133,14 +135,14 @@ def test_few_views_of_tissue_outweigh_many_of_glass() -> None:
     glass = np.arange(24) % 3 > 0
     said[glass] += 0.7
     tissue[glass] = 0.01
-    assert pool_views(look(said, tissue=tissue), DOWNSAMPLES).log2_mpp == pytest.approx(-1, abs=0.02)
+    assert pool_views(predictions(said, tissue=tissue), DOWNSAMPLES).log2_mpp == pytest.approx(-1, abs=0.02)
 
 
 @pytest.mark.parametrize(("mpp", "downsample", "pulled_to"), [(1.0, 8, 4.0), (0.75, 8, 3.3), (0.13, 1, 0.22)])
 def test_views_outside_the_range_that_can_be_told_have_no_say(mpp: float, downsample: int, pulled_to: float) -> None:
     said = views(mpp)
     said[downsample == DOWNSAMPLES] = np.log2(pulled_to)
-    pooled = pool_views(look(said), DOWNSAMPLES)
+    pooled = pool_views(predictions(said), DOWNSAMPLES)
     assert 2**pooled.log2_mpp == pytest.approx(mpp)
     assert set(pooled.by_downsample) == {1, 2, 4, 8} - {downsample}
     assert pooled.views == 18
@@ -148,14 +150,14 @@ def test_views_outside_the_range_that_can_be_told_have_no_say(mpp: float, downsa
 
 def test_a_view_at_the_end_of_the_range_is_inside() -> None:
     assert TRUSTED_MPP == (0.2, 4.0)
-    assert set(pool_views(look(views(0.499)), DOWNSAMPLES).by_downsample) == {1, 2, 4, 8}
-    assert set(pool_views(look(views(0.502)), DOWNSAMPLES).by_downsample) == {1, 2, 4}
-    assert set(pool_views(look(views(0.201)), DOWNSAMPLES).by_downsample) == {1, 2, 4, 8}
-    assert set(pool_views(look(views(0.199)), DOWNSAMPLES).by_downsample) == {2, 4, 8}
+    assert set(pool_views(predictions(views(0.499)), DOWNSAMPLES).by_downsample) == {1, 2, 4, 8}
+    assert set(pool_views(predictions(views(0.502)), DOWNSAMPLES).by_downsample) == {1, 2, 4}
+    assert set(pool_views(predictions(views(0.201)), DOWNSAMPLES).by_downsample) == {1, 2, 4, 8}
+    assert set(pool_views(predictions(views(0.199)), DOWNSAMPLES).by_downsample) == {2, 4, 8}
 
 
 def test_where_no_view_can_be_trusted_all_have_their_say() -> None:
-    pooled = pool_views(look(np.log2(np.full(4, 9.0))), np.array([1, 1, 1, 1]))
+    pooled = pool_views(predictions(np.log2(np.full(4, 9.0))), np.array([1, 1, 1, 1]))
     assert 2**pooled.log2_mpp == pytest.approx(9)
     assert pooled.views == 4
 
@@ -163,7 +165,7 @@ def test_where_no_view_can_be_trusted_all_have_their_say() -> None:
 def off_by(octaves: dict[int, float], downsamples: np.ndarray = DOWNSAMPLES) -> Pooled:
     """Views of a slide at 0.25 µm/px, each sure to 0.3 octave, some downsamples off."""
     said = -2 + np.log2(downsamples) + np.array([octaves.get(d, 0.0) for d in downsamples.tolist()])
-    return pool_views(look(said, 0.3), downsamples)
+    return pool_views(predictions(said, 0.3), downsamples)
 
 
 def test_disagreement_is_the_range_of_the_medians_of_the_downsamples() -> None:
@@ -172,7 +174,7 @@ def test_disagreement_is_the_range_of_the_medians_of_the_downsamples() -> None:
     said[DOWNSAMPLES == 4] -= 0.2
     said[DOWNSAMPLES == 8] -= 0.1
     said[0] += 0.9
-    pooled = pool_views(look(said), DOWNSAMPLES)
+    pooled = pool_views(predictions(said), DOWNSAMPLES)
     assert pooled.by_downsample == {d: pytest.approx(v) for d, v in {1: -2.0, 2: -1.7, 4: -2.2, 8: -2.1}.items()}
     assert pooled.log2_mpp == pytest.approx(-2.05)
     # All but the one at −1.7, which is farthest from the estimate.
@@ -207,18 +209,18 @@ def test_of_views_that_differ_the_sure_ones_decide_on_the_difficulty() -> None:
     spread = np.where(np.arange(24) % 2, 0.2, 1.0)
     weights = 1 / (spread**2 + LEAST_SPREAD_OCTAVES**2)
     expected = np.sqrt((weights * spread**2).sum() / weights.sum())
-    assert pool_views(look(views(0.25), spread), DOWNSAMPLES).difficulty_octaves == pytest.approx(expected)
+    assert pool_views(predictions(views(0.25), spread), DOWNSAMPLES).difficulty_octaves == pytest.approx(expected)
     assert expected < 0.3
 
 
 def test_a_downsample_that_is_no_power_of_two_is_counted_with_the_nearest() -> None:
     pyramid = np.repeat([1, 2.03, 3.97], 4)
-    pooled = pool_views(look(np.log2(0.5 * pyramid)), pyramid)
+    pooled = pool_views(predictions(np.log2(0.5 * pyramid)), pyramid)
     assert pooled.by_downsample == {1: pytest.approx(-1), 2: pytest.approx(-1), 4: pytest.approx(-1)}
 
 
 def test_no_views_at_all_are_no_basis() -> None:
-    pooled = pool_views(Look.none(), np.zeros(0, np.int64))
+    pooled = pool_views(TilePredictions.none(), np.zeros(0, np.int64))
     assert np.isnan(pooled.log2_mpp)
     assert (pooled.views, pooled.by_downsample) == (0, {})
     assert why_abstain(pooled) == "no tissue to look at"
@@ -229,8 +231,8 @@ def test_no_views_at_all_are_no_basis() -> None:
 def test_the_order_of_views_plays_no_part(order: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     spread, tissue = rng.uniform(0.05, 1, 24), rng.uniform(0, 1, 24)
-    said = look(views(0.4, noise=0.4, seed=seed), spread, tissue)
-    shuffled = Look(said.log2_mpp[order], spread[order], tissue[order])
+    said = predictions(views(0.4, noise=0.4, seed=seed), spread, tissue)
+    shuffled = TilePredictions(said.log2_mpp[order], spread[order], tissue[order])
     once, again = pool_views(said, DOWNSAMPLES), pool_views(shuffled, DOWNSAMPLES[order])
     assert once.log2_mpp == pytest.approx(again.log2_mpp)
     assert once.difficulty_octaves == pytest.approx(again.difficulty_octaves)
@@ -268,7 +270,7 @@ def test_an_interval_too_wide_to_tell_20x_from_40x_is_no_answer() -> None:
     assert why_uncertain(pooled_at(0.0), 0.99) == ""
     assert (
         why_uncertain(pooled_at(0.0), 1.5)
-        == "looks like anything from 0.35 to 2.8 µm/px: unlike the tissue learnt from"
+        == "looks like anything from 0.35 to 2.8 µm/px: out of the training distribution"
     )
 
 

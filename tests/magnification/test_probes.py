@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsi_scale.magnification.probes import (
+    ProbeKind,
+    RepeatedSplits,
     fit_probe,
     layer_features,
     mean_as_published,
@@ -37,7 +39,7 @@ def linear_truth(
 @pytest.mark.parametrize("method", METHODS)
 def test_a_linear_truth_is_found_up_to_its_noise(method: str) -> None:
     features, target, groups, best = linear_truth(300, 8, noise=0.5)
-    scores = probe(features, target, groups, method=method, repetitions=10)
+    scores = probe(features, target, groups, kind=ProbeKind(method), splits=RepeatedSplits(10))
     assert scores.r2.shape == (10,)
     assert scores.mean == pytest.approx(best, abs=0.06)
     assert 0 < scores.spread < 0.1
@@ -64,7 +66,7 @@ def test_shuffled_labels_tell_nothing() -> None:
 def test_wide_noise_beats_no_baseline_with_a_ridge() -> None:
     rng = np.random.default_rng(1)
     groups = [str(number) for number in range(120)]
-    scores = probe(rng.normal(size=(120, 600)), rng.normal(size=120), groups, repetitions=5)
+    scores = probe(rng.normal(size=(120, 600)), rng.normal(size=120), groups, splits=RepeatedSplits(5))
     assert -0.2 < scores.mean <= 0.02
 
 
@@ -73,7 +75,7 @@ def test_least_squares_is_silent_below_five_training_samples_a_feature(width: in
     # 100 groups of one sample: 70 are trained on, 5 × 14.
     features, target, _, _ = linear_truth(100, width, noise=0.1)
     groups = [str(number) for number in range(100)]
-    scores = probe(features, target, groups, method="least_squares", repetitions=3)
+    scores = probe(features, target, groups, kind=ProbeKind("least_squares"), splits=RepeatedSplits(3))
     assert np.isfinite(scores.r2).all() == sound
     assert math.isfinite(scores.mean) == sound
 
@@ -84,15 +86,15 @@ def test_a_projection_does_not_see_beyond_its_components() -> None:
     # Three copies of the one against one of the other: the first component is the strong one.
     features = np.stack([strong, strong, strong, weak], axis=1)
     groups = [str(number) for number in range(200)]
-    assert probe(features, strong, groups, method="projected", components=1).mean > 0.95
-    assert probe(features, weak, groups, method="projected", components=1).mean < 0.1
-    assert probe(features, weak, groups, method="projected", components=2).mean > 0.95
+    assert probe(features, strong, groups, kind=ProbeKind("projected", 1)).mean > 0.95
+    assert probe(features, weak, groups, kind=ProbeKind("projected", 1)).mean < 0.1
+    assert probe(features, weak, groups, kind=ProbeKind("projected", 2)).mean > 0.95
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=12, max_size=60).filter(lambda names: len(set(names)) > 3))
 @settings(deadline=None, max_examples=25)
 def test_no_group_is_on_both_sides(groups: list[str]) -> None:
-    for inside, outside in split_groups(groups, repetitions=3, seed=5):
+    for inside, outside in split_groups(groups, RepeatedSplits(3, 5)):
         assert not {groups[index] for index in inside} & {groups[index] for index in outside}
         assert sorted([*inside, *outside]) == list(range(len(groups)))
 
@@ -101,7 +103,7 @@ def test_a_group_that_gives_itself_away_is_of_no_use() -> None:
     # Each group has its own feature and its own target: a probe that met the group would answer exactly.
     numbers = np.repeat(np.arange(40), 5)
     target = np.random.default_rng(3).normal(size=40)[numbers]
-    scores = probe(np.eye(40)[numbers], target, [str(number) for number in numbers], repetitions=5)
+    scores = probe(np.eye(40)[numbers], target, [str(number) for number in numbers], splits=RepeatedSplits(5))
     assert scores.mean <= 0.02
 
 
@@ -132,7 +134,7 @@ def test_arrays_of_different_lengths_are_refused() -> None:
 def test_an_unknown_method_is_refused() -> None:
     features, target, groups, _ = linear_truth(20, 2, noise=0.1)
     with pytest.raises(ValueError, match="not one of ridge"):
-        fit_probe(features, target, groups, method="lasso")  # type: ignore[arg-type]
+        fit_probe(features, target, groups, ProbeKind("lasso"))  # type: ignore[arg-type]
 
 
 def test_shuffling_hands_whole_groups_on() -> None:
@@ -158,7 +160,7 @@ def test_labels_alone_tell_what_their_means_tell() -> None:
 def test_a_label_that_was_never_met_counts_as_the_mean() -> None:
     rng = np.random.default_rng(5)
     labels = np.arange(60).astype(str)[:, None]
-    scores = probe_labels(labels, rng.normal(size=60), labels[:, 0].tolist(), repetitions=5)
+    scores = probe_labels(labels, rng.normal(size=60), labels[:, 0].tolist(), splits=RepeatedSplits(5))
     assert -0.5 < scores.mean <= 0.02
 
 

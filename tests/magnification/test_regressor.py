@@ -34,7 +34,7 @@ def cohort(seed: int = 0, shift: float = SHIFT, slopes: np.ndarray = SLOPES, noi
     rng = np.random.default_rng(seed)
     features = rng.uniform(-1.5, 1.5, (GROUPS * TILES, FEATURES)) * PRIOR.head.scale + PRIOR.head.mean
     standard = PRIOR.head.standard(features)
-    truth = PRIOR.look(features).log2_mpp + shift + standard @ slopes + rng.normal(0, noise, len(features))
+    truth = PRIOR.predict_tiles(features).log2_mpp + shift + standard @ slopes + rng.normal(0, noise, len(features))
     return features, truth, [f"case {i // TILES}" for i in range(len(features))]
 
 
@@ -49,16 +49,16 @@ def members(groups: list[str], group: str) -> np.ndarray:
 
 
 def said(regressor: Regressor, features: np.ndarray, group: str | None = None) -> np.ndarray:
-    return regressor.look(features, group).log2_mpp
+    return regressor.predict_tiles(features, group).log2_mpp
 
 
 def test_a_head_alone_says_what_it_says_of_every_group_and_has_no_interval() -> None:
     features, _, _ = cohort()
     for group in (None, "case 0"):
-        look, expected = PRIOR.look(features, group), PRIOR.head.look(features)
-        np.testing.assert_array_equal(look.log2_mpp, expected.log2_mpp)
-        np.testing.assert_array_equal(look.spread_octaves, expected.spread_octaves)
-        np.testing.assert_array_equal(look.tissue, expected.tissue)
+        tiles, expected = PRIOR.predict_tiles(features, group), PRIOR.head.predict_tiles(features)
+        np.testing.assert_array_equal(tiles.log2_mpp, expected.log2_mpp)
+        np.testing.assert_array_equal(tiles.spread_octaves, expected.spread_octaves)
+        np.testing.assert_array_equal(tiles.tissue, expected.tissue)
     assert np.isnan(PRIOR.half_width(0.3, 0.9))
 
 
@@ -70,7 +70,7 @@ def test_what_a_prior_leaves_over_is_found_on_tiles_that_were_not_fitted_on() ->
 
 def test_a_cohort_changes_neither_a_views_spread_nor_whether_it_is_tissue() -> None:
     features, _, _ = cohort()
-    bent, before = fitted().look(features), PRIOR.look(features)
+    bent, before = fitted().predict_tiles(features), PRIOR.predict_tiles(features)
     np.testing.assert_array_equal(bent.spread_octaves, before.spread_octaves)
     np.testing.assert_array_equal(bent.tissue, before.tissue)
 

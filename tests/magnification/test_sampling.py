@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsi_scale.magnification.augment import Recipe
+from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.sampling import FINER_OCTAVES, SourceField, Span, draw_batch, draw_field
 
 Grating = Callable[..., np.ndarray]
@@ -110,7 +110,7 @@ def test_a_range_that_no_field_allows_is_said() -> None:
 def test_a_batch_carries_the_truth_of_each_tile(grating: Grating, wavelength_px: Callable[[np.ndarray], float]) -> None:
     wavelength_um = {"a": 4.0, "b": 9.0}
     fields = [SourceField(grating(500, 0.25, um), 0.25, group) for group, um in wavelength_um.items()]
-    tiles, log2_mpp, groups = draw_batch(fields, span(0.3, 0.6), 96, 24, np.random.default_rng(0), Recipe())
+    tiles, log2_mpp, groups = draw_batch(fields, span(0.3, 0.6), 96, 24, np.random.default_rng(0), Augmentation())
     assert tiles.shape == (24, 96, 96, 3)
     assert log2_mpp.dtype == np.float32
     assert set(groups) == {"a", "b"}
@@ -121,7 +121,7 @@ def test_a_batch_carries_the_truth_of_each_tile(grating: Grating, wavelength_px:
 def test_the_same_seed_gives_the_same_batch(grating: Grating) -> None:
     fields = [SourceField(grating(300, 0.25, 4.0), 0.25, group) for group in "abc"]
     once, twice, other = (
-        draw_batch(fields, span(0.3, 0.6), 64, 4, np.random.default_rng(seed), Recipe()) for seed in (1, 1, 2)
+        draw_batch(fields, span(0.3, 0.6), 64, 4, np.random.default_rng(seed), Augmentation()) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(once[0], twice[0])
     np.testing.assert_array_equal(once[1], twice[1])

@@ -19,17 +19,17 @@ from wsi_scale.magnification.training import (
     scale_loss,
 )
 from wsi_scale.networks.architectures import chain_architecture
-from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, Conv, Plan, chain_taps, fold_batch_norm
+from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, ChainPlan, Conv, chain_taps, fold_batch_norm
 from wsi_scale.networks.network import assemble
 
-SMALL: Plan = (Conv(8, 5, 2), 8, "M", 16, 12)
+SMALL: ChainPlan = (Conv(8, 5, 2), 8, "M", 16, 12)
 
 
 def images(count: int = 4, side_px: int = 64, seed: int = 0) -> torch.Tensor:
     return torch.randn(count, 3, side_px, side_px, generator=torch.Generator().manual_seed(seed))
 
 
-def seen(plan: Plan, layers: Sequence[str], seed: int = 0) -> ChainRegressor:
+def seen(plan: ChainPlan, layers: Sequence[str], seed: int = 0) -> ChainRegressor:
     """A chain whose batch norms have seen some batches."""
     torch.manual_seed(seed)
     model = ChainRegressor(plan, layers)
@@ -45,7 +45,7 @@ def seen(plan: Plan, layers: Sequence[str], seed: int = 0) -> ChainRegressor:
 )
 @pytest.mark.parametrize("side_px", [64, 97])
 def test_the_network_and_the_head_that_are_kept_say_what_was_trained(
-    plan: Plan, layers: tuple[str, ...], side_px: int
+    plan: ChainPlan, layers: tuple[str, ...], side_px: int
 ) -> None:
     model = seen(plan, layers)
     shown = images(side_px=side_px)
@@ -163,7 +163,9 @@ def test_the_mean_in_training_is_that_of_the_head_that_is_kept() -> None:
     module.eval()
     with torch.no_grad():
         in_training = mean_log2_mpp(module(features)).numpy()
-    np.testing.assert_allclose(in_training, module.export().look(features.double().numpy()).log2_mpp, atol=1e-5)
+    np.testing.assert_allclose(
+        in_training, module.export().predict_tiles(features.double().numpy()).log2_mpp, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

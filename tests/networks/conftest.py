@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from wsi_scale.networks.chain import Plan, build_chain
+from wsi_scale.networks.chain import ChainPlan, build_chain
 
 State = dict[str, torch.Tensor]
 
@@ -16,7 +16,7 @@ State = dict[str, torch.Tensor]
 def chain_state() -> Callable[..., State]:
     """Maker of seeded weights of a chain, under torchvision's names."""
 
-    def make(plan: Plan, seed: int = 0) -> State:
+    def make(plan: ChainPlan, seed: int = 0) -> State:
         generator = torch.Generator().manual_seed(seed)
         state = build_chain(plan).state_dict()
         return {f"features.{k}": torch.randn(v.shape, generator=generator) * 0.1 for k, v in state.items()}

@@ -14,8 +14,8 @@ from wsi_scale.networks.architectures import ARCHITECTURES, Architecture, chain_
 from wsi_scale.networks.chain import (
     EMBEDDED_PLAN,
     EMBEDDED_SCALE_LAYERS,
+    ChainPlan,
     Conv,
-    Plan,
     as_conv,
     build_chain,
     chain_taps,
@@ -52,7 +52,7 @@ def test_all_its_layers_can_be_tapped_and_go_from_shallow_to_deep(known: Archite
 
 def test_its_default_layers_exist_in_order(known: Architecture) -> None:
     order = list(known.nodes)
-    for layers in (known.published_layers, known.search_layers, (known.feature_layer,)):
+    for layers in (known.block_ends, known.search_layers, (known.feature_layer,)):
         assert set(layers) <= set(order)
         assert list(layers) == sorted(layers, key=order.index)
 
@@ -94,7 +94,7 @@ def network_state(network: Network) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("plan", PLANS)
-def test_taps_of_a_chain_are_its_activated_convolutions(plan: Plan) -> None:
+def test_taps_of_a_chain_are_its_activated_convolutions(plan: ChainPlan) -> None:
     chain = build_chain(plan)
     taps = chain_taps(plan)
     assert [tap.index for tap in taps] == [i for i, module in enumerate(chain) if isinstance(module, nn.ReLU)]
@@ -114,12 +114,12 @@ def test_taps_are_named_by_block_and_convolution() -> None:
 
 def test_the_embedded_network_is_read_for_scale_at_the_end_of_each_block() -> None:
     described = chain_architecture("embedded", EMBEDDED_PLAN, ("C2_1",), "C4_2")
-    assert described.published_layers == EMBEDDED_SCALE_LAYERS
+    assert described.block_ends == EMBEDDED_SCALE_LAYERS
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("plan", PLANS)
-def test_a_chain_has_the_kernels_strides_and_widths_of_its_plan(plan: Plan, batch_norm: bool) -> None:
+def test_a_chain_has_the_kernels_strides_and_widths_of_its_plan(plan: ChainPlan, batch_norm: bool) -> None:
     chain = build_chain(plan, batch_norm=batch_norm)
     convs = [module for module in chain if isinstance(module, nn.Conv2d)]
     wanted = [as_conv(step) for step in plan if step != "M"]
@@ -147,7 +147,7 @@ steps = (
 
 @given(st.lists(steps, max_size=20).map(tuple))
 @settings(deadline=None)
-def test_any_plan_comes_back_from_json(plan: Plan) -> None:
+def test_any_plan_comes_back_from_json(plan: ChainPlan) -> None:
     assert plan_from_json(json.loads(json.dumps(plan_as_json(plan)))) == plan
 
 

@@ -73,7 +73,7 @@ def test_a_cut_ends_with_its_layer_and_what_it_uses_lies_within(
     assert list(cut.nodes) == order[: order.index(layer) + 1]
     assert (cut.name, cut.feature_layer) == (f"{name}_{layer}", layer)
     assert cut.search_layers
-    assert {*cut.search_layers, *cut.published_layers} <= set(cut.nodes)
+    assert {*cut.search_layers, *cut.block_ends} <= set(cut.nodes)
     assert read_network_file(tmp_path / "cut.safetensors")[0] == header
 
 

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wsi_scale.artifacts.calibration import SUFFIX, CalibrationFile, read_calibration, shipped_folder
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
+from wsi_scale.learning.estimator import regressor_of
 from wsi_scale.magnification.head import BIN_CENTRES
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
@@ -16,14 +17,13 @@ from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.load import NetworkSource, find_network, search_layers
 from wsi_scale.networks.network import Network
 from wsi_scale.networks.places import embedded_path
-from wsi_scale.stages.regressors import regressor_of
 
 
 @pytest.fixture(scope="module")
 def network() -> Network:
     """The embedded network, tapped as deep as anything taps it."""
     source = find_network("embedded")
-    layers = (*search_layers(source, "covariant", None), *source.architecture.published_layers, *EMBEDDED_SCALE_LAYERS)
+    layers = (*search_layers(source, "covariant", None), *source.architecture.block_ends, *EMBEDDED_SCALE_LAYERS)
     return source.tapped((*layers, source.architecture.feature_layer))
 
 

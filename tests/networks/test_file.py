@@ -51,7 +51,7 @@ def test_it_is_enough_to_build_the_network(written: Path) -> None:
     ]
     assert network.name == "pruned"
     assert source.architecture.feature_layer == "C3_1"
-    assert source.architecture.published_layers == ("C1_1", "C2_2", "C3_1")
+    assert source.architecture.block_ends == ("C1_1", "C2_2", "C3_1")
     assert network(torch.zeros(2, 3, 32, 32))["C3_1"].shape == (2, 24)
 
 
@@ -142,7 +142,7 @@ def test_a_network_that_is_no_chain_names_what_it_is_a_cut_of(
     described = source.architecture
     assert (described.name, described.feature_layer, described.min_px) == ("mine", "fire4", whole.min_px)
     assert list(described.nodes) == ["conv1", "fire2", "fire3", "fire4"]
-    assert described.published_layers == ("conv1", "fire3")
+    assert described.block_ends == ("conv1", "fire3")
     assert search_layers(source, "covariant", None) == ("fire2", "fire3")
     with pytest.raises(ConfigError, match="mine has no layer fire5"):
         source.tapped(["fire5"])

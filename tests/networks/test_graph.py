@@ -19,7 +19,7 @@ def seeded(name: str) -> NetworkSource:
 
 def tapped(name: str) -> Network:
     source = find_network("embedded") if name == "embedded" else seeded(name)
-    return source.tapped(source.architecture.published_layers)
+    return source.tapped(source.architecture.block_ends)
 
 
 SMALL = ("embedded", "squeezenet1_1", "resnet50", "inception_v3")
@@ -74,9 +74,9 @@ def test_blocks_hold_every_parameter_once(name: str) -> None:
     source = find_network("embedded") if name == "embedded" else NetworkSource(
         architecture(name), architecture(name).build().eval().state_dict(), "initial values"
     )  # fmt: skip
-    network = source.tapped(source.architecture.published_layers)
-    blocks = block_modules(network, source.architecture.published_layers)
-    assert len(blocks) == len(source.architecture.published_layers)
+    network = source.tapped(source.architecture.block_ends)
+    blocks = block_modules(network, source.architecture.block_ends)
+    assert len(blocks) == len(source.architecture.block_ends)
     named = [
         f"{module}.{name}"
         for block in blocks

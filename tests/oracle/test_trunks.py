@@ -9,7 +9,7 @@ from torchvision import models
 
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.architectures import VGG16_PLAN, VGG19_PLAN, architecture, chain_architecture
-from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, Conv, Plan, build_chain, fold_batch_norm
+from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, ChainPlan, Conv, build_chain, fold_batch_norm
 from wsi_scale.networks.network import assemble
 
 Seeded = Callable[[nn.Module], nn.Module]
@@ -91,7 +91,7 @@ def test_vgg16_answers_as_torchvisions(seeded: Seeded) -> None:
     ("plan", "builds"), [(VGG16_PLAN, (models.vgg16, models.vgg16_bn)), (VGG19_PLAN, (models.vgg19, models.vgg19_bn))]
 )
 def test_a_chain_is_torchvisions_vgg(
-    seeded: Seeded, plan: Plan, builds: tuple[Callable[[], nn.Module], Callable[[], nn.Module]], batch_norm: bool
+    seeded: Seeded, plan: ChainPlan, builds: tuple[Callable[[], nn.Module], Callable[[], nn.Module]], batch_norm: bool
 ) -> None:
     theirs = seeded(convolutions(builds[batch_norm])).features
     ours = build_chain(plan, batch_norm=batch_norm).eval()
@@ -108,7 +108,7 @@ def test_a_chain_is_torchvisions_vgg(
 
 
 @pytest.mark.parametrize("plan", [EMBEDDED_PLAN, (8, 8, "M", 16), (Conv(8, 7, 4), Conv(16, 1), "M", 8)])
-def test_a_folded_batch_norm_answers_as_the_network_did(seeded: Seeded, plan: Plan) -> None:
+def test_a_folded_batch_norm_answers_as_the_network_did(seeded: Seeded, plan: ChainPlan) -> None:
     layers = seeded(build_chain(plan, batch_norm=True))
     folded = fold_batch_norm(layers)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded)

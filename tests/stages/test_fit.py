@@ -5,16 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.planted import reading_head
 from tests.runs import MPP, configured, draw
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import Record
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
 from wsi_scale.config.settings import FitSettings, PredictSettings
 from wsi_scale.jobs.job import SlideJob
-from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.slides.sheet import SheetRow
-from wsi_scale.stages.fit import Examples, fit, fit_examples, out_of_fold_answers
+from wsi_scale.stages.fit import fit
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.predict import predict
 from wsi_scale.synthesis import write_pyramid
@@ -107,11 +105,11 @@ def test_a_header_has_no_part_in_the_verdict_on_its_own_slide(slides: list[Path]
         )
     )
     (judged,) = cohort(slides[:1], tmp_path / "judged", "a")
-    (stranger,) = cohort(slides[:1], tmp_path / "stranger", "?")
+    (unseen,) = cohort(slides[:1], tmp_path / "unseen", "?")
 
     # By the model of its own fold the slide looks as before; a model that saw it has learnt the false header.
     moved = abs(np.log2(predicted(judged, false) / predicted(judged, true)))
-    learnt = abs(np.log2(predicted(stranger, false) / predicted(stranger, true)))
+    learnt = abs(np.log2(predicted(unseen, false) / predicted(unseen, true)))
     assert moved < 0.1
     assert learnt > 2 * moved
 
@@ -163,35 +161,3 @@ def test_scores_are_the_errors_of_answers_over_their_difficulty_by_models_that_n
     octaves = [np.log2(a["true_mpp"] / MPP) for a in answers]
     assert set(octaves) <= {0, 1, 2, 3}
     assert min(octaves) == 0
-
-
-def planted_examples(mpp: float, group: str, error: float = 0.0) -> Examples:
-    """Tiles at 0.5–4 µm/px that look as they are, less an error."""
-    log2_mpp = np.linspace(np.log2(mpp), 2, 40)
-    return Examples(f"slide {group}", group, mpp, (log2_mpp + error)[:, None], log2_mpp)
-
-
-def test_a_slide_answers_for_itself_and_for_coarser_ones_from_the_tiles_that_those_would_show() -> None:
-    regressor = Regressor.of_head(reading_head())
-    slide = planted_examples(0.5, "a", error=0.1)
-
-    answers = out_of_fold_answers(regressor, slide)
-
-    assert [answer["true_mpp"] for answer in answers] == [0.5, 1.0, 2.0, 4.0][: len(answers)]
-    assert len(answers) >= 3
-    for level, answer in enumerate(answers):
-        assert answer["predicted_mpp"] == pytest.approx(0.5 * 2 ** (level + 0.1), rel=0.02)
-        assert answer["tiles"] <= (slide.log2_mpp >= np.log2(0.5) + level - 1e-9).sum()
-
-
-def test_the_spread_of_a_cohorts_errors_becomes_its_interval() -> None:
-    errors = [0.3, -0.3] * 5
-    examples = [planted_examples(0.5, f"case {number}", error) for number, error in enumerate(errors)]
-
-    regressor, training = fit_examples(examples, Regressor.of_head(reading_head()))
-
-    assert training["groups"] == len(regressor.fold_of) == 10
-    assert training["tiles"] == 400
-    # What answers give themselves as their difficulty is their spread and little disagreement.
-    difficulty = training["answers"][0]["difficulty_octaves"]
-    assert regressor.half_width(difficulty, 0.8) == pytest.approx(0.3, abs=0.05)

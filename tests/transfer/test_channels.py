@@ -5,7 +5,7 @@ import torch
 from torch import fx
 
 from tests.transfer.tasks import network_source
-from wsi_scale.networks.graph import Flow, channel_flow, single_output
+from wsi_scale.networks.graph import ChannelFlow, channel_flow, single_output
 from wsi_scale.transfer.channels import (
     ScaledReLU,
     attach_scales,
@@ -27,7 +27,7 @@ from wsi_scale.transfer.learner import LinearHead
 PRUNABLE = ("embedded", "vgg16", "vgg19", "squeezenet1_1")
 
 
-def graph(name: str) -> tuple[fx.GraphModule, Flow]:
+def graph(name: str) -> tuple[fx.GraphModule, ChannelFlow]:
     source = network_source(name)
     trunk = single_output(source.tapped([source.architecture.feature_layer]))
     if name != "embedded":
@@ -39,7 +39,7 @@ def graph(name: str) -> tuple[fx.GraphModule, Flow]:
     return trunk, channel_flow(trunk, name)
 
 
-def some(trunk: fx.GraphModule, flow: Flow, seed: int = 0) -> dict[str, torch.Tensor]:
+def some(trunk: fx.GraphModule, flow: ChannelFlow, seed: int = 0) -> dict[str, torch.Tensor]:
     """About half of every layer's channels."""
     generator = torch.Generator().manual_seed(seed)
     return {
@@ -48,7 +48,7 @@ def some(trunk: fx.GraphModule, flow: Flow, seed: int = 0) -> dict[str, torch.Te
     }
 
 
-def with_random_scales(trunk: fx.GraphModule, flow: Flow) -> fx.GraphModule:
+def with_random_scales(trunk: fx.GraphModule, flow: ChannelFlow) -> fx.GraphModule:
     scaled = attach_scales(trunk, flow)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():

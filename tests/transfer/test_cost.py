@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from wsi_scale.networks.architectures import VGG19_PLAN
-from wsi_scale.networks.chain import Conv, Plan, as_conv, build_chain
+from wsi_scale.networks.chain import ChainPlan, Conv, as_conv, build_chain
 from wsi_scale.transfer.cost import cost_of, tiles_per_second
 
 
@@ -16,7 +16,7 @@ def test_a_convolution_by_hand() -> None:
     assert cost.multiply_adds == 8 * 8 * 5 * 3 * 3 * 3
 
 
-def by_hand(plan: Plan, side_px: int) -> tuple[int, int]:
+def by_hand(plan: ChainPlan, side_px: int) -> tuple[int, int]:
     """Parameters and multiply-adds of a chain, step by step."""
     channels, side, parameters, products = 3, side_px, 0, 0
     for step in plan:
@@ -33,7 +33,7 @@ def by_hand(plan: Plan, side_px: int) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("plan", "side_px"), [((8, "M", 16), 33), ((Conv(8, 5, 2), 8, "M", Conv(4, 1)), 50), (VGG19_PLAN, 32)]
 )
-def test_a_chain_step_by_step(plan: Plan, side_px: int) -> None:
+def test_a_chain_step_by_step(plan: ChainPlan, side_px: int) -> None:
     cost = cost_of(build_chain(plan), side_px)
     assert (cost.parameters, cost.multiply_adds) == by_hand(plan, side_px)
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from tests.transfer.tasks import network_source, stripes_task
+from tests.transfer.tasks import COMPUTE, network_source, stripes_task
 from wsi_scale.networks.network import Network
 from wsi_scale.transfer.depth import HEAD_ALONE_FACTOR, Depth, Tuning, at_depth, finetune
-from wsi_scale.transfer.learner import Device, Learner, LinearHead, compute_once, standard_head, tune
-from wsi_scale.transfer.loop import LoopSettings, LoopState
-from wsi_scale.transfer.rounds import HEAD
+from wsi_scale.transfer.learner import HEAD, Learner, LinearHead, TuneSettings, standard_head, tune
+from wsi_scale.transfer.loop import LoopHooks, LoopSettings, LoopState
+from wsi_scale.transfer.task import compute_once
 
 TASK = stripes_task()
 TUNING = Tuning(epochs=2, batch=8, rate=1e-3)
@@ -21,14 +21,14 @@ TUNING = Tuning(epochs=2, batch=8, rate=1e-3)
 
 def network(name: str = "embedded") -> tuple[Network, tuple[str, ...]]:
     source = network_source(name)
-    ends = source.architecture.published_layers
+    ends = source.architecture.block_ends
     return source.tapped(ends), ends
 
 
 def tuned(depth: int, tuning: Tuning = TUNING, name: str = "embedded", *, cache: bool = True) -> tuple[Depth, Learner]:
     whole, ends = network(name)
     parts = at_depth(whole, ends, depth)
-    learner, _ = finetune(parts, TASK, tuning, Device(), cache=cache)
+    learner, _ = finetune(parts, TASK, replace(tuning, cache=cache), COMPUTE)
     return parts, learner
 
 
@@ -70,20 +70,13 @@ def test_computing_the_frozen_part_once_gives_the_same_result(depth: int) -> Non
 def test_depth_0_is_a_head_trained_on_extracted_features() -> None:
     whole, ends = network()
     rows = TASK.split
-    features = compute_once(lambda images: whole(images)[ends[-1]], TASK.inputs, torch.arange(48).numpy(), Device())
+    features = compute_once(lambda images: whole(images)[ends[-1]], TASK.inputs, torch.arange(48).numpy(), COMPUTE)
     head = standard_head(features[rows.training], TASK.target[rows.training], 2)
     by_hand = Learner(nn.Identity(), head)
-    tune(
-        by_hand,
-        lambda chosen: features[chosen][:, :, None, None],
-        TASK.target,
-        rows,
-        LoopSettings(
-            TUNING.epochs, 1, HEAD_ALONE_FACTOR * TUNING.rate, HEAD.weight_decay, TUNING.patience, TUNING.seed
-        ),
-        Device(),
-        batch=TUNING.batch,
-    )
+    rate = HEAD_ALONE_FACTOR * TUNING.rate
+    loop = LoopSettings(TUNING.epochs, 1, rate, HEAD.weight_decay, TUNING.patience, TUNING.seed)
+    on_features = replace(TASK, inputs=lambda chosen: features[chosen][:, :, None, None])
+    tune(by_hand, on_features, TuneSettings(loop, TUNING.batch), COMPUTE)
     _, learner = tuned(0)
     for ours, theirs in zip(learner.head.parameters(), by_hand.head.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-5)
@@ -99,9 +92,9 @@ def test_an_interrupted_tuning_goes_on_to_the_same_result() -> None:
     states: list[LoopState] = []
     whole, ends = network()
     finished, _ = finetune(
-        at_depth(whole, ends, 2), TASK, TUNING, Device(), on_epoch=lambda state: states.append(copy.deepcopy(state))
+        at_depth(whole, ends, 2), TASK, TUNING, COMPUTE, LoopHooks(on_epoch=lambda s: states.append(copy.deepcopy(s)))
     )
-    resumed, _ = finetune(at_depth(whole, ends, 2), TASK, TUNING, Device(), state=states[0])
+    resumed, _ = finetune(at_depth(whole, ends, 2), TASK, TUNING, COMPUTE, LoopHooks(states[0]))
     pairs = zip(finished.state_dict().values(), resumed.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 
@@ -121,6 +114,6 @@ def test_lower_blocks_learn_more_slowly() -> None:
 
 def test_tuning_all_learns_the_stripes() -> None:
     _, learner = tuned(4, replace(TUNING, epochs=4))
-    said = compute_once(learner, TASK.inputs, TASK.split.test, Device()).argmax(dim=1)
+    said = compute_once(learner, TASK.inputs, TASK.split.test, COMPUTE).argmax(dim=1)
     assert float((said == TASK.target[TASK.split.test]).float().mean()) > 0.9
     assert isinstance(learner.head, LinearHead)

@@ -14,7 +14,7 @@ from torch import nn
 
 from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsi_scale.networks.chain import build_chain
-from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, rate_at, train
+from wsi_scale.transfer.loop import Batch, LoopHooks, LoopSettings, LoopState, Objective, rate_at, train
 
 SETTINGS = LoopSettings(epochs=4, steps=3, learning_rate=1e-2, seed=1)
 AVERAGED = replace(SETTINGS, averaging=0.9)
@@ -59,9 +59,12 @@ def validate(model: nn.Module) -> float:
     return float(torch.stack([squared_error(model, batch) for batch in batches(99)]).mean())
 
 
+OBJECTIVE = Objective(batches, squared_error, validate)
+
+
 def run(settings: LoopSettings = SETTINGS, *, state: LoopState | None = None) -> tuple[nn.Module, LoopState]:
     model = small_model()
-    return model, train(model, batches, squared_error, validate, settings, state=state)
+    return model, train(model, OBJECTIVE, settings, LoopHooks(state))
 
 
 def assert_same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
@@ -80,7 +83,7 @@ def test_the_result_does_not_depend_on_what_was_random_before() -> None:
     expected, _ = run()
     model = small_model()
     torch.rand(17)
-    train(model, batches, squared_error, validate, SETTINGS)
+    train(model, OBJECTIVE, SETTINGS)
     assert_same_bits(model.state_dict(), expected.state_dict())
 
 
@@ -103,7 +106,7 @@ def interrupted_run(folder: Path, after: int, settings: LoopSettings = SETTINGS)
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        train(small_model(), batches, squared_error, validate, settings, on_epoch=keep)
+        train(small_model(), OBJECTIVE, settings, LoopHooks(on_epoch=keep))
     return read_checkpoint(path, LoopState)
 
 
@@ -136,7 +139,7 @@ def test_a_training_that_was_finished_is_not_trained_further() -> None:
     model, state = run()
     steps: list[float] = []
     again = small_model(5)
-    train(again, batches, squared_error, validate, SETTINGS, state=state, on_step=steps.append)
+    train(again, OBJECTIVE, SETTINGS, LoopHooks(state, on_step=steps.append))
     assert steps == []
     assert_same_bits(again.state_dict(), model.state_dict())
 
@@ -152,11 +155,9 @@ def test_training_stops_when_nothing_gets_better_and_ends_with_the_best() -> Non
     model = small_model()
     state = train(
         model,
-        batches,
-        squared_error,
-        scripted([3.0, 2.0, 2.5, 2.0, 9.0, 1.0]),
+        replace(OBJECTIVE, validate=scripted([3.0, 2.0, 2.5, 2.0, 9.0, 1.0])),
         replace(SETTINGS, epochs=50, patience=3),
-        on_epoch=lambda current: seen.append(current.model),
+        LoopHooks(on_epoch=lambda current: seen.append(current.model)),
     )
     # Epochs 2, 3 and 4 are no better than epoch 1: an equal score is not better.
     assert (state.epoch, state.best_epoch, state.best_score) == (5, 1, 2.0)
@@ -167,7 +168,9 @@ def test_training_stops_when_nothing_gets_better_and_ends_with_the_best() -> Non
 
 def test_patience_starts_anew_with_every_better_score() -> None:
     scores = [5.0, 6.0, 4.0, 6.0, 3.0, 6.0, 6.0, 0.0]
-    state = train(small_model(), batches, squared_error, scripted(scores), replace(SETTINGS, epochs=50, patience=2))
+    state = train(
+        small_model(), replace(OBJECTIVE, validate=scripted(scores)), replace(SETTINGS, epochs=50, patience=2)
+    )
     assert (state.epoch, state.best_epoch) == (7, 4)
 
 
@@ -175,10 +178,7 @@ def test_without_an_early_stop_all_epochs_are_trained() -> None:
     steps: list[float] = []
     epochs: list[int] = []
     model = small_model()
-    train(
-        model, batches, squared_error, validate, SETTINGS,
-        on_step=steps.append, on_epoch=lambda state: epochs.append(state.epoch),
-    )  # fmt: skip
+    train(model, OBJECTIVE, SETTINGS, LoopHooks(None, lambda state: epochs.append(state.epoch), steps.append))
     assert len(steps) == 4 * 3
     assert epochs == [1, 2, 3, 4]
 
@@ -203,12 +203,12 @@ def test_what_is_validated_and_kept_is_the_running_average_of_the_weights() -> N
         steps.append(loss)
         expected.lerp_(model.state_dict()[name], 1 - kept)
 
-    def look(average: nn.Module) -> float:
+    def watch(average: nn.Module) -> float:
         seen.append(average.state_dict()[name].clone())
         torch.testing.assert_close(seen[-1], expected)
         return -float(len(seen))
 
-    state = train(model, batches, squared_error, look, AVERAGED, on_step=follow)
+    state = train(model, replace(OBJECTIVE, validate=watch), AVERAGED, LoopHooks(on_step=follow))
 
     assert torch.equal(model.state_dict()[name], seen[-1])
     assert not torch.equal(state.average[name], state.model[name])
@@ -225,7 +225,7 @@ def test_frozen_parameters_stay_and_the_others_move() -> None:
     for parameter in chain.features.parameters():
         parameter.requires_grad = False
     before = copy.deepcopy(dict(model.named_parameters()))
-    train(model, batches, squared_error, validate, SETTINGS)
+    train(model, OBJECTIVE, SETTINGS)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) == name.startswith("0.features"), name
         assert parameter.requires_grad != name.startswith("0.features")
@@ -234,11 +234,11 @@ def test_frozen_parameters_stay_and_the_others_move() -> None:
 def test_validation_sees_the_model_in_eval_mode_and_without_gradients() -> None:
     seen: list[tuple[bool, bool]] = []
 
-    def look(model: nn.Module) -> float:
+    def watch(model: nn.Module) -> float:
         seen.append((model.training, torch.is_grad_enabled()))
         return 1.0
 
-    train(small_model(), batches, squared_error, look, SETTINGS)
+    train(small_model(), replace(OBJECTIVE, validate=watch), SETTINGS)
     assert seen == [(False, False)] * 4
 
 

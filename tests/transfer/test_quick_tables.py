@@ -27,7 +27,7 @@ def test_small_networks(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small, "TASKS", ("pcam", "mpp"))
     monkeypatch.setattr(small, "NETWORK", "embedded")
     monkeypatch.setattr(small, "LAYER", "C4_2")
-    monkeypatch.setattr(small, "LEFT", 0.4)
+    monkeypatch.setattr(small, "KEEP_FRACTION", 0.4)
     monkeypatch.setattr(small, "STEPS", {v: (m, b, 0.4) for v, (m, b, _) in small.STEPS.items()})
     monkeypatch.setattr(small, "SCRATCH_EPOCHS", 1)
     monkeypatch.setattr(small, "seeds_of", lambda full: range(2))

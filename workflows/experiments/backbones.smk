@@ -43,8 +43,8 @@ rule train:
         runtime=60,
     params:
         folder=lambda wildcards: FOLDER / wildcards.split,
-        lessons=json.dumps(str(FOLDER / "lessons.npz")),
+        teacher=json.dumps(str(FOLDER / "teacher.npz")),
         fields=json.dumps([str(table) for table in FIELDS]),
     shell:
         "wsi-scale train --output {params.folder:q} --config {input.config:q}"
-        " --set training.lessons={params.lessons:q} --set execution.workers={threads} --set training.kept_out={input.kept_out:q} --set training.fields={params.fields:q} 2> {log:q}"
+        " --set training.teacher_responses={params.teacher:q} --set execution.workers={threads} --set training.kept_out={input.kept_out:q} --set training.fields={params.fields:q} 2> {log:q}"

@@ -9,9 +9,9 @@ from wsi_scale.api.settings import configured
 from wsi_scale.api.slide import SlideLike, opened
 from wsi_scale.config.settings import PredictSettings
 from wsi_scale.execution.progress import showing_progress
+from wsi_scale.learning.estimator import load_estimator
 from wsi_scale.results.audit import AuditRow
 from wsi_scale.results.prediction import Prediction
-from wsi_scale.stages.regressors import load_estimator
 from wsi_scale.steps.estimate import estimate_mpp as estimate_of
 from wsi_scale.steps.sources import audit_sources
 

@@ -103,10 +103,10 @@ def read_regressor(path: Path) -> RegressorFile:
             optional = set(_OPTIONAL_SHAPES) & set(stored.keys())
             arrays = {name: stored.get_tensor(name) for name in (*ARRAYS, *sorted(optional))}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} is no regressor ({error}); {_AGAIN}") from error
+        raise ArtifactError(f"{path} is not a regressor file ({error}); {_AGAIN}") from error
     header = check_document(text, _Header, str(path), "regressor", _AGAIN)
     if fault := _fault_of(arrays) or _fault_of_folds(header.fold_of, len(arrays["bends"])):
-        raise ArtifactError(f"{path} is no regressor ({fault}); {_AGAIN}")
+        raise ArtifactError(f"{path} is not a regressor file ({fault}); {_AGAIN}")
     described = json.loads(text)
     if described.pop(_DIGEST, None) not in (None, _digest(described, arrays)):  # of earlier versions there is none
         raise ArtifactError(f"{path} is damaged (its digest is that of other content); {_AGAIN}")
@@ -133,7 +133,7 @@ def _fault_of(arrays: Mapping[str, NDArray[Any]]) -> str:
         if len(dimensions) != values.ndim or known != values.shape:
             return f"{name} of shape {values.shape} does not fit the others"
         if values.dtype.kind not in "fi" or not np.isfinite(values).all():
-            return f"{name} holds what is no finite number"
+            return f"{name} holds values that are not finite numbers"
     if len(set(_OPTIONAL_SHAPES) & set(arrays)) == 1:
         return f"{' and '.join(_OPTIONAL_SHAPES)} go together"
     if sizes["o"] != sizes["b"] + 1 or not sizes["m"] or not sizes["f"]:
@@ -143,7 +143,7 @@ def _fault_of(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 def _fault_of_folds(fold_of: Mapping[str, int], models: int) -> str:
     unknown = [group for group, fold in fold_of.items() if fold >= models]
-    return f"fold_of: {unknown[0]!r} names a model that is not there" if unknown else ""
+    return f"fold_of: {unknown[0]!r} names a model that does not exist" if unknown else ""
 
 
 def regressor_fingerprint(path: Path) -> str | None:

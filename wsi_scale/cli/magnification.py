@@ -1,4 +1,4 @@
-"""Commands about µm per pixel as read from pixels."""
+"""Commands about µm per pixel as estimated from pixels."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,13 @@ import typer
 from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
 
 magnification = typer.Typer(
-    no_args_is_help=True, help="µm per pixel read from pixels: estimate it, or hold headers against it."
+    no_args_is_help=True, help="µm per pixel estimated from pixels: on its own, or to check headers."
 )
 
 Regressor = Annotated[Path | None, typer.Option(help="A regressor file; by default the one that the package carries.")]
 Network = Annotated[
     str | None,
-    typer.Option(help="A network file or name, where the regressor's own is not found under the name it gives."),
+    typer.Option(help="A network file or name, if the one named in the regressor's file is not found."),
 ]
 #: Exit code of an audit that flags anything.
 FLAGGED = 3
@@ -35,11 +35,11 @@ def predict(
 ) -> None:
     """Estimate µm per pixel of slides and images from their pixels; headers play no part.
 
-    It abstains, with a reason, on what is not brightfield tissue and outside 0.2–4 µm/px. Exit 1 where something
-    could not be read; the others are answered.
+    It abstains, with a reason, on what is not brightfield tissue and outside 0.2–4 µm/px. Exit 1 if something
+    could not be read; the others are estimated.
     """
     with one_line_errors():
-        from wsi_scale.stages.regressors import load_estimator
+        from wsi_scale.learning.estimator import load_estimator
         from wsi_scale.steps.sources import predict_sources
 
         loaded = load(config, assignments, device)
@@ -69,9 +69,9 @@ def audit(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Hold the µm per pixel that slides claim against their look; exit 3 where anything is flagged.
+    """Compare the µm per pixel that slides claim with the estimate from their pixels; exit 3 if anything is flagged.
 
-    Exit 1 where a slide cannot be read; the others are judged all the same.
+    Exit 1 if a slide cannot be read; the others are judged all the same.
 
     Flags: missing, implausible (outside 0.05–50), off_2x, off_10x, mixed (parts of one slide disagree by a
     factor of 2). Not flagged: agrees, no_estimate, unreadable. The page shows tiles beside each claim, so that a
@@ -80,9 +80,9 @@ def audit(
     with one_line_errors():
         from wsi_scale.artifacts.atomic import check_writable
         from wsi_scale.artifacts.audit import write_audit
+        from wsi_scale.learning.estimator import load_estimator
         from wsi_scale.report.audit_page import write_audit_page
         from wsi_scale.results.audit import count_flags
-        from wsi_scale.stages.regressors import load_estimator
         from wsi_scale.steps.sources import audit_sources
 
         loaded = load(config, assignments, device)
@@ -120,17 +120,17 @@ def breakhis(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Tell the four magnifications of BreakHis apart, patients kept together by their slide's number.
+    """Estimate the four magnifications of BreakHis, patients kept together by their slide's number.
 
     Relative scale only: the data set's pixel sizes in µm are not known. One column is the estimator as it is, less
     one offset; the other a head fitted on the other folds' patients. Intervals (95 %) resample patients.
     """
     with one_line_errors():
-        from wsi_scale.stages.breakhis import evaluate_breakhis
+        from wsi_scale.learning.breakhis import PatientSplit, evaluate_breakhis
 
         result = evaluate_breakhis(
-            folder, load(config, assignments, device), folds=folds, seed=seed, output=output, regressor=regressor,
-            network=network,
+            folder, load(config, assignments, device), split=PatientSplit(folds, seed), output=output,
+            regressor=regressor, network=network,
         )  # fmt: skip
     typer.echo(f"{len(result.rows)} images of {result.patients} patients in {result.folds} folds")
     for note in result.notes:

@@ -1,4 +1,4 @@
-"""Commands that make networks smaller, and the one that tunes them."""
+"""Commands that make networks smaller or fine-tune them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,9 +8,9 @@ import typer
 from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
 
 if TYPE_CHECKING:
-    from wsi_scale.transfer.judge import Scores
+    from wsi_scale.transfer.judge import TaskScores
 
-#: Share of the parameters that were to be left, over which the budget counts as missed.
+#: Share of the parameters that were to be kept, over which the budget counts as missed.
 MISSED = 1.02
 
 prune = typer.Typer(no_args_is_help=True, help="Make a pretrained network smaller; the result is a network file.")
@@ -26,8 +26,9 @@ Data = Annotated[
     ),
 ]
 
-Left = Annotated[
-    float | None, typer.Option(help="Share of the convolutions' parameters to leave; by default transfer.left.")
+KeepFraction = Annotated[
+    float | None,
+    typer.Option(help="Share of the convolutions' parameters to keep; by default transfer.keep_fraction."),
 ]
 
 
@@ -40,13 +41,13 @@ def layers(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Cut a network after the layer whose pooled responses tell µm per pixel best on cases never fitted on.
+    """Cut a network after the layer whose pooled responses predict µm per pixel best on cases never fitted on.
 
     Needs fields of known mpp: --set 'training.fields=[TABLE.tsv]' (columns file, case, stain, mpp). The file it
     writes serves as network=FILE for search and extract; a regressor for `magnification predict` is put beside it.
     """
     with one_line_errors():
-        from wsi_scale.stages.prune import prune_layers
+        from wsi_scale.learning.layers import prune_layers
 
         found = prune_layers(load(config, assignments, device), network, weights, output)
     for name, r2 in found.r2.items():
@@ -62,7 +63,7 @@ def channels(
     network: Network,
     output: Written,
     data: Data = None,
-    left: Left = None,
+    keep_fraction: KeepFraction = None,
     weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -73,7 +74,7 @@ def channels(
     For VGG16, VGG19, SqueezeNet, the embedded network and what pruning made of them. The file it writes serves as
     network=FILE for search and extract, and as a network to prune further; calibrate it before a covariant search.
     """
-    _compress("channels", network, output, data, left, weights, config, assignments, device)
+    _compress("channels", network, output, data, keep_fraction, weights, config, assignments, device)
 
 
 @prune.command()
@@ -81,7 +82,7 @@ def basis(
     network: Network,
     output: Written,
     data: Data = None,
-    left: Left = None,
+    keep_fraction: KeepFraction = None,
     weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -91,7 +92,7 @@ def basis(
 
     For any network; layers keep their channels. After `prune channels`, or before it, it prunes twice.
     """
-    _compress("basis", network, output, data, left, weights, config, assignments, device)
+    _compress("basis", network, output, data, keep_fraction, weights, config, assignments, device)
 
 
 def finetune(
@@ -112,7 +113,7 @@ def finetune(
     Images pass the frozen part once, so they are not varied from epoch to epoch. Goes on where it was interrupted.
     """
     with one_line_errors():
-        from wsi_scale.stages.finetune import finetune_network
+        from wsi_scale.learning.finetune import finetune_network
 
         settings = load(config, assignments, device, {"transfer.data": data})
         found = finetune_network(settings, network, weights, output, depth=depth, truncate=truncate)
@@ -126,25 +127,26 @@ def _compress(
     network: str,
     output: Path,
     data: Path | None,
-    left: float | None,
+    keep_fraction: float | None,
     weights: Path | None,
     config: Path | None,
     assignments: list[str] | None,
     device: str | None,
 ) -> None:
     with one_line_errors():
-        from wsi_scale.stages.compress import compress
+        from wsi_scale.learning.compress import compress
         from wsi_scale.transfer.budget import LEAST
 
-        settings = load(config, assignments, device, {"transfer.data": data, "transfer.left": left})
+        settings = load(config, assignments, device, {"transfer.data": data, "transfer.keep_fraction": keep_fraction})
         found = compress(settings, method, network, weights, output)
     _show_change("parameters of the convolutions", (found.before.parameters, found.after.parameters), digits=3)
     _show_change("parameters with the head", (found.before.parameters_total, found.after.parameters_total), digits=3)
     _show_change("multiply-adds of an image", (found.before.multiply_adds, found.after.multiply_adds), digits=3)
     _show_change("images per second", found.tiles_per_second, ",.1f")
     share = found.after.parameters / found.before.parameters
-    if share > settings.transfer.left * MISSED:
-        typer.echo(f"transfer.left is {settings.transfer.left:g}: no layer can go below {LEAST} channels or vectors")
+    if share > settings.transfer.keep_fraction * MISSED:
+        asked = f"transfer.keep_fraction is {settings.transfer.keep_fraction:g}"
+        typer.echo(f"{asked}: no layer can go below {LEAST} channels or vectors")
     for name, measured in (("whole", found.before), ("pruned", found.after)):
         _show_scores(name, measured.scores, found.classes)
     typer.echo(f"network: {found.network}")
@@ -155,7 +157,7 @@ def _show_change(name: str, values: tuple[float, float], form: str = ",.0f", dig
     typer.echo(f"{name}: {before:{form}} → {after:{form}} ({after / before:.{digits}f}×)")
 
 
-def _show_scores(name: str, scores: "Scores", classes: tuple[str, ...]) -> None:
+def _show_scores(name: str, scores: "TaskScores", classes: tuple[str, ...]) -> None:
     if not classes:
         typer.echo(f"{name}: median error {scores.metric:.3f} octaves")
         return

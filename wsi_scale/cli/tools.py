@@ -7,7 +7,7 @@ import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, load, one_line_errors
 
-weights = typer.Typer(no_args_is_help=True, help="Pretrained weights: what is at hand, and where from.")
+weights = typer.Typer(no_args_is_help=True, help="Pretrained weights: which are available, and where they come from.")
 
 
 def calibrate(
@@ -18,7 +18,7 @@ def calibrate(
     config: ConfigFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Find out which of a network's channels follow size, on scenes with nuclei of known radius."""
+    """Measure which of a network's channels follow size, on scenes with nuclei of known radius."""
     with one_line_errors():
         from wsi_scale.config.settings import CalibrateSettings
         from wsi_scale.stages.calibrate import calibrate as calibrate_stage
@@ -33,17 +33,17 @@ def train(
     config: ConfigFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Train the embedded network on fields of known mpp (configs/embedded.yaml); continues where it was."""
+    """Train the embedded network on fields of known mpp (configs/embedded.yaml); continues where it was interrupted."""
     with one_line_errors():
-        from wsi_scale.stages.embed import embed
+        from wsi_scale.learning.train import train_and_export
 
-        path = embed(load(config, assignments), output)
+        path = train_and_export(load(config, assignments), output)
     typer.echo(f"network: {path}")
 
 
 @weights.command("list")
 def list_weights() -> None:
-    """Show the weights files at hand, in the order in which they are used, with their digests."""
+    """Show the available weights files, in the order in which they are used, with their digests."""
     with one_line_errors():
         from wsi_scale.networks.places import weights_folder
         from wsi_scale.networks.weights import at_hand
@@ -72,7 +72,7 @@ def import_file(
 
 @weights.command("verify")
 def verify(network: Annotated[str, typer.Argument(help="Name of the network, or a network file.")]) -> None:
-    """Load a network to its deepest layer at hand and print the digest that results carry."""
+    """Load a network to the deepest layer whose weights are available and print the digest that results carry."""
     with one_line_errors():
         from wsi_scale.networks.load import find_network
 

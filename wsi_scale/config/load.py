@@ -13,6 +13,12 @@ from wsi_scale.config.models import Config
 from wsi_scale.config.text import read_yaml
 from wsi_scale.errors import ConfigError
 
+#: Key that earlier versions read → its name now.
+RENAMED = {
+    "training.lessons": "training.teacher_responses",
+    "transfer.left": "transfer.keep_fraction",
+}
+
 
 def load_config(
     file: Path | None = None, assignments: Sequence[str] = (), given: Mapping[str, object] = MappingProxyType({})
@@ -32,7 +38,7 @@ def load_config(
     Raises
     ------
     ConfigError
-        With every fault on one line; unknown keys name the nearest known one.
+        With every fault on one line; a renamed key names the new one, an unknown key the nearest known one.
     """
     values = _read_file(file) if file else {}
     for assignment in assignments:
@@ -97,6 +103,8 @@ def _fault(fault: Any) -> str:
     where = [str(part) for part in fault["loc"]]
     if fault["type"] != "extra_forbidden":
         return describe(fault)
+    if new := RENAMED.get(".".join(where)):
+        return f"unknown key {'.'.join(where)}: it is called {new} now"
     known = _known_keys(where[:-1])
     near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.4)
     hint = f"; did you mean {'.'.join([*where[:-1], near[0]])}?" if near else f"; known: {', '.join(known)}"

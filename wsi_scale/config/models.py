@@ -181,7 +181,7 @@ class ExecutionConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto takes bfloat16 where the hardware has it in silicon."""
+    """auto takes bfloat16 where the hardware supports it natively."""
     workers: Workers | None = None
     """Blocks computed at a time on this machine; by default the cores, or 4 on a GPU: reading overlaps computing."""
     threads: Workers = 1
@@ -202,12 +202,12 @@ class TrainingConfig(Section):
     stain: Text | None = None
     """Only fields of this stain; null for all."""
     teacher: Text | None = None
-    """A pretrained network whose pooled responses are learnt beside the mpp; null for none."""
+    """A pretrained network whose pooled responses are learnt beside the mpp (distillation); null for none."""
     teacher_layers: tuple[Text, ...] = ("C2_2", "C3_4", "C4_2")
     """Its layers."""
     teacher_tiles: PositiveInt = 6000
-    """Tiles that the teacher is asked about, once."""
-    lessons: File | None = None
+    """Tiles that are passed through the teacher, once."""
+    teacher_responses: File | None = None
     """File (.npz) of those tiles and the teacher's responses, made where it is not there, by default beside the
     checkpoint; its name gets a digest of what they depend on."""
     mpp_range: tuple[PositiveFloat, PositiveFloat] = (0.18, 4.5)
@@ -219,7 +219,8 @@ class TrainingConfig(Section):
     tile_px: tuple[PositiveInt, ...] = (96, 112, 128, 128, 160, 224)
     """Tile sides, one drawn for each batch; one that stands twice is drawn twice as often."""
     batch: PositiveInt = 12
-    """Tiles of 128 px in a batch; of other sizes as many as have about as many pixels. Of a teacher's as many more."""
+    """Tiles of 128 px in a batch; of other sizes as many as have about as many pixels. With a teacher, a batch holds
+    as many of its tiles in addition."""
     epochs: PositiveInt = 20
     """Epochs, each followed by a validation."""
     steps: PositiveInt = 240
@@ -254,8 +255,8 @@ class TransferConfig(Section):
     """µm per pixel of those tiles, log-uniformly."""
     side_px: PositiveInt = Field(default=96, ge=32, le=1024)
     """Side of the images as the network sees them, pixels; labelled images are squared to it."""
-    left: float = Field(default=0.05, gt=0, lt=1)
-    """Share of the convolutions' parameters that pruning leaves."""
+    keep_fraction: float = Field(default=0.05, gt=0, lt=1)
+    """Share of the convolutions' parameters that pruning keeps."""
     rounds: PositiveInt = 12
     """Rounds of pruning; each removes the same share of what is left. Many small rounds do better than a few large."""
     epochs: PositiveInt = 1

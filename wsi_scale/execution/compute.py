@@ -1,7 +1,7 @@
-"""Device, dtype and batches of a network pass."""
+"""Device, dtype, threads and batches of a network pass."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wsi_scale.config.models import ExecutionConfig
@@ -38,6 +38,22 @@ class Compute:
         import torch
 
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.dtype]
+
+    def precision(self) -> "torch.autocast":
+        """Context in which convolutions run in the chosen dtype while weights stay float32."""
+        import torch
+
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.dtype == "bfloat16")
+
+    def on_cpu(self) -> "Compute":
+        """Make the same of the CPU in float32."""
+        return replace(self, device="cpu", dtype="float32")
+
+    def use_threads(self) -> None:
+        """Give torch's passes in this process their threads."""
+        import torch
+
+        torch.set_num_threads(self.threads)
 
     def batch_size(self, side_px: int) -> int:
         """Images of ``side_px`` squared that go through the network at once; at least one."""

@@ -21,7 +21,7 @@ KERNELS = (
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Augmentation:
     """Ranges that augmentation draws from (docs/science.md: wide ones generalise to other scanners).
 
     Attributes
@@ -53,7 +53,7 @@ class Recipe:
 
 
 def cut_tile(
-    image: Tile, mpp: float, target_mpp: float, tile_px: int, rng: np.random.Generator, recipe: Recipe
+    image: Tile, mpp: float, target_mpp: float, tile_px: int, rng: np.random.Generator, augmentation: Augmentation
 ) -> Tile:
     """Cut a tile at a random place and bring it to ``target_mpp`` by a random route.
 
@@ -74,27 +74,27 @@ def cut_tile(
     )
     crop = Image.fromarray(image[box[1] : box[3], box[0] : box[2]])
     inner = (x - box[0], y - box[1], min(x - box[0] + side, crop.width), min(y - box[1] + side, crop.height))
-    grid_px = max(16, round(tile_px / 2 ** rng.uniform(*recipe.grid_octaves)))
+    grid_px = max(16, round(tile_px / 2 ** rng.uniform(*augmentation.grid_octaves)))
     middle = crop.resize((grid_px, grid_px), _kernel(rng), box=inner, reducing_gap=2.0)
     if rng.random() < 0.5:
-        middle = jpeg(middle, int(rng.integers(*recipe.jpeg_quality)))
+        middle = jpeg(middle, int(rng.integers(*augmentation.jpeg_quality)))
     tile = middle.resize((tile_px, tile_px), _kernel(rng))
     return np.asarray(_turn(tile, rng))
 
 
-def disguise(tile: Tile, rng: np.random.Generator, recipe: Recipe) -> Tile:
+def disguise(tile: Tile, rng: np.random.Generator, augmentation: Augmentation) -> Tile:
     """Change sharpness, stain, light, noise and compression of a tile, leaving its scale."""
     image = Image.fromarray(tile)
     kind = rng.random()
     if kind < 0.45:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, recipe.blur_px)))
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, augmentation.blur_px)))
     elif kind < 0.7:
         image = image.filter(ImageFilter.UnsharpMask(rng.uniform(0.5, 2), int(rng.integers(30, 200)), 0))
-    light = _restain(np.asarray(image), rng, recipe)
-    light += np.float32(rng.uniform(0, recipe.noise)) * rng.standard_normal(light.shape, np.float32)
+    light = _restain(np.asarray(image), rng, augmentation)
+    light += np.float32(rng.uniform(0, augmentation.noise)) * rng.standard_normal(light.shape, np.float32)
     result = np.clip(light, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
-        result = np.asarray(jpeg(Image.fromarray(result), int(rng.integers(*recipe.jpeg_quality))))
+        result = np.asarray(jpeg(Image.fromarray(result), int(rng.integers(*augmentation.jpeg_quality))))
     return result
 
 
@@ -116,13 +116,13 @@ def _turn(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return image.rotate(90 * (turn >> 1))
 
 
-def _restain(tile: Tile, rng: np.random.Generator, recipe: Recipe) -> NDArray[np.float32]:
+def _restain(tile: Tile, rng: np.random.Generator, augmentation: Augmentation) -> NDArray[np.float32]:
     """Mix optical densities by a random matrix near the identity, then grey, white balance and gamma."""
-    mixing = (np.eye(3) + rng.normal(0, recipe.stain, (3, 3))) * 2 ** rng.uniform(
-        -recipe.density_octaves, recipe.density_octaves
+    mixing = (np.eye(3) + rng.normal(0, augmentation.stain, (3, 3))) * 2 ** rng.uniform(
+        -augmentation.density_octaves, augmentation.density_octaves
     )
     density = np.maximum(DENSITY[tile] @ mixing.astype(np.float32), 0)
-    if rng.random() < recipe.grey:
+    if rng.random() < augmentation.grey:
         density = np.repeat(density.mean(axis=2, keepdims=True), 3, axis=2)
     balance = np.log(rng.uniform(0.85, 1.05, 3)).astype(np.float32)
     gamma = np.float32(2 ** rng.uniform(-0.4, 0.4))

@@ -1,4 +1,4 @@
-"""What lies beyond what can be told, by the look of its level 0: overviews, and images that were enlarged."""
+"""Images beyond the estimator's range, detected from level 0: overviews, and images that were enlarged."""
 
 from dataclasses import dataclass
 
@@ -50,8 +50,12 @@ class Beyond:
 
 
 def why_beyond(log_odds: float) -> str:
-    """Why an image gets no estimate for the look of its level 0, in one line; "" where it may get one."""
-    return "level 0 looks like an overview or an enlargement, whose µm per pixel cannot be told" if log_odds > 0 else ""
+    """Why an image gets no estimate because of its level 0, in one line; "" where it may get one."""
+    return (
+        "level 0 looks like an overview or an enlargement, whose µm per pixel cannot be estimated"
+        if log_odds > 0
+        else ""
+    )
 
 
 def fit_beyond(

@@ -1,4 +1,4 @@
-"""BreakHis (Spanhol et al. 2016): names of its images, folds of its patients, and how well its four scales are told.
+"""BreakHis (Spanhol et al. 2016): names of its images, folds of its patients, and scores of its four scales.
 
 Its pixel sizes in µm are unknown, its ratios are right (docs/breakhis.md): every scale here is log2 of µm per pixel
 relative to the 40x images, which are the coarsest.
@@ -31,7 +31,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class BreakHisName:
-    """What the name of an image says.
+    """Parts of the name of an image.
 
     Attributes
     ----------
@@ -70,18 +70,18 @@ def parse_name(name: str) -> BreakHisName:
     Raises
     ------
     SlideError
-        It is no such name, or its type is none of its class.
+        It is not such a name, or its type is not one of its class.
 
     >>> parse_name("SOB_B_A-14-22549AB-40-001.png").patient
     '22549'
     """
     found = _NAME.fullmatch(name)
     if found is None:
-        raise SlideError(f"{name!r} is no BreakHis name, which is like SOB_B_A-14-22549AB-40-001.png")
+        raise SlideError(f"{name!r} is not a BreakHis name, such as SOB_B_A-14-22549AB-40-001.png")
     parts = found.groupdict()
     if parts["tumour_type"] not in TYPES[parts["tumour_class"]]:
         known = ", ".join(TYPES[parts["tumour_class"]])
-        raise SlideError(f"{name!r} is no BreakHis name: type {parts['tumour_type']} is none of {known}")
+        raise SlideError(f"{name!r} is not a BreakHis name: type {parts['tumour_type']} is not one of {known}")
     return BreakHisName(
         parts["procedure"], parts["tumour_class"], parts["tumour_type"], int(parts["year"]),
         parts["slide_number"], parts["sections"], int(parts["magnification"]), int(parts["sequence"]),
@@ -216,8 +216,8 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """How well relative scales are told.
+class BreakHisScores:
+    """Scores of relative scales.
 
     Attributes
     ----------
@@ -235,7 +235,7 @@ class Scores:
 
 def score(
     relative: NDArray[np.floating], magnifications: NDArray[np.int64], patients: Sequence[str], seed: int = 0
-) -> Scores:
+) -> BreakHisScores:
     """Score answers for images, with intervals by resampling patients.
 
     Parameters
@@ -256,7 +256,7 @@ def score(
         name: Figure(value, *map(float, np.nanquantile([figure.get(name, np.nan) for figure in again], ends)))
         for name, value in found.items()
     }
-    return Scores(float(np.bincount(magnifications).max() / len(magnifications)), figures)
+    return BreakHisScores(float(np.bincount(magnifications).max() / len(magnifications)), figures)
 
 
 def _figures(

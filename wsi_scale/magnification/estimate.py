@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.magnification.head import Look
+from wsi_scale.magnification.head import TilePredictions
 from wsi_scale.magnification.mixed import why_mixed
 from wsi_scale.magnification.pooling import LEAST_TISSUE, Pooled, pool_views, why_abstain, why_uncertain
 from wsi_scale.magnification.regressor import Regressor
@@ -67,15 +67,15 @@ def estimate_views(regressor: Regressor, views: Iterable[Views], coverage: float
         The answer comes from the model that never saw this group; None for slides of no cohort.
     """
     parts = list(views)
-    look = Look.joined([regressor.look(part.features, group) for part in parts])
+    predictions = TilePredictions.joined([regressor.predict_tiles(part.features, group) for part in parts])
     downsamples = np.repeat([part.downsample for part in parts], [len(part.features) for part in parts])
     centres = np.concatenate([np.zeros((0, 2)), *(part.centres for part in parts)])
-    pooled = pool_views(look, downsamples)
+    pooled = pool_views(predictions, downsamples)
     half, judged = (
         regressor.half_width(pooled.difficulty_octaves, share, group) for share in (coverage, JUDGED_COVERAGE)
     )
     level0 = [part.features for part in parts if part.downsample == 1]
     beyond = regressor.why_beyond(np.concatenate(level0)) if level0 else ""
     reason = why_abstain(pooled) or why_uncertain(pooled, judged) or beyond
-    mixed = why_mixed(look, downsamples, centres) if pooled.tissue >= LEAST_TISSUE else ""
+    mixed = why_mixed(predictions, downsamples, centres) if pooled.tissue >= LEAST_TISSUE else ""
     return Estimate(pooled, half, reason, mixed)

@@ -12,8 +12,8 @@ BIN_CENTRES = np.arange(-3.25, 3.51, 0.25)
 
 
 @dataclass(frozen=True)
-class Look:
-    """What tiles look like.
+class TilePredictions:
+    """Predictions for tiles, one after the other.
 
     Attributes
     ----------
@@ -28,19 +28,19 @@ class Look:
     tissue: NDArray[np.float64]
 
     @classmethod
-    def none(cls) -> "Look":
+    def none(cls) -> "TilePredictions":
         """No tile."""
         return cls(np.zeros(0), np.zeros(0), np.zeros(0))
 
     @classmethod
-    def joined(cls, looks: Sequence["Look"]) -> "Look":
-        """Put looks one after the other."""
-        parts = [cls.none(), *looks]
-        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+    def joined(cls, parts: Sequence["TilePredictions"]) -> "TilePredictions":
+        """Put predictions one after the other."""
+        all_parts = [cls.none(), *parts]
+        return cls(*(np.concatenate([getattr(part, f.name) for part in all_parts]) for f in fields(cls)))
 
-    def __getitem__(self, chosen: NDArray[np.bool_]) -> "Look":
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "TilePredictions":
         """Pick the chosen tiles."""
-        return Look(self.log2_mpp[chosen], self.spread_octaves[chosen], self.tissue[chosen])
+        return TilePredictions(self.log2_mpp[chosen], self.spread_octaves[chosen], self.tissue[chosen])
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ class Head:
         shares: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
         return shares
 
-    def look(self, features: NDArray[np.float64]) -> "Look":
-        """Look at tiles by their log features, (tile, feature)."""
+    def predict_tiles(self, features: NDArray[np.float64]) -> "TilePredictions":
+        """Predict log2 mpp of tiles from their log features, (tile, feature)."""
         shares = self.distribution(features)
         tissue = shares[:, :-1].sum(axis=1)
         given = shares[:, :-1] / np.maximum(tissue, 1e-12)[:, None]
         mean = given @ self.centres
         variance = given @ np.square(self.centres) - np.square(mean)
-        return Look(mean, np.sqrt(np.maximum(variance, 0)), tissue)
+        return TilePredictions(mean, np.sqrt(np.maximum(variance, 0)), tissue)
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """Name → array, as stored."""

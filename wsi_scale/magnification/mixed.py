@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.magnification.head import Look
+from wsi_scale.magnification.head import TilePredictions
 from wsi_scale.magnification.pooling import pool_views, why_abstain
 
 #: Halves of a slide further apart than this (octaves) are called mixed: a factor of 2, less what noise takes.
@@ -13,12 +13,12 @@ LEAST_VIEWS, COARSEST_DOWNSAMPLE = 8, 2
 _HALVES = (("left", "right"), ("top", "bottom"))
 
 
-def why_mixed(look: Look, downsamples: NDArray[np.number], centres: NDArray[np.floating]) -> str:
+def why_mixed(predictions: TilePredictions, downsamples: NDArray[np.number], centres: NDArray[np.floating]) -> str:
     """How the halves of a slide disagree, in a few words; "" where they do not, or give no estimate each.
 
     Parameters
     ----------
-    look, downsamples
+    predictions, downsamples
         As for :func:`~wsi_scale.magnification.pooling.pool_views`.
     centres
         (view, 2): x, y of the views' centres in level-0 pixels.
@@ -30,7 +30,7 @@ def why_mixed(look: Look, downsamples: NDArray[np.number], centres: NDArray[np.f
         halves = [local & first, local & ~first]
         if min(int(half.sum()) for half in halves) < LEAST_VIEWS:
             continue
-        pooled = [pool_views(look[half], downsamples[half]) for half in halves]
+        pooled = [pool_views(predictions[half], downsamples[half]) for half in halves]
         if any(why_abstain(part) for part in pooled):
             continue
         said = [part.log2_mpp for part in pooled]

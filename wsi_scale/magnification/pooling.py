@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.magnification.head import Look
+from wsi_scale.magnification.head import TilePredictions
 
 #: µm per pixel within which a view is trusted; outside, its estimate is pulled inwards.
 TRUSTED_MPP = (0.2, 4.0)
@@ -54,7 +54,7 @@ class Pooled:
     views: int
 
 
-def pool_views(look: Look, downsamples: NDArray[np.number]) -> Pooled:
+def pool_views(predictions: TilePredictions, downsamples: NDArray[np.number]) -> Pooled:
     """Pool the estimates of views, each at its own downsample of level 0.
 
     A view says log2 of its own mpp; less log2 of its downsample that is level 0's. The estimate is their median,
@@ -64,14 +64,14 @@ def pool_views(look: Look, downsamples: NDArray[np.number]) -> Pooled:
 
     Parameters
     ----------
-    look
-        Of the views, each at its own downsample.
+    predictions
+        Of the views, each for its own downsample.
     downsamples
         (view,).
     """
     octaves = np.log2(downsamples)
-    level0 = look.log2_mpp - octaves
-    weights = view_weights(look)
+    level0 = predictions.log2_mpp - octaves
+    weights = view_weights(predictions)
     used = np.ones(len(level0), bool)
     for _ in range(2):
         seen_at = weighted_median(level0[used], weights[used]) + octaves
@@ -86,12 +86,12 @@ def pool_views(look: Look, downsamples: NDArray[np.number]) -> Pooled:
     }
     estimate = weighted_median(level0[used], weights[used])
     disagreement = _disagreement(list(medians.values()), estimate)
-    own = np.sqrt(np.average(np.square(look.spread_octaves[used]), weights=weights[used] + 1e-12))
+    own = np.sqrt(np.average(np.square(predictions.spread_octaves[used]), weights=weights[used] + 1e-12))
     return Pooled(
         log2_mpp=estimate,
         difficulty_octaves=float(np.hypot(own, disagreement)),
         disagreement_octaves=disagreement,
-        tissue=float(look.tissue[used].mean()),
+        tissue=float(predictions.tissue[used].mean()),
         by_downsample=medians,
         views=int(used.sum()),
     )
@@ -108,9 +108,11 @@ def _disagreement(medians: list[float], estimate: float) -> float:
     return max(counted) - min(counted)
 
 
-def view_weights(look: Look) -> NDArray[np.float64]:
+def view_weights(predictions: TilePredictions) -> NDArray[np.float64]:
     """Weight of each view, (view,): the inverse of its own variance, times how sure it is to show tissue."""
-    weights: NDArray[np.float64] = look.tissue / (np.square(look.spread_octaves) + LEAST_SPREAD_OCTAVES**2)
+    weights: NDArray[np.float64] = predictions.tissue / (
+        np.square(predictions.spread_octaves) + LEAST_SPREAD_OCTAVES**2
+    )
     return weights
 
 
@@ -137,14 +139,16 @@ def why_abstain(pooled: Pooled) -> str:
         return f"does not look like brightfield tissue (probability {pooled.tissue:.0%})"
     mpp = 2**pooled.log2_mpp
     if not ANSWERED_MPP[0] * 2**-0.25 <= mpp <= ANSWERED_MPP[1]:
-        return f"looks like {mpp:.2g} µm/px, outside the {ANSWERED_MPP[0]}–{ANSWERED_MPP[1]} that can be told"
+        return f"looks like {mpp:.2g} µm/px, outside the {ANSWERED_MPP[0]}–{ANSWERED_MPP[1]} that can be estimated"
     if pooled.disagreement_octaves > MAX_DISAGREEMENT_OCTAVES:
-        return f"downsampled views disagree by {pooled.disagreement_octaves:.1f} octaves: unlike the tissue learnt from"
+        return (
+            f"downsampled views disagree by {pooled.disagreement_octaves:.1f} octaves: out of the training distribution"
+        )
     return ""
 
 
 def why_uncertain(pooled: Pooled, half_width_octaves: float) -> str:
-    """Why an estimate says too little to be given, in one line; "" where it is to be given.
+    """Why an estimate is too uncertain to be given, in one line; "" where it is given.
 
     Parameters
     ----------
@@ -154,7 +158,7 @@ def why_uncertain(pooled: Pooled, half_width_octaves: float) -> str:
     mpp = 2**pooled.log2_mpp
     if half_width_octaves > MAX_HALF_WIDTH_OCTAVES:
         low, high = (2 ** (pooled.log2_mpp + sign * half_width_octaves) for sign in (-1, 1))
-        return f"looks like anything from {low:.2g} to {high:.2g} µm/px: unlike the tissue learnt from"
+        return f"looks like anything from {low:.2g} to {high:.2g} µm/px: out of the training distribution"
     if pooled.log2_mpp + COARSE_MARGIN * half_width_octaves > np.log2(ANSWERED_MPP[1]):
-        return f"looks like {mpp:.2g} µm/px, too near the {ANSWERED_MPP[1]} up to which can be told"
+        return f"looks like {mpp:.2g} µm/px, too near {ANSWERED_MPP[1]}, the coarsest that can be estimated"
     return ""

@@ -1,4 +1,4 @@
-"""How much pooled responses of a layer tell of a scale: linear probes, judged on groups they never saw, and controls.
+"""How well pooled responses of a layer predict a scale: linear probes, judged on groups they never saw, and controls.
 
 A probe is what Graziani et al. (2021) call a regression concept vector (2018): a linear map from a layer's
 spatial means to a measure. They fit it by least squares; with fewer samples than a few times the layer's width that
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.magnification.features import log_features
 
-Method = Literal["ridge", "projected", "least_squares"]
+ProbeMethod = Literal["ridge", "projected", "least_squares"]
 Floats = NDArray[np.float64]
 
 #: Share of the groups that a probe is tested on.
@@ -29,6 +29,36 @@ INNER_FOLDS = 4
 SAMPLES_PER_FEATURE = 5
 
 
+@dataclass(frozen=True)
+class ProbeKind:
+    """How a probe is fitted.
+
+    Attributes
+    ----------
+    method
+        ``ridge``: standardised, the penalty chosen by inner cross-validation over groups. ``projected``:
+        standardised, principal components of the training part, least squares. ``least_squares``: NaN with fewer
+        than 5 training samples a feature.
+    components
+        Components of ``projected``.
+    """
+
+    method: ProbeMethod = "ridge"
+    components: int = COMPONENTS
+
+
+@dataclass(frozen=True)
+class RepeatedSplits:
+    """How often samples are split by group, and the seed: the same seed gives every layer the same splits."""
+
+    repetitions: int = 10
+    seed: int = 0
+
+
+#: What is probed with where nothing else is asked for.
+RIDGE, SPLITS = ProbeKind(), RepeatedSplits()
+
+
 class Probe(Protocol):
     """A fitted probe."""
 
@@ -37,7 +67,7 @@ class Probe(Protocol):
 
 
 @dataclass(frozen=True)
-class Scores:
+class ProbeScores:
     """R² on samples that a probe never saw.
 
     Attributes
@@ -69,12 +99,10 @@ def probe(
     target: Floats,
     groups: Sequence[str],
     *,
-    repetitions: int = 10,
-    seed: int = 0,
-    method: Method = "ridge",
-    components: int = COMPONENTS,
+    splits: RepeatedSplits = SPLITS,
+    kind: ProbeKind = RIDGE,
     test_features: Floats | None = None,
-) -> Scores:
+) -> ProbeScores:
     """Fit probes on 70 % of the groups and judge them on the others.
 
     Parameters
@@ -85,14 +113,6 @@ def probe(
         (sample,) the measure that the features may tell.
     groups
         (sample,) what a split keeps together: image, case.
-    seed
-        Of the splits: the same seed gives every layer the same splits.
-    method
-        ``ridge``: standardised, the penalty chosen by inner cross-validation over groups. ``projected``:
-        standardised, principal components of the training part, least squares. ``least_squares``: NaN with fewer
-        than 5 training samples a feature.
-    components
-        Components of ``projected``.
     test_features
         (sample, feature) the same samples seen under another condition, which the probe is tested on in place of
         ``features``: what is learnt under the one must hold under the other.
@@ -107,31 +127,31 @@ def probe(
     if len(lengths) > 1:
         raise ValueError(f"features, target and groups differ in length: {sorted(lengths)}")
     r2 = []
-    for inside, outside in split_groups(groups, repetitions=repetitions, seed=seed):
-        if method == "least_squares" and len(inside) < SAMPLES_PER_FEATURE * features.shape[1]:
+    for inside, outside in split_groups(groups, splits):
+        if kind.method == "least_squares" and len(inside) < SAMPLES_PER_FEATURE * features.shape[1]:
             r2.append(float("nan"))
             continue
         mine = _of(groups, inside)
-        fitted = fit_probe(features[inside], target[inside], mine, method=method, components=components)
+        fitted = fit_probe(features[inside], target[inside], mine, kind)
         r2.append(_score(target[outside], fitted.predict(seen[outside])))
-    return Scores(np.array(r2))
+    return ProbeScores(np.array(r2))
 
 
 def probe_shuffled(
-    features: Floats, target: Floats, groups: Sequence[str], *, repetitions: int = 10, seed: int = 0
-) -> Scores:
+    features: Floats, target: Floats, groups: Sequence[str], splits: RepeatedSplits = SPLITS
+) -> ProbeScores:
     """Control: what a ridge makes of targets that belong to other groups, shuffled anew for each repetition."""
     r2 = []
-    for number, (inside, outside) in enumerate(split_groups(groups, repetitions=repetitions, seed=seed)):
-        shuffled = shuffle_groups(target, groups, (seed, number))
+    for number, (inside, outside) in enumerate(split_groups(groups, splits)):
+        shuffled = shuffle_groups(target, groups, (splits.seed, number))
         fitted = fit_probe(features[inside], shuffled[inside], _of(groups, inside))
         r2.append(_score(shuffled[outside], fitted.predict(features[outside])))
-    return Scores(np.array(r2))
+    return ProbeScores(np.array(r2))
 
 
 def probe_labels(
-    labels: NDArray[np.str_], target: Floats, groups: Sequence[str], *, repetitions: int = 10, seed: int = 0
-) -> Scores:
+    labels: NDArray[np.str_], target: Floats, groups: Sequence[str], splits: RepeatedSplits = SPLITS
+) -> ProbeScores:
     """Control: what labels alone tell, by the target's mean for each, shrunken as far as other groups ask for.
 
     Parameters
@@ -144,21 +164,19 @@ def probe_labels(
 
     columns = OneHotEncoder(sparse_output=False).fit_transform(labels)
     r2 = []
-    for inside, outside in split_groups(groups, repetitions=repetitions, seed=seed):
+    for inside, outside in split_groups(groups, splits):
         # Not standardised: a rare label would be shrunken least.
         penalty = _penalty(columns[inside], target[inside], _of(groups, inside))
         fitted = Ridge(penalty).fit(columns[inside], target[inside])
         r2.append(_score(target[outside], fitted.predict(columns[outside])))
-    return Scores(np.array(r2))
+    return ProbeScores(np.array(r2))
 
 
 def fit_probe(
     features: Floats,
     target: Floats,
     groups: Sequence[str],
-    *,
-    method: Method = "ridge",
-    components: int = COMPONENTS,
+    kind: ProbeKind = RIDGE,
 ) -> Probe:
     """Fit one probe on everything; parameters as for :func:`probe`.
 
@@ -176,26 +194,31 @@ def fit_probe(
 
     # A channel that is silent on what is fitted and answers later would be a thousand deviations off.
     within = MinMaxScaler(clip=True)
-    if method == "ridge":
+    if kind.method == "ridge":
         standard = StandardScaler().fit_transform(features)
         steps = [within, StandardScaler(), Ridge(_penalty(standard, target, groups))]
-    elif method == "projected":
-        steps = [within, StandardScaler(), PCA(min(components, *features.shape), svd_solver="full"), LinearRegression()]
-    elif method == "least_squares":
+    elif kind.method == "projected":
+        steps = [
+            within,
+            StandardScaler(),
+            PCA(min(kind.components, *features.shape), svd_solver="full"),
+            LinearRegression(),
+        ]
+    elif kind.method == "least_squares":
         steps = [within, LinearRegression()]
     else:
-        raise ValueError(f"method={method!r}: not one of ridge, projected, least_squares")
+        raise ValueError(f"method={kind.method!r}: not one of ridge, projected, least_squares")
     fitted: Probe = make_pipeline(*steps).fit(features, target)
     return fitted
 
 
 def split_groups(
-    groups: Sequence[str], *, repetitions: int, seed: int
+    groups: Sequence[str], splits: RepeatedSplits
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yield the training and test samples of each repetition; no group is on both sides."""
     from sklearn.model_selection import GroupShuffleSplit
 
-    splitter = GroupShuffleSplit(repetitions, test_size=TEST_SHARE, random_state=seed)
+    splitter = GroupShuffleSplit(splits.repetitions, test_size=TEST_SHARE, random_state=splits.seed)
     yield from splitter.split(np.zeros(len(groups)), groups=np.asarray(groups))
 
 

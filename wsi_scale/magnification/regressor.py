@@ -1,4 +1,4 @@
-"""A regressor of log2 mpp: a head learnt with its network, bent as far as a cohort confirms."""
+"""A regressor of log2 mpp: a head trained with its network, and a correction fitted on a cohort."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.magnification.beyond import Beyond, why_beyond
-from wsi_scale.magnification.head import Head, Look
+from wsi_scale.magnification.head import Head, TilePredictions
 from wsi_scale.magnification.intervals import conformal_quantile
 
 #: Strengths of the ridge penalty that inner cross-validation chooses from.
@@ -18,17 +18,17 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Regressor:
-    """A head, and what a cohort adds to the mean that it says.
+    """A head, and a linear correction of its mean that is fitted on a cohort.
 
     Attributes
     ----------
     head
         Log features → distribution over log2 mpp.
     bends
-        (model, feature) weights on the head's standardised features: 0 is fitted on everything, k ≥ 1 without
-        fold k. All zero where no cohort was fitted.
+        (model, feature) weights of the correction on the head's standardised features: 0 is fitted on everything,
+        k ≥ 1 without fold k. All zero where no cohort was fitted.
     offsets
-        (model,).
+        (model,) intercepts of the correction, octaves.
     scores
         (n,) absolute errors over difficulties (:class:`~wsi_scale.magnification.pooling.Pooled`) of slides that
         the answering model never saw; empty where the interval is not calibrated yet.
@@ -37,7 +37,7 @@ class Regressor:
     fold_of
         Group → k, the model that never saw the group.
     beyond
-        What tells overviews and enlargements; None where it was not learnt for the head's network.
+        Detects overviews and enlargements; None where it was not fitted for the head's network.
     """
 
     head: Head
@@ -54,18 +54,18 @@ class Regressor:
         none = np.zeros(0)
         return cls(head, np.zeros((1, len(head.mean))), np.zeros(1), none, none.astype(np.int64))
 
-    def look(self, features: NDArray[np.float64], group: str | None = None) -> Look:
-        """Look at tiles, (tile, feature), by the model that never saw ``group``."""
+    def predict_tiles(self, features: NDArray[np.float64], group: str | None = None) -> TilePredictions:
+        """Predict log2 mpp of tiles, (tile, feature), by the model that never saw ``group``."""
         model = self.fold_of.get(group, 0) if group is not None else 0
-        seen = self.head.look(features)
-        bend = self.head.standard(features) @ self.bends[model] + self.offsets[model]
-        return replace(seen, log2_mpp=seen.log2_mpp + bend)
+        seen = self.head.predict_tiles(features)
+        correction = self.head.standard(features) @ self.bends[model] + self.offsets[model]
+        return replace(seen, log2_mpp=seen.log2_mpp + correction)
 
     def why_beyond(self, features: NDArray[np.float64]) -> str:
-        """Why level-0 views, (view, feature), say that nothing can be told; "" where they do not, or nothing judges."""
+        """Why level-0 views, (view, feature), are out of range; "" where they are not, or no detector was fitted."""
         if self.beyond is None:
             return ""
-        return why_beyond(self.beyond.log_odds(self.head.standard(features), self.head.look(features).tissue))
+        return why_beyond(self.beyond.log_odds(self.head.standard(features), self.head.predict_tiles(features).tissue))
 
     def half_width(self, difficulty_octaves: float, coverage: float, group: str | None = None) -> float:
         """Half width (octaves) of an interval that holds the truth of a ``coverage`` of slides.
@@ -81,10 +81,10 @@ class Regressor:
 def fit_cohort(
     prior: Regressor, features: NDArray[np.float64], log2_mpp: NDArray[np.floating], groups: Sequence[str]
 ) -> Regressor:
-    """Bend a prior on a cohort's tiles: one model on all, and one for each fold of groups on the others.
+    """Correct a prior on a cohort's tiles: one model on all, and one for each fold of groups on the others.
 
-    The ridge shrinks towards the prior. A small cohort bends a good regressor only as far as groups that were
-    not fitted on confirm it: the strongest penalty, up to no bend at all, whose error lies within one standard
+    The ridge shrinks towards the prior. A small cohort corrects a good regressor only as far as groups that were
+    not fitted on confirm it: the strongest penalty, up to no correction at all, whose error lies within one standard
     error of the best (Breiman et al. 1984, §3.4.3).
 
     Parameters
@@ -99,13 +99,13 @@ def fit_cohort(
     from sklearn.model_selection import GroupKFold
 
     standard = prior.head.standard(features)
-    left_over = np.asarray(log2_mpp, np.float64) - prior.look(features).log2_mpp
+    left_over = np.asarray(log2_mpp, np.float64) - prior.predict_tiles(features).log2_mpp
     labels = np.asarray(groups)
-    models = [_bend(standard, left_over, labels)]
+    models = [_correction(standard, left_over, labels)]
     fold_of: dict[str, int] = {}
     splits = GroupKFold(min(FOLDS, len(set(groups)))).split(standard, left_over, labels)
     for number, (inside, outside) in enumerate(splits, start=1):
-        models.append(_bend(standard[inside], left_over[inside], labels[inside]))
+        models.append(_correction(standard[inside], left_over[inside], labels[inside]))
         fold_of |= {str(group): number for group in np.unique(labels[outside])}
     bends, offsets = (np.stack(parts) for parts in zip(*models, strict=True))
     none = np.zeros(0)
@@ -120,10 +120,10 @@ def fit_cohort(
     )
 
 
-def _bend(
+def _correction(
     features: NDArray[np.float64], target: NDArray[np.float64], groups: NDArray[np.str_]
 ) -> tuple[NDArray[np.float64], float]:
-    """Fit what a prior leaves over (the target), no further than the one-standard-error rule allows."""
+    """Fit the residual of a prior (the target), no further than the one-standard-error rule allows."""
     from sklearn.linear_model import Ridge
 
     penalties = (np.inf, *sorted(PENALTIES, reverse=True))

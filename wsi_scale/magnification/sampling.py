@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.config.models import TrainingConfig
-from wsi_scale.magnification.augment import Recipe, Tile, cut_tile, disguise
+from wsi_scale.magnification.augment import Augmentation, Tile, cut_tile, disguise
 
 #: How much finer than its source a tile may be, octaves: the enlarging is part of the disguise.
 FINER_OCTAVES = 1.05
@@ -28,11 +27,6 @@ class Span:
     mpp: tuple[float, float]
     wider: tuple[float, float]
     wider_share: float
-
-    @classmethod
-    def of_training(cls, config: TrainingConfig) -> "Span":
-        """Span that a training draws from."""
-        return cls(config.mpp_range, config.wider_mpp_range, config.wider_share)
 
     def draw(self, rng: np.random.Generator) -> float:
         """Draw µm per pixel."""
@@ -85,9 +79,9 @@ def draw_batch(
     tile_px: int,
     count: int,
     rng: np.random.Generator,
-    recipe: Recipe,
+    augmentation: Augmentation,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], list[str]]:
-    """Draw disguised tiles with their log2 mpp.
+    """Draw augmented tiles with their log2 mpp.
 
     Returns
     -------
@@ -99,7 +93,7 @@ def draw_batch(
     groups = []
     for index in range(count):
         field, target = draw_field(fields, span, tile_px, rng)
-        tiles[index] = disguise(cut_tile(field.image, field.mpp, target, tile_px, rng, recipe), rng, recipe)
+        tiles[index] = disguise(cut_tile(field.image, field.mpp, target, tile_px, rng, augmentation), rng, augmentation)
         truth[index] = np.log2(target)
         groups.append(field.group)
     return tiles, truth, groups

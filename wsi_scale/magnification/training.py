@@ -1,4 +1,4 @@
-"""What is trained to tell µm per pixel: a chain of convolutions with a head, or a head alone."""
+"""Modules that are trained to predict µm per pixel: a chain of convolutions with a head, or a head alone."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import nn
 
 from wsi_scale.magnification.features import FLOOR
 from wsi_scale.magnification.head import BIN_CENTRES, Head
-from wsi_scale.networks.chain import Plan, build_chain, chain_taps
+from wsi_scale.networks.chain import ChainPlan, build_chain, chain_taps
 
 #: Spread of the soft label about the truth, octaves: less than a bin, so that a bin apart is wrong.
 LABEL_OCTAVES = 0.18
@@ -60,11 +60,11 @@ class ChainRegressor(nn.Module):
     ----------
     plan, layers
         The chain, and the layers whose pooled activations the head reads.
-    lessons
-        Features of a teacher that it also learns to foretell; 0 without one.
+    teacher_features
+        Number of a teacher's features that it also learns to predict (distillation); 0 without a teacher.
     """
 
-    def __init__(self, plan: Plan, layers: Sequence[str], lessons: int = 0) -> None:
+    def __init__(self, plan: ChainPlan, layers: Sequence[str], teacher_features: int = 0) -> None:
         super().__init__()
         self.features = build_chain(plan, batch_norm=True)
         taps = {tap.name: place for place, tap in enumerate(chain_taps(plan))}
@@ -72,19 +72,19 @@ class ChainRegressor(nn.Module):
         widths = [tap.channels for tap in chain_taps(plan)]
         self.ends = tuple(ends[taps[name]] for name in layers)
         self.head = HeadModule(sum(widths[taps[name]] for name in layers))
-        self.lesson = nn.Linear(self.head.hidden.in_features, lessons) if lessons else None
+        self.teacher_head = nn.Linear(self.head.hidden.in_features, teacher_features) if teacher_features else None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map normalised images (n, 3, h, w) to logits (n, bin + 1)."""
         logits: torch.Tensor = self.head(self.pooled(images))
         return logits
 
-    def study(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Map normalised images (n, 3, h, w) to logits (n, bin + 1) and the teacher's features (n, lesson)."""
-        if self.lesson is None:
-            raise TypeError("a regressor without lessons has nothing to study")
+    def with_teacher(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map normalised images (n, 3, h, w) to logits (n, bin + 1) and predicted teacher features (n, feature)."""
+        if self.teacher_head is None:
+            raise TypeError("a regressor that was built without a teacher predicts no teacher features")
         standard = self.head.norm(self.pooled(images))
-        return self.head.judge(standard), self.lesson(standard)
+        return self.head.judge(standard), self.teacher_head(standard)
 
     def pooled(self, images: torch.Tensor) -> torch.Tensor:
         """Map normalised images (n, 3, h, w) to log-pooled activations (n, feature)."""

@@ -1,4 +1,4 @@
-"""What an audit says of a slide: whether the µm per pixel that is claimed agrees with its look."""
+"""The verdict of an audit: whether the µm per pixel that a slide claims agrees with the estimate from its pixels."""
 
 import math
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def judge(
     mixed: str = "",
     no_estimate: str = "",
 ) -> Verdict:
-    """Hold a slide's claim against its estimate.
+    """Compare a slide's claim with its estimate.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def _digits(mpp: float) -> str:
 
 
 def stands_apart(errors_octaves: NDArray[np.float64], half_widths_octaves: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Slides of a cohort whose claim no estimator that suits the others could agree with.
+    """Find slides of a cohort whose claim no estimator that suits the others could agree with.
 
     A cohort's common error (its stain, its scanner) is the estimator's, and the reason to fit it anew; a slide far
     from that common error has a claim that is wrong for itself. The median holds as long as fewer than half are wrong.

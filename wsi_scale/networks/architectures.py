@@ -9,10 +9,10 @@ from torch import nn
 from torchvision import models
 
 from wsi_scale.errors import ConfigError
-from wsi_scale.networks.chain import Plan, build_chain, chain_taps
+from wsi_scale.networks.chain import ChainPlan, build_chain, chain_taps
 
-VGG16_PLAN: Plan = (64, 64, "M", 128, 128, "M", *(256,) * 3, "M", *(512,) * 3, "M", *(512,) * 3)
-VGG19_PLAN: Plan = (64, 64, "M", 128, 128, "M", *(256,) * 4, "M", *(512,) * 4, "M", *(512,) * 4)
+VGG16_PLAN: ChainPlan = (64, 64, "M", 128, 128, "M", *(256,) * 3, "M", *(512,) * 3, "M", *(512,) * 3)
+VGG19_PLAN: ChainPlan = (64, 64, "M", 128, 128, "M", *(256,) * 4, "M", *(512,) * 4, "M", *(512,) * 4)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Architecture:
         As a user writes it.
     nodes
         Layer name → node of the traced module, shallow to deep.
-    published_layers
+    block_ends
         The last activated convolution of each block (Penkin et al. 2022 use these five of VGG19).
     search_layers
         What the covariant search reads by default.
@@ -47,11 +47,11 @@ class Architecture:
 
     name: str
     nodes: dict[str, str]
-    published_layers: tuple[str, ...]
+    block_ends: tuple[str, ...]
     search_layers: tuple[str, ...]
     feature_layer: str
     build: Callable[[], nn.Module]
-    plan: Plan | None = None
+    plan: ChainPlan | None = None
     torchvision_weights: str | None = None
     min_px: int = 16
     base: str | None = None
@@ -61,7 +61,7 @@ class Architecture:
 class _Chain(nn.Module):
     """A chain under torchvision's attribute name, so that its weights keep their names."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ChainPlan) -> None:
         super().__init__()
         self.features = build_chain(plan)
 
@@ -72,7 +72,7 @@ class _Chain(nn.Module):
 
 def chain_architecture(
     name: str,
-    plan: Plan,
+    plan: ChainPlan,
     search_layers: tuple[str, ...],
     feature_layer: str,
     torchvision_weights: str | None = None,
@@ -83,7 +83,7 @@ def chain_architecture(
     return Architecture(
         name=name,
         nodes={tap.name: f"features.{tap.index}" for tap in taps},
-        published_layers=tuple(last_of_block.values()),
+        block_ends=tuple(last_of_block.values()),
         search_layers=search_layers,
         feature_layer=feature_layer,
         build=partial(_Chain, plan),

@@ -27,7 +27,7 @@ class Conv:
 
 #: A number is a 3 × 3 convolution of that width, "M" a max-pool that halves.
 Step = int | Literal["M"] | Conv
-Plan = Sequence[Step]
+ChainPlan = Sequence[Step]
 
 #: The embedded network: a stem that halves at once, then 3 × 3 convolutions as in VGG, thin enough for a CPU.
 EMBEDDED_PLAN: tuple[Step, ...] = (Conv(24, 5, 2), 32, "M", 48, 64, "M", 96, 96, "M", 128, 160)
@@ -55,7 +55,7 @@ class ChainTap:
     stride: int
 
 
-def chain_taps(plan: Plan) -> tuple[ChainTap, ...]:
+def chain_taps(plan: ChainPlan) -> tuple[ChainTap, ...]:
     """Every activated convolution of a plan without batch norm, shallow to deep."""
     taps, index, block, place, stride = [], 0, 1, 0, 1
     for step in plan:
@@ -70,13 +70,13 @@ def chain_taps(plan: Plan) -> tuple[ChainTap, ...]:
 
 
 def as_conv(step: Step) -> Conv:
-    """Read a step of a plan that is no max-pool."""
+    """Read a step of a plan that is not a max-pool."""
     if step == "M":
-        raise TypeError("a max-pool is no convolution")
+        raise TypeError("a max-pool is not a convolution")
     return step if isinstance(step, Conv) else Conv(step)
 
 
-def build_chain(plan: Plan, *, batch_norm: bool = False) -> nn.Sequential:
+def build_chain(plan: ChainPlan, *, batch_norm: bool = False) -> nn.Sequential:
     """Build the modules of a plan, in the order and with the indices of torchvision's VGG."""
     modules: list[nn.Module] = []
     width = 3
@@ -92,7 +92,7 @@ def build_chain(plan: Plan, *, batch_norm: bool = False) -> nn.Sequential:
     return nn.Sequential(*modules)
 
 
-def plan_as_json(plan: Plan) -> list[Any]:
+def plan_as_json(plan: ChainPlan) -> list[Any]:
     """Write a plan as JSON holds it: a Conv is [width, kernel, stride]."""
     return [[s.width, s.kernel, s.stride] if isinstance(s, Conv) else s for s in plan]
 
@@ -103,7 +103,7 @@ def plan_from_json(steps: Iterable[Any]) -> tuple[Step, ...]:
     Raises
     ------
     ValueError
-        A step is none of a plan.
+        A step is not one of a plan.
     """
     plan: list[Step] = []
     for step in steps:
@@ -112,7 +112,7 @@ def plan_from_json(steps: Iterable[Any]) -> tuple[Step, ...]:
         elif step == "M" or (isinstance(step, int) and step > 0):
             plan.append(step)
         else:
-            raise ValueError(f"{step!r} is no step of a plan")
+            raise ValueError(f"{step!r} is not a step of a plan")
     return tuple(plan)
 
 

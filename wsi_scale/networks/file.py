@@ -50,14 +50,14 @@ class _Header:
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """What a network file says of itself.
+    """The header of a network file.
 
     Attributes
     ----------
     name
         Name of the network.
     plan
-        Its convolutions and max-pools (:data:`wsi_scale.networks.chain.Plan`), where it is a chain; shapes are
+        Its convolutions and max-pools (:data:`wsi_scale.networks.chain.ChainPlan`), where it is a chain; shapes are
         checked against the weights.
     search_layers, feature_layer
         Default layers of the scale search and of `extract`.
@@ -95,7 +95,7 @@ class NetworkFile:
             whole,
             name=self.name,
             nodes={name: whole.nodes[name] for name in kept},
-            published_layers=tuple(name for name in whole.published_layers if name in kept),
+            block_ends=tuple(name for name in whole.block_ends if name in kept),
             search_layers=self.search_layers,
             feature_layer=self.feature_layer,
             torchvision_weights=None,
@@ -137,7 +137,7 @@ def read_network_file(path: Path) -> tuple[NetworkFile, dict[str, torch.Tensor]]
     Raises
     ------
     WeightsError
-        The file is missing, damaged or no network file.
+        The file is missing, damaged or not a network file.
     """
     try:
         with safe_open(path, "pt") as stored:
@@ -146,7 +146,7 @@ def read_network_file(path: Path) -> tuple[NetworkFile, dict[str, torch.Tensor]]
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"cannot read network file {path}: {error}; fetch or make it again") from error
     if text is None:
-        raise WeightsError(f"{path} is no {_WHAT}; {_remedy(path)}")
+        raise WeightsError(f"{path} is not a {_WHAT}; {_remedy(path)}")
     try:
         return _header(text, path), state
     except ArtifactError as error:

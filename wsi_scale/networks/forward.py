@@ -30,7 +30,7 @@ def pooled_responses(network: Network, images: NDArray[np.uint8], compute: Compu
     responses
         Layer → (tile, channel), float32. Batches depend on the image size and the configuration only.
     """
-    torch.set_num_threads(compute.threads)
+    compute.use_threads()
     parts: list[dict[str, torch.Tensor]] = []
     for batch in split_batches(len(images), compute.batch_size(images.shape[1])):
         with torch.inference_mode():

@@ -62,7 +62,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Flow:
+class ChannelFlow:
     """How channels flow through a network.
 
     Attributes
@@ -82,7 +82,7 @@ class Flow:
         return tuple(site for site in self.sites if site.activation is not None)
 
 
-def channel_flow(trunk: fx.GraphModule, name: str) -> Flow:
+def channel_flow(trunk: fx.GraphModule, name: str) -> ChannelFlow:
     """Find out which convolutions read which channels.
 
     Parameters
@@ -103,7 +103,7 @@ def channel_flow(trunk: fx.GraphModule, name: str) -> Flow:
     for node in trunk.graph.nodes:
         module = modules[str(node.target)] if node.op == "call_module" else None
         if node.op == "output":
-            return Flow(tuple(sites), carried[node.args[0]])
+            return ChannelFlow(tuple(sites), carried[node.args[0]])
         if node.op == "placeholder":
             carried[node] = ()
         elif _is_plain_conv(module):

@@ -1,4 +1,4 @@
-"""From what a user writes (a name or a file) to a network."""
+"""A network by its name or file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,4 +71,4 @@ def search_layers(source: NetworkSource, method: str, layers: Sequence[str] | No
     if layers:
         return tuple(layers)
     known = source.architecture
-    return known.published_layers if method == "published" else known.search_layers
+    return known.block_ends if method == "published" else known.search_layers

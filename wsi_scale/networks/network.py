@@ -1,4 +1,4 @@
-"""A network cut after its deepest tap: images in, what its layers answer out."""
+"""A network cut after its deepest tap: images in, responses of its layers out."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,7 +89,7 @@ class ChainTrunk(nn.Module):
         return dict(self._walk(images))
 
     def pooled(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Spatial means of the tapped layers; each map is let go before the next is made."""
+        """Spatial means of the tapped layers; each map is freed before the next is made."""
         return {name: _spatial_mean(value) for name, value in self._walk(images)}
 
     def _walk(self, images: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:

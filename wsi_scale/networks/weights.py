@@ -1,4 +1,4 @@
-"""Where pretrained weights are found: never in silence, never at random."""
+"""Where pretrained weights are found; a network is never run with random weights."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     Raises
     ------
     WeightsError
-        Missing, truncated, or no weights at all.
+        Missing, truncated, or not weights.
     """
     try:
         if path.suffix == ".safetensors":
@@ -93,7 +93,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise WeightsError(f"cannot read weights {path}: {first}; fetch the file again") from error
     if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise WeightsError(f"{path} is no state dict of tensors; save model.state_dict()")
+        raise WeightsError(f"{path} is not a state dict of tensors; save model.state_dict()")
     return dict(state)
 
 

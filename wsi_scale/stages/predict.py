@@ -12,8 +12,8 @@ from wsi_scale.execution.settled import compute_of, parameters_of
 from wsi_scale.jobs.hardware import settle
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.runner import Outcome, Prepared, Stage, known_identity, run_stage
+from wsi_scale.learning.estimator import read_estimator
 from wsi_scale.slides.open import open_slide
-from wsi_scale.stages.regressors import read_estimator
 from wsi_scale.steps.estimate import estimate_mpp
 
 SPEC = SLIDE_STAGES["predict"]

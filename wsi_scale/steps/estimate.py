@@ -6,11 +6,11 @@ import numpy as np
 
 from wsi_scale.config.settings import PredictSettings
 from wsi_scale.errors import ArtifactError
+from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
 from wsi_scale.results.prediction import DARK_BACKGROUND, Prediction
 from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.views import is_brightfield, views_of
-from wsi_scale.stages.regressors import Estimator
 
 
 def estimate_mpp(slide: Slide, estimator: Estimator, settings: PredictSettings, group: str | None = None) -> Prediction:

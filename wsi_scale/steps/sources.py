@@ -11,6 +11,7 @@ from wsi_scale.config.settings import PredictSettings
 from wsi_scale.errors import UserError, one_line
 from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.estimator import Estimator
 from wsi_scale.results.audit import AuditedSlide, AuditTile, unreadable_row
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.slides.metadata import SlideInfo, describe_slide
@@ -18,7 +19,6 @@ from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.sheet import SheetRow, slides_of
 from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.views import views_of
-from wsi_scale.stages.regressors import Estimator
 from wsi_scale.steps.audit import verdict_on
 from wsi_scale.steps.estimate import estimate_mpp
 

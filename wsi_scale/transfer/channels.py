@@ -1,4 +1,4 @@
-"""Channel scaling: a trainable weight for each channel of frozen convolutions says which channels a task needs.
+"""Channel scaling: a trainable weight for each channel of frozen convolutions shows which channels a task needs.
 
 Wong, Kashyap & Moradi (2021), "Channel Scaling", attach a trainable weight to each channel of every frozen
 convolution, punish the weights' L1 norm, and remove channels whose weight falls below a threshold, round by round.
@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import fx, nn
 
-from wsi_scale.networks.graph import Flow, Site
+from wsi_scale.networks.graph import ChannelFlow, Site
 from wsi_scale.networks.shapes import conv_like
 from wsi_scale.transfer.budget import Kept
 from wsi_scale.transfer.learner import Learner, LinearHead
@@ -44,7 +44,7 @@ class ScaledReLU(nn.Module):
         return self.scale.clamp(min=0)
 
 
-def attach_scales(trunk: fx.GraphModule, flow: Flow) -> fx.GraphModule:
+def attach_scales(trunk: fx.GraphModule, flow: ChannelFlow) -> fx.GraphModule:
     """Return a copy, frozen but for a weight of 1 behind every ReLU's channel."""
     scaled = copy.deepcopy(trunk).requires_grad_(False)
     for site in flow.activated:
@@ -52,7 +52,7 @@ def attach_scales(trunk: fx.GraphModule, flow: Flow) -> fx.GraphModule:
     return scaled
 
 
-def fold_scales(trunk: fx.GraphModule, flow: Flow) -> fx.GraphModule:
+def fold_scales(trunk: fx.GraphModule, flow: ChannelFlow) -> fx.GraphModule:
     """Return a copy without scales, each multiplied into the convolution before it.
 
     Exact, as s · max(0, x) = max(0, s · x) for s ≥ 0.
@@ -68,12 +68,12 @@ def fold_scales(trunk: fx.GraphModule, flow: Flow) -> fx.GraphModule:
     return folded
 
 
-def scales_of(trunk: fx.GraphModule, flow: Flow) -> dict[str, torch.Tensor]:
+def scales_of(trunk: fx.GraphModule, flow: ChannelFlow) -> dict[str, torch.Tensor]:
     """Convolution → the weights of its channels, (channel,)."""
     return {site.conv: scale_of(trunk, site).weights.detach() for site in flow.activated}
 
 
-def penalty_of(trunk: fx.GraphModule, flow: Flow, costs: Mapping[str, float]) -> torch.Tensor:
+def penalty_of(trunk: fx.GraphModule, flow: ChannelFlow, costs: Mapping[str, float]) -> torch.Tensor:
     """Mean of the channels' weights, each weighted by what its layer costs.
 
     Parameters
@@ -85,7 +85,7 @@ def penalty_of(trunk: fx.GraphModule, flow: Flow, costs: Mapping[str, float]) ->
     return torch.stack(parts).sum() / sum(costs[s.conv] * scale_of(trunk, s).scale.numel() for s in flow.activated)
 
 
-def parameters_kept(trunk: fx.GraphModule, flow: Flow, kept: Kept) -> int:
+def parameters_kept(trunk: fx.GraphModule, flow: ChannelFlow, kept: Kept) -> int:
     """Parameters of the convolutions that are left when only some channels stay."""
     widths = {conv: int(mask.sum()) for conv, mask in kept.items()}
     total = 0
@@ -97,7 +97,7 @@ def parameters_kept(trunk: fx.GraphModule, flow: Flow, kept: Kept) -> int:
     return total
 
 
-def remove_channels(trunk: fx.GraphModule, flow: Flow, kept: Kept) -> fx.GraphModule:
+def remove_channels(trunk: fx.GraphModule, flow: ChannelFlow, kept: Kept) -> fx.GraphModule:
     """Return a copy in which the other channels are gone: filters, the input slices of their readers, and scales."""
     narrow = copy.deepcopy(trunk)
     for site in flow.sites:
@@ -140,7 +140,7 @@ def narrow_head(head: LinearHead, read: torch.Tensor) -> LinearHead:
     return narrow
 
 
-def mask_channels(trunk: fx.GraphModule, flow: Flow, kept: Kept) -> fx.GraphModule:
+def mask_channels(trunk: fx.GraphModule, flow: ChannelFlow, kept: Kept) -> fx.GraphModule:
     """Return a copy of the same shape in which the other channels are zero: filters and biases."""
     masked = copy.deepcopy(trunk)
     with torch.no_grad():
@@ -153,14 +153,14 @@ def mask_channels(trunk: fx.GraphModule, flow: Flow, kept: Kept) -> fx.GraphModu
     return masked
 
 
-def filter_sizes(trunk: fx.GraphModule, flow: Flow) -> dict[str, torch.Tensor]:
+def filter_sizes(trunk: fx.GraphModule, flow: ChannelFlow) -> dict[str, torch.Tensor]:
     """Convolution → L1 norm of each filter over the number of its weights, (channel,)."""
     return {
         site.conv: convolution(trunk, site.conv).weight.detach().abs().mean(dim=(1, 2, 3)) for site in flow.activated
     }
 
 
-def mean_sizes(trunk: fx.GraphModule, flow: Flow) -> dict[str, float]:
+def mean_sizes(trunk: fx.GraphModule, flow: ChannelFlow) -> dict[str, float]:
     """Convolution → mean of its filters' sizes."""
     return {conv: float(values.mean()) for conv, values in filter_sizes(trunk, flow).items()}
 
@@ -175,7 +175,7 @@ def convolution(trunk: fx.GraphModule, name: str) -> nn.Conv2d:
     return cast(nn.Conv2d, trunk.get_submodule(name))
 
 
-def narrow_learner(learner: Learner, flow: Flow, kept: Kept) -> Learner:
+def narrow_learner(learner: Learner, flow: ChannelFlow, kept: Kept) -> Learner:
     """Remove channels from a learner's trunk, and what its head read of them."""
     trunk = cast(fx.GraphModule, learner.trunk)
     read = kept_inputs(trunk, flow.outputs, kept)
@@ -183,7 +183,7 @@ def narrow_learner(learner: Learner, flow: Flow, kept: Kept) -> Learner:
     return Learner(remove_channels(trunk, flow, kept), head)
 
 
-def operation_costs(trunk: fx.GraphModule, flow: Flow, side_px: int) -> dict[str, float]:
+def operation_costs(trunk: fx.GraphModule, flow: ChannelFlow, side_px: int) -> dict[str, float]:
     """Multiply-adds that one channel of each convolution causes, in it and where it is read, over the layers' mean."""
     places: dict[str, int] = {}
 

@@ -34,6 +34,11 @@ def cost_of(module: nn.Module, side_px: int) -> Cost:
     return Cost(sum(p.numel() for p in module.parameters()), counter.get_total_flops() // 2)
 
 
+def convolution_parameters(trunk: nn.Module) -> int:
+    """Count parameters of the convolutions (and of what a convolution was split into)."""
+    return sum(p.numel() for m in trunk.modules() if isinstance(m, nn.Conv2d) for p in m.parameters(recurse=False))
+
+
 def tiles_per_second(modules: list[nn.Module], side_px: int, *, batch: int = 8, rounds: int = 5) -> list[float]:
     """Measure modules in turn, so that all see the same state of the machine; the best of ``rounds`` each."""
     image = torch.rand(batch, 3, side_px, side_px).to(memory_format=torch.channels_last)

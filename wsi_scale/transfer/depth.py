@@ -6,7 +6,7 @@ the others away.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,20 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
+from wsi_scale.execution.compute import Compute
 from wsi_scale.networks.graph import block_modules, single_output, split_after
 from wsi_scale.networks.network import Network
-from wsi_scale.transfer.learner import (
-    Device,
-    Inputs,
-    Learner,
-    LinearHead,
-    compute_once,
-    computed_once,
-    standard_head,
-    tune,
-)
-from wsi_scale.transfer.loop import LoopSettings, LoopState, ParameterGroup
-from wsi_scale.transfer.rounds import HEAD, Task
+from wsi_scale.transfer.learner import HEAD, Learner, LinearHead, TuneSettings, standard_head, tune
+from wsi_scale.transfer.loop import LoopHooks, LoopSettings, ParameterGroup
+from wsi_scale.transfer.task import Inputs, Task, compute_once, computed_once
 
 #: Learning rate of the head over the topmost block's.
 HEAD_FACTOR = 10.0
@@ -50,6 +42,9 @@ class Tuning:
         Learning rate of the topmost block, and each block's as a share of the one above.
     batch_norm
         Whether batch norms of tuned blocks keep their statistics; those of frozen blocks always do.
+    cache
+        Whether what the frozen part makes of the images is computed once (where memory allows), instead of at each
+        step. That excludes images that differ from epoch to epoch; the result is the same.
     """
 
     epochs: int = 20
@@ -59,6 +54,7 @@ class Tuning:
     rate: float = 1e-4
     block_decay: float = 0.5
     batch_norm: Literal["frozen", "tuned"] = "frozen"
+    cache: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,60 +99,32 @@ def finetune(
     parts: Depth,
     task: Task,
     tuning: Tuning,
-    device: Device,
-    *,
-    cache: bool = True,
-    state: LoopState | None = None,
-    on_epoch: Callable[[LoopState], None] = lambda _: None,
+    compute: Compute,
+    hooks: LoopHooks | None = None,
 ) -> tuple[Learner, Inputs]:
     """Tune the upper part and a head; nothing of the lower part changes.
-
-    Parameters
-    ----------
-    cache
-        Whether what the frozen part makes of the images is computed once (where memory allows), instead of at each
-        step. That excludes images that differ from epoch to epoch; the result is the same.
-    state
-        Where an earlier call was interrupted.
 
     Returns
     -------
     learner, inputs
         In evaluation mode, on the device; and what it takes for a row.
     """
-    frozen = _frozen(parts, device)
-    inputs = _inputs(frozen, task, device, cache=cache)
+    inputs = _inputs(_frozen(parts, compute), task, compute, cache=tuning.cache)
     upper = nn.Identity() if parts.upper is None else parts.upper.requires_grad_(True)
-    learner = Learner(upper, LinearHead(1, 1), learn_statistics=tuning.batch_norm == "tuned").to(device.name)
+    learner = Learner(upper, LinearHead(1, 1), learn_statistics=tuning.batch_norm == "tuned").to(compute.device)
     learner.eval()
-    features = compute_once(learner.pooled, inputs, task.split.training, device)
-    learner.head = standard_head(features, task.target[task.split.training], task.outputs).to(device.name)
-    tune(
-        learner,
-        inputs,
-        task.target,
-        task.split,
-        LoopSettings(
-            tuning.epochs,
-            1,
-            tuning.rate,
-            HEAD.weight_decay,
-            tuning.patience,
-            tuning.seed,
-        ),
-        device,
-        batch=tuning.batch,
-        groups=_groups(learner, parts, tuning),
-        state=state,
-        on_epoch=on_epoch,
-    )
+    features = compute_once(learner.pooled, inputs, task.split.training, compute)
+    learner.head = standard_head(features, task.target[task.split.training], task.outputs).to(compute.device)
+    loop = LoopSettings(tuning.epochs, 1, tuning.rate, HEAD.weight_decay, tuning.patience, tuning.seed)
+    settings = TuneSettings(loop, tuning.batch, groups=_groups(learner, parts, tuning))
+    tune(learner, replace(task, inputs=inputs), settings, compute, hooks)
     return learner, inputs
 
 
-def _frozen(parts: Depth, device: Device) -> Callable[[torch.Tensor], torch.Tensor] | None:
+def _frozen(parts: Depth, compute: Compute) -> Callable[[torch.Tensor], torch.Tensor] | None:
     if parts.lower is None:
         return None
-    lower = parts.lower.requires_grad_(False).eval().to(device.name)
+    lower = parts.lower.requires_grad_(False).eval().to(compute.device)
     if parts.upper is not None:
         return lower
     # Only spatial means go into a head: those are kept, as maps of one pixel.
@@ -164,23 +132,23 @@ def _frozen(parts: Depth, device: Device) -> Callable[[torch.Tensor], torch.Tens
 
 
 def _inputs(
-    frozen: Callable[[torch.Tensor], torch.Tensor] | None, task: Task, device: Device, *, cache: bool
+    frozen: Callable[[torch.Tensor], torch.Tensor] | None, task: Task, compute: Compute, *, cache: bool
 ) -> Inputs:
     if frozen is None:
         return task.inputs
 
     @torch.no_grad()
     def at_each_step(rows: NDArray[np.int64]) -> torch.Tensor:
-        with device.precision():
+        with compute.precision():
             return frozen(task.inputs(rows)).float()
 
     rows = np.concatenate([task.split.training, task.split.validation])
     size = math.prod(at_each_step(rows[:1]).shape) * 4 * len(rows)
     if not cache or size > CACHE_BYTES:
         return at_each_step
-    maps = computed_once(frozen, task.inputs, rows, device)
+    maps = computed_once(frozen, task.inputs, rows, compute)
     # Test images pass once in any case.
-    return lambda chosen: maps(chosen).to(device.name) if np.isin(chosen, rows).all() else at_each_step(chosen)
+    return lambda chosen: maps(chosen).to(compute.device) if np.isin(chosen, rows).all() else at_each_step(chosen)
 
 
 def _groups(learner: Learner, parts: Depth, tuning: Tuning) -> list[ParameterGroup]:

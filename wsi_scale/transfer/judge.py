@@ -1,4 +1,4 @@
-"""How good outputs are, and how sure a difference between two networks is."""
+"""Scores of outputs, and the difference between two networks with its interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 CALIBRATION_BINS = 10
 #: Resamplings of an interval.
 RESAMPLINGS = 2000
+#: Seed of the resamplings.
+SEED = 0
 
 
 @dataclass(frozen=True)
-class Scores:
+class TaskScores:
     """Figures of one network on test images.
 
     Attributes
@@ -32,14 +34,14 @@ class Scores:
 
 
 def metric_name(classes: Sequence[str]) -> str:
-    """How :attr:`Scores.metric` is called."""
+    """How :attr:`TaskScores.metric` is called."""
     return "auc" if classes else "median_octaves"
 
 
-def judge_outputs(outputs: NDArray[np.floating], target: NDArray[np.generic], classes: Sequence[str]) -> Scores:
+def judge_outputs(outputs: NDArray[np.floating], target: NDArray[np.generic], classes: Sequence[str]) -> TaskScores:
     """Judge outputs (n, output) against the target (n,)."""
     if not classes:
-        return Scores(_median_error(outputs, target))
+        return TaskScores(_median_error(outputs, target))
     from sklearn.metrics import balanced_accuracy_score
 
     probability = _softmax(outputs)
@@ -50,7 +52,7 @@ def judge_outputs(outputs: NDArray[np.floating], target: NDArray[np.generic], cl
         (bins == b).mean() * abs(confidence[bins == b].mean() - (said == target)[bins == b].mean())
         for b in np.unique(bins)
     ]
-    return Scores(_auc(outputs, target), float(balanced_accuracy_score(target, said)), float(np.sum(gaps)))
+    return TaskScores(_auc(outputs, target), float(balanced_accuracy_score(target, said)), float(np.sum(gaps)))
 
 
 def paired_difference(
@@ -59,11 +61,9 @@ def paired_difference(
     target: NDArray[np.generic],
     groups: NDArray[np.str_],
     classes: Sequence[str],
-    *,
-    seed: int = 0,
     resamplings: int = RESAMPLINGS,
 ) -> tuple[float, float, float]:
-    """Tell how much better ours is than theirs, with a 95 % interval; positive is better.
+    """Difference between our scores and theirs, with a 95 % interval; positive where ours are better.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def paired_difference(
     groups
         (n,) patients or cases: these are resampled, not images; and seeds along with them.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     names, place = np.unique(groups, return_inverse=True)
     members = [np.flatnonzero(place == index) for index in range(len(names))]
     everything = np.arange(len(target))

@@ -5,59 +5,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from wsi_scale.networks.preprocessing import normalise
-from wsi_scale.transfer.loop import Batch, LoopSettings, LoopState, ParameterGroup, train
+from wsi_scale.execution.compute import Compute
+from wsi_scale.transfer.loop import Batch, LoopHooks, LoopSettings, LoopState, Objective, ParameterGroup, train
+from wsi_scale.transfer.task import Task, compute_once, computed_once, passes, task_loss
 
-#: Images that go through a network at once where nothing is learnt.
-PASS_BATCH = 50
 #: What is added to a feature before its logarithm is taken, over the median feature's mean.
 OFFSET = 0.01
 #: Least that is added: half precision, in which files are written, holds it.
 LEAST_OFFSET = 1e-6
 #: Least standard deviation of a logarithm: what hardly varies is not blown up.
 LEAST_DEVIATION = 0.1
-
-#: Rows → what a trunk takes.
-Inputs = Callable[[NDArray[np.int64]], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Labelled images.
-
-    Attributes
-    ----------
-    images
-        (row,) indices → (n, side, side, rgb), uint8.
-    target
-        (row,) index of the class (int64), or log2 mpp (float32).
-    groups
-        (row,) what a split keeps together: patient, case or slide.
-    classes
-        Names of the classes; () where the target is log2 mpp.
-    """
-
-    images: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
-    target: NDArray[np.int64] | NDArray[np.float32]
-    groups: NDArray[np.str_]
-    classes: tuple[str, ...]
-
-    @property
-    def outputs(self) -> int:
-        """What a head for them has to give: a logit a class, or log2 mpp."""
-        return max(1, len(self.classes))
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows that train, that decide when to stop and what to keep, and that are reported on."""
-
-    training: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
+#: A head on features that are computed once: rate, decay, rows in a batch, epochs, patience.
+HEAD = LoopSettings(epochs=60, steps=1, learning_rate=1e-2, weight_decay=1e-2, patience=15)
+HEAD_BATCH = 32
 
 
 class LinearHead(nn.Module):
@@ -131,56 +93,8 @@ class Learner(nn.Module):
         return self
 
 
-@dataclass(frozen=True)
-class Device:
-    """Where a learner is trained, and in which precision its convolutions run."""
-
-    name: str = "cpu"
-    half: bool = False
-
-    def precision(self) -> torch.autocast:
-        """Context in which a trunk runs."""
-        return torch.autocast(self.name, torch.bfloat16, enabled=self.half)
-
-    def image_batch(self, examples: Examples, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Normalised images of some rows, (n, 3, side, side)."""
-        return normalise(torch.from_numpy(np.ascontiguousarray(examples.images(rows))).to(self.name))
-
-
-def task_loss(outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of classes; Huber's loss (half an octave) of log2 mpp."""
-    if target.is_floating_point():
-        return nn.functional.huber_loss(outputs[:, 0], target, delta=0.5)
-    return nn.functional.cross_entropy(outputs, target)
-
-
-def passes(rows: NDArray[np.int64], batch: int = PASS_BATCH) -> Iterator[NDArray[np.int64]]:
-    """Split rows into batches, in order."""
-    for start in range(0, len(rows), batch):
-        yield rows[start : start + batch]
-
-
-@torch.no_grad()
-def compute_once(
-    module: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs, rows: NDArray[np.int64], device: Device
-) -> torch.Tensor:
-    """Pass rows through a frozen module once: (n, …), float32, on the CPU."""
-    with device.precision():
-        return torch.cat([module(inputs(chosen)).float().cpu() for chosen in passes(rows)])
-
-
-def computed_once(
-    module: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs, rows: NDArray[np.int64], device: Device
-) -> Inputs:
-    """Pass rows through a frozen module once, and hand out what it made of each from then on (on the CPU)."""
-    values = compute_once(module, inputs, rows, device)
-    place = np.full(int(rows.max()) + 1, -1)
-    place[rows] = np.arange(len(rows))
-    return lambda chosen: values[place[chosen]]
-
-
 def standard_head(features: torch.Tensor, target: torch.Tensor, outputs: int) -> LinearHead:
-    """Make an untrained head that standardises by training features (n, feature) and says their mean target."""
+    """Make an untrained head that standardises by training features (n, feature) and predicts their mean target."""
     head = LinearHead(features.shape[1], outputs)
     head.standardise_by(features)
     if target.is_floating_point():
@@ -188,60 +102,61 @@ def standard_head(features: torch.Tensor, target: torch.Tensor, outputs: int) ->
     return head
 
 
-def tune(
-    learner: Learner,
-    inputs: Inputs,
-    target: torch.Tensor,
-    split: Split,
-    settings: LoopSettings,
-    device: Device,
-    *,
-    batch: int,
-    penalty: Callable[[nn.Module], torch.Tensor] | None = None,
-    groups: Sequence[ParameterGroup] | None = None,
-    state: LoopState | None = None,
-    on_epoch: Callable[[LoopState], None] = lambda _: None,
-    on_step: Callable[[float], None] = lambda _: None,
-) -> LoopState:
-    """Train what requires gradients of a learner on the training rows; what validates best is kept.
+@dataclass(frozen=True)
+class TuneSettings:
+    """How a learner is trained on a task.
 
-    Parameters
+    Attributes
     ----------
-    inputs
-        Rows → what the trunk takes: images, or maps of a frozen lower part that were computed once.
-    target
-        (row,) as in :class:`Examples`.
-    settings
+    loop
         ``steps`` is set by the rows and the batch.
     batch
         Rows in a batch.
     penalty
         Of the model, added to the loss at each step; validation looks at the loss alone.
+    groups
+        What is trained at which rate; by default all that requires gradients at the loop's.
     """
 
+    loop: LoopSettings
+    batch: int
+    penalty: Callable[[nn.Module], torch.Tensor] | None = None
+    groups: Sequence[ParameterGroup] | None = None
+
+
+def tune(
+    learner: Learner, task: Task, settings: TuneSettings, compute: Compute, hooks: LoopHooks | None = None
+) -> LoopState:
+    """Train what requires gradients of a learner on the training rows; what validates best is kept."""
+    target, split, seed = task.target, task.split, settings.loop.seed
+
     def batches(epoch: int) -> Iterator[Batch]:
-        for chosen in passes(np.random.default_rng((settings.seed, epoch)).permutation(split.training), batch):
-            yield inputs(chosen), target[chosen].to(device.name)
+        for chosen in passes(np.random.default_rng((seed, epoch)).permutation(split.training), settings.batch):
+            yield task.inputs(chosen), target[chosen].to(compute.device)
 
     def loss(model: nn.Module, given: Batch) -> torch.Tensor:
-        with device.precision():
+        with compute.precision():
             outputs = model(given[0])
         value = task_loss(outputs.float(), given[1])
-        return value if penalty is None else value + penalty(model)
+        return value if settings.penalty is None else value + settings.penalty(model)
 
     def validate(model: nn.Module) -> float:
-        return float(task_loss(compute_once(model, inputs, split.validation, device), target[split.validation]))
+        return float(task_loss(compute_once(model, task.inputs, split.validation, compute), target[split.validation]))
 
-    torch.manual_seed(settings.seed)
-    steps = -(-len(split.training) // batch)
-    return train(
-        learner,
-        batches,
-        loss,
-        validate,
-        replace(settings, steps=steps),
-        groups=groups,
-        state=state,
-        on_epoch=on_epoch,
-        on_step=on_step,
-    )
+    compute.use_threads()
+    torch.manual_seed(seed)
+    steps = -(-len(split.training) // settings.batch)
+    objective = Objective(batches, loss, validate, settings.groups)
+    return train(learner, objective, replace(settings.loop, steps=steps), hooks)
+
+
+def fitted_head(trunk: nn.Module, task: Task, seed: int, compute: Compute) -> LinearHead:
+    """Train a head on a frozen trunk, whose features are computed once: the same way for every network compared."""
+    rows = np.concatenate([task.split.training, task.split.validation])
+    frozen = Learner(trunk, LinearHead(1, 1)).to(compute.device).eval()
+    features = computed_once(frozen.pooled, task.inputs, rows, compute)
+    training = task.split.training
+    learner = Learner(nn.Identity(), standard_head(features(training), task.target[training], task.outputs))
+    on_features = replace(task, inputs=lambda chosen: features(chosen)[:, :, None, None])
+    tune(learner, on_features, TuneSettings(replace(HEAD, seed=seed), HEAD_BATCH), compute.on_cpu())
+    return learner.head

@@ -88,32 +88,12 @@ class LoopState:
     history: list[tuple[float, float]] = field(default_factory=list)
 
 
-def rate_at(step: int, total: int) -> float:
-    """Share of the full learning rate at a step: linear warm-up, then a cosine to zero."""
-    warm_up = max(1, total // 20)
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+@dataclass(frozen=True)
+class Objective:
+    """What a model is trained on, and how it is judged.
 
-
-def train(
-    model: nn.Module,
-    batches: Callable[[int], Iterable[Batch]],
-    loss: Loss,
-    validate: Callable[[nn.Module], float],
-    settings: LoopSettings,
-    *,
-    groups: Sequence[ParameterGroup] | None = None,
-    state: LoopState | None = None,
-    on_epoch: Callable[[LoopState], None] = lambda _: None,
-    on_step: Callable[[float], None] = lambda _: None,
-) -> LoopState:
-    """Train in place and return the final state; the model ends with its best validated weights.
-
-    Parameters
+    Attributes
     ----------
-    model
-        Trained where its parameters require gradients.
     batches
         Epoch number → its batches; the same number must give the same batches, so that an interrupted
         training continues to the same result.
@@ -123,29 +103,107 @@ def train(
         Model in eval mode → score, smaller is better.
     groups
         What is trained at which rate; by default all that requires gradients at the loop's.
+    """
+
+    batches: Callable[[int], Iterable[Batch]]
+    loss: Loss
+    validate: Callable[[nn.Module], float]
+    groups: Sequence[ParameterGroup] | None = None
+
+
+@dataclass(frozen=True)
+class LoopHooks:
+    """Where a training goes on, and what is called as it goes.
+
+    Attributes
+    ----------
     state
-        Where an earlier call was interrupted (as handed to ``on_epoch``).
+        Where an earlier call was interrupted (as handed to ``on_epoch``); None to begin.
     on_epoch, on_step
         Called with the state after each epoch, and with the loss after each step.
     """
-    state = copy.deepcopy(state) if state else LoopState()
-    optimizer = _optimizer(model, groups, settings)
-    average = copy.deepcopy(model)
+
+    state: LoopState | None = None
+    on_epoch: Callable[[LoopState], None] = lambda _: None
+    on_step: Callable[[float], None] = lambda _: None
+
+
+def rate_at(step: int, total: int) -> float:
+    """Share of the full learning rate at a step: linear warm-up, then a cosine to zero."""
+    warm_up = max(1, total // 20)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+
+
+def train(model: nn.Module, objective: Objective, settings: LoopSettings, hooks: LoopHooks | None = None) -> LoopState:
+    """Train in place and return the final state; the model ends with its best validated weights.
+
+    Parameters
+    ----------
+    model
+        Trained where its parameters require gradients.
+    """
+    hooks = hooks or LoopHooks()
+    state = copy.deepcopy(hooks.state) if hooks.state else LoopState()
+    training = _Training(model, copy.deepcopy(model), _optimizer(model, objective.groups, settings), settings)
     if state.epoch:
-        model.load_state_dict(state.model, strict=False)
-        average.load_state_dict(state.average, strict=False)
-        optimizer.load_state_dict(state.optimizer)
+        training.restore(state)
     while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
         torch.manual_seed(settings.seed * 100_003 + state.epoch)
-        mean_loss = _one_epoch(model, average, batches(state.epoch), loss, optimizer, settings, state.epoch, on_step)
-        average.eval()
+        mean_loss = training.run_epoch(state.epoch, objective, hooks.on_step)
+        training.average.eval()
         with torch.inference_mode():
-            score = validate(average)
-        _remember(state, model, average, optimizer, mean_loss, score)
-        on_epoch(state)
+            score = objective.validate(training.average)
+        training.remember(state, mean_loss, score)
+        hooks.on_epoch(state)
     model.load_state_dict(state.best_model, strict=False)
     model.eval()
     return state
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What changes while a model is trained."""
+
+    model: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    settings: LoopSettings
+
+    def restore(self, state: LoopState) -> None:
+        """Go back to where an epoch ended."""
+        self.model.load_state_dict(state.model, strict=False)
+        self.average.load_state_dict(state.average, strict=False)
+        self.optimizer.load_state_dict(state.optimizer)
+
+    def run_epoch(self, epoch: int, objective: Objective, on_step: Callable[[float], None]) -> float:
+        """Train one epoch; returns the mean loss."""
+        settings = self.settings
+        self.model.train()
+        losses = []
+        for step, batch in enumerate(objective.batches(epoch), start=epoch * settings.steps):
+            share = rate_at(step, settings.epochs * settings.steps)
+            for group in self.optimizer.param_groups:
+                group["lr"] = settings.learning_rate * share * group["factor"]
+            value = objective.loss(self.model, batch)
+            self.optimizer.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+            self.optimizer.step()
+            _average(self.average, self.model, min(settings.averaging, (step + 1) / (step + 10)))
+            losses.append(float(value.detach()))
+            on_step(losses[-1])
+        return sum(losses) / max(1, len(losses))
+
+    def remember(self, state: LoopState, mean_loss: float, score: float) -> None:
+        """Note how an epoch ended."""
+        state.history.append((mean_loss, score))
+        state.model, state.average = _snapshot(self.model), _snapshot(self.average)
+        if score < state.best_score or not state.best_model:
+            state.best_score, state.best_epoch, state.best_model = score, state.epoch, state.average
+        state.optimizer = copy.deepcopy(self.optimizer.state_dict())
+        state.epoch += 1
 
 
 def _optimizer(
@@ -163,33 +221,6 @@ def _optimizer(
     return torch.optim.AdamW(described, lr=settings.learning_rate)
 
 
-def _one_epoch(
-    model: nn.Module,
-    average: nn.Module,
-    batches: Iterable[Batch],
-    loss: Loss,
-    optimizer: torch.optim.Optimizer,
-    settings: LoopSettings,
-    epoch: int,
-    on_step: Callable[[float], None],
-) -> float:
-    model.train()
-    losses = []
-    for step, batch in enumerate(batches, start=epoch * settings.steps):
-        share = rate_at(step, settings.epochs * settings.steps)
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * share * group["factor"]
-        value = loss(model, batch)
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        _average(average, model, min(settings.averaging, (step + 1) / (step + 10)))
-        losses.append(float(value.detach()))
-        on_step(losses[-1])
-    return sum(losses) / max(1, len(losses))
-
-
 @torch.no_grad()
 def _average(average: nn.Module, model: nn.Module, kept: float) -> None:
     for (_, mean), (_, value) in zip(_moving(average), _moving(model), strict=True):
@@ -197,22 +228,6 @@ def _average(average: nn.Module, model: nn.Module, kept: float) -> None:
             mean.lerp_(value, 1 - kept)
         else:
             mean.copy_(value)
-
-
-def _remember(
-    state: LoopState,
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    mean_loss: float,
-    score: float,
-) -> None:
-    state.history.append((mean_loss, score))
-    state.model, state.average = _snapshot(model), _snapshot(average)
-    if score < state.best_score or not state.best_model:
-        state.best_score, state.best_epoch, state.best_model = score, state.epoch, state.average
-    state.optimizer = copy.deepcopy(optimizer.state_dict())
-    state.epoch += 1
 
 
 def _snapshot(model: nn.Module) -> dict[str, torch.Tensor]:

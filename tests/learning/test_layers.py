@@ -9,11 +9,11 @@ from PIL import Image
 from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.models import Config, TrainingConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.learning import layers as layers_module
+from wsi_scale.learning.estimator import load_estimator
+from wsi_scale.learning.layers import prune_layers
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages import prune as prune_module
-from wsi_scale.stages.prune import prune_layers
-from wsi_scale.stages.regressors import load_estimator
 from wsi_scale.steps.sources import predict_sources
 from wsi_scale.synthesis.scene import Scene, render_scene
 
@@ -47,8 +47,8 @@ def config(fields: Path) -> Config:
 
 @pytest.fixture(autouse=True)
 def few_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prune_module, "TILES", 150)
-    monkeypatch.setattr(prune_module, "REPETITIONS", 3)
+    monkeypatch.setattr(layers_module, "TILES", 150)
+    monkeypatch.setattr(layers_module, "REPETITIONS", 3)
 
 
 @pytest.mark.parametrize("network", ["embedded", "squeezenet1_1"])

@@ -1,4 +1,4 @@
-"""BreakHis from a folder of its images: how well their relative scale is told, without and with training on them."""
+"""BreakHis from a folder of its images: accuracy of their relative scale, without and with training on them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,9 +12,10 @@ from wsi_scale.artifacts.breakhis import TABLE, BreakHisRow, write_breakhis
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ConfigError, SlideError, one_line
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.estimator import Estimator, load_estimator
 from wsi_scale.magnification.breakhis import (
     BreakHisName,
-    Scores,
+    BreakHisScores,
     held_out_offset,
     held_out_ridge,
     nearest_magnification,
@@ -28,7 +29,6 @@ from wsi_scale.slides.discover import find_slides
 from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.slide import Slide
-from wsi_scale.stages.regressors import Estimator, load_estimator
 
 #: Suffixes of the images that are read.
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -39,8 +39,16 @@ LEAST_PATIENTS = 3
 
 
 @dataclass(frozen=True)
+class PatientSplit:
+    """Folds of patients, and the seed that decides who is in which."""
+
+    folds: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class BreakHisResult:
-    """How well the scale of BreakHis's images is told.
+    """Accuracy of the estimated scale of BreakHis's images.
 
     Attributes
     ----------
@@ -59,13 +67,13 @@ class BreakHisResult:
     folds: int
     skipped: int
     notes: tuple[str, ...]
-    untrained: Scores
-    fitted: Scores
+    untrained: BreakHisScores
+    fitted: BreakHisScores
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """An image as the estimator sees it: its mean (feature,) log features and the pooled log2 mpp."""
+class _ImageEstimate:
+    """Features and estimate of an image: its mean log features (feature,) and the pooled log2 mpp."""
 
     path: Path
     name: BreakHisName
@@ -78,18 +86,17 @@ def evaluate_breakhis(
     folder: Path,
     config: Config,
     *,
-    folds: int = 5,
-    seed: int = 0,
+    split: PatientSplit | None = None,
     output: Path | None = None,
     regressor: Path | None = None,
     network: str | None = None,
 ) -> BreakHisResult:
-    """Tell the relative scale of the images below a folder, in the published layout or any other.
+    """Estimate the relative scale of the images below a folder, in the published layout or any other.
 
     Parameters
     ----------
-    folds, seed
-        Folds of patients, and what decides who is in which.
+    split
+        By default five folds.
     output
         Folder for ``breakhis.tsv`` and ``breakhis.json``.
     regressor, network
@@ -100,26 +107,27 @@ def evaluate_breakhis(
     UserError
         No such folder, too few patients or magnifications in it, or the estimator cannot be read.
     """
-    if folds < 2:
-        raise ConfigError(f"--folds {folds}: give at least 2, one to test while the others train")
+    split = split or PatientSplit()
+    if split.folds < 2:
+        raise ConfigError(f"--folds {split.folds}: give at least 2, one to test while the others train")
     images, skipped = find_images(folder)
     if output is not None:
         check_writable(output)
     estimator = load_estimator(config, regressor, network)
-    seen, unreadable = _look_at(images, estimator)
+    seen, unreadable = _estimate_images(images, estimator)
     notes = [f"{len(skipped)} images skipped, e.g. {skipped[0]}"] if skipped else []
     notes += [f"{len(unreadable)} images could not be read, e.g. {unreadable[0]}"] if unreadable else []
     _check_enough([image.name for image in seen], folder)
-    result = _evaluate(seen, folder, (folds, seed), notes, len(skipped) + len(unreadable))
+    result = _evaluate(seen, folder, split, notes, len(skipped) + len(unreadable))
     if output is not None:
-        made_with = {"seed": seed, "network": estimator.network.name, "digest": estimator.network.digest}
+        made_with = {"seed": split.seed, "network": estimator.network.name, "digest": estimator.network.digest}
         figures = asdict(result) | {"rows": TABLE, "images": len(result.rows), "scale": "log2 mpp relative to 40x"}
         write_breakhis(output, result.rows, figures | made_with)
     return result
 
 
 def find_images(folder: Path) -> tuple[dict[BreakHisName, Path], list[str]]:
-    """Find BreakHis's images below a folder; what other images are not taken for, one line each.
+    """Find BreakHis's images below a folder, and say why each other image is skipped, one line each.
 
     Raises
     ------
@@ -141,30 +149,32 @@ def find_images(folder: Path) -> tuple[dict[BreakHisName, Path], list[str]]:
         else:
             images[name] = found.path
     if not images:
-        raise SlideError(f"{folder}: none of its {len(skipped)} images is of BreakHis: {skipped[0]}")
+        raise SlideError(f"{folder}: none of its {len(skipped)} images is an image of BreakHis: {skipped[0]}")
     return images, skipped
 
 
-def _look_at(images: Mapping[BreakHisName, Path], estimator: Estimator) -> tuple[list[_Seen], list[str]]:
+def _estimate_images(
+    images: Mapping[BreakHisName, Path], estimator: Estimator
+) -> tuple[list[_ImageEstimate], list[str]]:
     seen, unreadable = [], []
     with progress("breakhis", len(images), unit="images") as advance:
         for name, path in images.items():
             try:
-                seen.append(_look(name, path, estimator))
+                seen.append(_estimate_image(name, path, estimator))
             except SlideError as error:
                 unreadable.append(one_line(error))
             advance(1)
     return seen, unreadable
 
 
-def _look(name: BreakHisName, path: Path, estimator: Estimator) -> _Seen:
+def _estimate_image(name: BreakHisName, path: Path, estimator: Estimator) -> _ImageEstimate:
     with open_slide(path) as slide:
         views = np.stack([read_field(slide, field, (VIEW_PX, VIEW_PX)) for field in _fields(slide)])
         width = slide.width
     features = estimator.features(views)
     # Only level 0: a reduced view would mix the magnifications that are to be told apart.
-    pooled = pool_views(estimator.regressor.look(features), np.ones(len(features)))
-    return _Seen(path, name, width, pooled.log2_mpp, features.mean(axis=0))
+    pooled = pool_views(estimator.regressor.predict_tiles(features), np.ones(len(features)))
+    return _ImageEstimate(path, name, width, pooled.log2_mpp, features.mean(axis=0))
 
 
 def _fields(slide: Slide) -> Iterator[Field]:
@@ -186,11 +196,11 @@ def _check_enough(names: Sequence[BreakHisName], folder: Path) -> None:
 
 
 def _evaluate(
-    seen: Sequence[_Seen], folder: Path, split: tuple[int, int], notes: Sequence[str], skipped: int
+    seen: Sequence[_ImageEstimate], folder: Path, split: PatientSplit, notes: Sequence[str], skipped: int
 ) -> BreakHisResult:
     patients = [image.name.patient for image in seen]
     truth = np.array([image.name.magnification for image in seen])
-    fold = patient_folds(patients, truth, *split)
+    fold = patient_folds(patients, truth, split.folds, split.seed)
     untrained = held_out_offset(np.array([image.log2_mpp for image in seen]), truth, fold)
     fitted = held_out_ridge(np.stack([image.features for image in seen]), patients, truth, fold)
     answers = zip(untrained, nearest_magnification(untrained), fitted, nearest_magnification(fitted), strict=True)
@@ -202,17 +212,19 @@ def _evaluate(
         for image, number, (a, of_a, b, of_b) in zip(seen, fold, answers, strict=True)
     )  # fmt: skip
     return BreakHisResult(
-        rows, len(set(patients)), int(fold.max()), skipped, (*notes, *_notes(seen, truth, fold, split[0])),
+        rows, len(set(patients)), int(fold.max()), skipped, (*notes, *_notes(seen, truth, fold, split.folds)),
         score(untrained, truth, patients), score(fitted, truth, patients),
     )  # fmt: skip
 
 
-def _notes(seen: Sequence[_Seen], truth: NDArray[np.int64], fold: NDArray[np.int64], asked: int) -> Iterator[str]:
+def _notes(
+    seen: Sequence[_ImageEstimate], truth: NDArray[np.int64], fold: NDArray[np.int64], asked: int
+) -> Iterator[str]:
     if fold.max() < asked:
         patients = {image.name.patient for image in seen}
         yield f"{fold.max()} folds instead of {asked}: {len(patients)} patients are too few"
     for number, magnification in untaught(truth, fold):
-        yield f"all {magnification}x images are in fold {number}: they were answered by a training without any"
+        yield f"all {magnification}x images are in fold {number}: they were estimated by a training without any"
     resized = sum(image.width != PUBLISHED_WIDTH_PX for image in seen)
     if resized:
         yield f"{resized} images are not {PUBLISHED_WIDTH_PX} px wide: resized copies have another scale"

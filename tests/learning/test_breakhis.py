@@ -11,8 +11,8 @@ from PIL import Image
 
 from tests.runs import configured, error_line, wsi_scale
 from wsi_scale.errors import ConfigError, SlideError
+from wsi_scale.learning.breakhis import BreakHisResult, PatientSplit, evaluate_breakhis, find_images
 from wsi_scale.magnification.breakhis import MAGNIFICATIONS, relative_log2_mpp
-from wsi_scale.stages.breakhis import BreakHisResult, evaluate_breakhis, find_images
 from wsi_scale.synthesis.scene import Scene, render_scene
 
 #: Folder and name of drawn slides; the last two are one patient.
@@ -52,7 +52,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def evaluated(published: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[BreakHisResult, Path]:
     output = tmp_path_factory.mktemp("out")
-    return evaluate_breakhis(published, configured(), folds=5, output=output), output
+    return evaluate_breakhis(published, configured(), split=PatientSplit(5), output=output), output
 
 
 def test_images_of_the_published_layout_are_found_and_others_skipped(published: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_head_fitted_on_other_patients_tells_drawn_scales(evaluated: tuple[Bre
 def test_the_same_folder_gives_the_same_bytes(
     published: Path, evaluated: tuple[BreakHisResult, Path], tmp_path: Path
 ) -> None:
-    evaluate_breakhis(published, configured(), folds=5, output=tmp_path)
+    evaluate_breakhis(published, configured(), split=PatientSplit(5), output=tmp_path)
 
     for name in ("breakhis.tsv", "breakhis.json"):
         assert (tmp_path / name).read_bytes() == (evaluated[1] / name).read_bytes()
@@ -176,7 +176,7 @@ def test_too_few_patients_or_scales_are_refused(published: Path, tmp_path: Path)
     with pytest.raises(SlideError, match=r"8 readable images of 2 patients at 4 magnifications; at least 3"):
         evaluate_breakhis(tmp_path, configured())
     with pytest.raises(ConfigError, match="at least 2"):
-        evaluate_breakhis(tmp_path, configured(), folds=0)
+        evaluate_breakhis(tmp_path, configured(), split=PatientSplit(0))
 
 
 @pytest.mark.data

@@ -81,7 +81,9 @@ def read_estimator(execution: ExecutionConfig, path: Path, network: str | None =
     placed = place(find_network(network or stored.header["network"]).tapped(stored.header["layers"]), compute)
     rebuilt = regressor_of(stored, placed.digest)
     if len(rebuilt.head.mean) != sum(layer.channels for layer in placed.layers):
-        raise ArtifactError(f"{path} reads other features than {', '.join(stored.header['layers'])} give; fit it again")
+        raise ArtifactError(
+            f"{path} reads other features than layers {', '.join(stored.header['layers'])} give; fit it again"
+        )
     return Estimator(rebuilt, placed, compute)
 
 

@@ -10,12 +10,12 @@ from tests.planted import reading_head, write_planted
 from tests.runs import configured
 from wsi_scale.artifacts.regressor import read_regressor, write_regressor
 from wsi_scale.errors import ArtifactError, UserError
+from wsi_scale.learning.estimator import load_estimator, regressor_of, stored_form
 from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.regressors import load_estimator, regressor_of, stored_form
 
 CPU = configured("execution.device=cpu")
 TILES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
@@ -41,7 +41,7 @@ def test_what_is_stored_comes_back_and_says_the_same(tmp_path: Path) -> None:
     again = regressor_of(read_regressor(tmp_path / "r"), "d")
 
     for group in (None, "Fall Ä", "case 2", "elsewhere"):
-        one, two = (each.look(features, group) for each in (regressor, again))
+        one, two = (each.predict_tiles(features, group) for each in (regressor, again))
         np.testing.assert_array_equal(one.log2_mpp, two.log2_mpp)
         np.testing.assert_array_equal(one.spread_octaves, two.spread_octaves)
         assert again.half_width(0.3, 0.8, group) == regressor.half_width(0.3, 0.8, group)
@@ -78,7 +78,7 @@ def test_it_brings_its_network_along_and_sees_tiles_of_one_density(tmp_path: Pat
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     light = np.maximum(((level_density(TILES) / 255 - mean) / std).mean(axis=3) + 3, 0).mean(axis=(1, 2))
     np.testing.assert_allclose(features[:, 0], np.log(light + 1e-3), atol=1e-3)
-    np.testing.assert_allclose(estimator.regressor.look(features).log2_mpp, -1 + features[:, 0], atol=1e-2)
+    np.testing.assert_allclose(estimator.regressor.predict_tiles(features).log2_mpp, -1 + features[:, 0], atol=1e-2)
 
 
 def test_a_network_that_was_moved_is_found_where_one_says(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_it_is_the_named_one_before_the_configured_one_before_the_packages_own(t
     config = configured("execution.device=cpu", f"magnification.regressor={paths['configured']}")
 
     for estimator, log2_mpp in ((load_estimator(config, paths["named"]), -2), (load_estimator(config), 1)):
-        look = estimator.regressor.look(estimator.features(TILES))
-        np.testing.assert_allclose(look.log2_mpp, log2_mpp, atol=1e-3)
+        tiles = estimator.regressor.predict_tiles(estimator.features(TILES))
+        np.testing.assert_allclose(tiles.log2_mpp, log2_mpp, atol=1e-3)
     assert load_estimator(CPU).network.name == "embedded"
 
 

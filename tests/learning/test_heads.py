@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wsi_scale.stages.heads import BATCH, EPOCHS, fit_head
+from wsi_scale.learning.heads import BATCH, EPOCHS, fit_head
 
 TILES = 60
 
@@ -21,9 +21,9 @@ def tiles(groups: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]
 def test_a_head_tells_the_scale_of_tiles_that_it_never_saw() -> None:
     head = fit_head(*tiles(16), seed=0, hidden=16)
     fresh, truth, _ = tiles(2, seed=1)
-    look = head.look(fresh)
-    assert np.median(np.abs(look.log2_mpp - truth)) < 0.3
-    assert np.median(look.spread_octaves) < 1
+    predicted = head.predict_tiles(fresh)
+    assert np.median(np.abs(predicted.log2_mpp - truth)) < 0.3
+    assert np.median(predicted.spread_octaves) < 1
 
 
 def test_the_same_seed_gives_the_same_head_and_another_one_another() -> None:

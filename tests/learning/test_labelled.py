@@ -9,7 +9,8 @@ from PIL import Image
 
 from wsi_scale.config.models import TransferConfig
 from wsi_scale.errors import ConfigError
-from wsi_scale.stages.labelled import examples_identity, read_examples, split_rows
+from wsi_scale.learning.labelled import images_identity, read_labelled_images
+from wsi_scale.learning.splits import split_rows
 
 
 def save(path: Path, value: int, size: tuple[int, int] = (40, 60)) -> None:
@@ -25,7 +26,7 @@ def test_a_folder_for_each_class(tmp_path: Path) -> None:
     for index in range(10):
         save(tmp_path / ("normal" if index < 5 else "tumour") / f"{index}.png", 20 * index)
     (tmp_path / "normal" / "notes.txt").write_text("no image")
-    examples, split = read_examples(config(tmp_path))
+    examples, split = read_labelled_images(config(tmp_path))
     assert examples.classes == ("normal", "tumour")
     assert examples.target.tolist() == [0] * 5 + [1] * 5
     images = examples.images(np.array([7, 0]))
@@ -43,7 +44,7 @@ def test_folders_of_a_split(tmp_path: Path) -> None:
     for part in ("train", "valid", "test"):
         for label in ("a", "b"):
             save(tmp_path / part / label / "1.png", 9)
-    examples, split = read_examples(config(tmp_path))
+    examples, split = read_labelled_images(config(tmp_path))
     parts = [{examples.groups[row].split("/")[0] for row in rows} for rows in vars(split).values()]
     assert parts == [{"train"}, {"valid"}, {"test"}]
 
@@ -51,7 +52,7 @@ def test_folders_of_a_split(tmp_path: Path) -> None:
 def test_a_folder_within_a_class_is_a_patient(tmp_path: Path) -> None:
     for index in range(24):
         save(tmp_path / "ab"[index % 2] / f"p{index // 4}" / "40x" / f"{index}.png", index)
-    examples, split = read_examples(config(tmp_path))
+    examples, split = read_labelled_images(config(tmp_path))
     patients = [set(examples.groups[rows]) for rows in vars(split).values()]
     assert set.union(*patients) == {f"p{index}" for index in range(6)}
     assert sum(map(len, patients)) == 6
@@ -61,7 +62,7 @@ def test_a_folder_within_a_class_is_a_patient(tmp_path: Path) -> None:
 def test_a_test_that_no_folder_holds_is_drawn_from_training_alone(tmp_path: Path) -> None:
     for index in range(20):
         save(tmp_path / ("train" if index < 14 else "val") / "ab"[index % 2] / f"{index}.png", index)
-    examples, split = read_examples(config(tmp_path))
+    examples, split = read_labelled_images(config(tmp_path))
     parts = [{examples.groups[row].split("/")[0] for row in rows} for rows in vars(split).values()]
     assert parts == [{"train"}, {"val"}, {"train"}]
     assert [len(rows) for rows in vars(split).values()] == [10, 6, 4]
@@ -75,7 +76,7 @@ def test_a_table_with_an_archive_and_patients(tmp_path: Path) -> None:
             archive.write(tmp_path / "made" / f"{index}.png", f"{index}.png")
             lines.append(f"{index}.png,{index % 2},p{index // 3}")
     (tmp_path / "set.csv").write_text("\n".join(lines))
-    examples, split = read_examples(config(tmp_path / "set.csv"))
+    examples, split = read_labelled_images(config(tmp_path / "set.csv"))
     assert (examples.images(np.arange(12))[:, 0, 0, 0] == np.arange(12)).all()
     patients = [set(examples.groups[rows]) for rows in vars(split).values()]
     assert all(patients)
@@ -85,13 +86,13 @@ def test_a_table_with_an_archive_and_patients(tmp_path: Path) -> None:
 def test_a_split_column_counts_where_it_names_a_test(tmp_path: Path) -> None:
     lines = ["file\tlabel\tsplit"] + [f"{i}.png\t{i % 2}\t{'train' if i < 8 else 'test'}" for i in range(12)]
     (tmp_path / "set.tsv").write_text("\n".join(lines))
-    _, split = read_examples(config(tmp_path / "set.tsv"))
+    _, split = read_labelled_images(config(tmp_path / "set.tsv"))
     assert split.test.tolist() == [8, 9, 10, 11]
     assert len(split.validation) == 2
     assert set(split.training) | set(split.validation) == set(range(8))
     lines = [line.replace("test", "train") for line in lines]
     (tmp_path / "set.tsv").write_text("\n".join(lines))
-    assert len(read_examples(config(tmp_path / "set.tsv"))[1].test) == 4
+    assert len(read_labelled_images(config(tmp_path / "set.tsv"))[1].test) == 4
 
 
 def test_fields_of_known_mpp_become_tiles_split_by_case(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_fields_of_known_mpp_become_tiles_split_by_case(tmp_path: Path) -> None:
         lines.append(f"{index}.png\tc{index}\tH&E\t0.25")
     (tmp_path / "fields.tsv").write_text("\n".join(lines))
     wanted = config(tmp_path / "fields.tsv", tiles=30, mpp_range=(0.25, 1.0))
-    examples, split = read_examples(wanted)
+    examples, split = read_labelled_images(wanted)
     assert examples.classes == ()
     assert examples.outputs == 1
     assert [len(rows) for rows in vars(split).values()] == [30, 10, 30]
@@ -110,14 +111,14 @@ def test_fields_of_known_mpp_become_tiles_split_by_case(tmp_path: Path) -> None:
     assert -2 <= float(examples.target.min()) < float(examples.target.max()) <= 0
     cases = [set(examples.groups[rows]) for rows in vars(split).values()]
     assert not cases[0] & cases[1] | cases[0] & cases[2] | cases[1] & cases[2]
-    again, _ = read_examples(wanted)
+    again, _ = read_labelled_images(wanted)
     assert np.array_equal(again.images(split.test), examples.images(split.test))
 
 
 def test_a_training_of_another_seed_tests_on_the_same_images(tmp_path: Path) -> None:
     for index in range(40):
         save(tmp_path / "ab"[index % 2] / f"{index}.png", index)
-    one, other = (read_examples(config(tmp_path, seed=seed))[1] for seed in (1, 2))
+    one, other = (read_labelled_images(config(tmp_path, seed=seed))[1] for seed in (1, 2))
     assert one.test.tolist() == other.test.tolist()
     assert one.validation.tolist() == other.validation.tolist()
 
@@ -126,7 +127,7 @@ def test_a_class_of_too_few_groups_is_said(tmp_path: Path) -> None:
     for index in range(12):
         save(tmp_path / ("b" if index == 0 else "a") / f"{index}.png", index)
     with pytest.raises(ConfigError, match=r"no 'b' for validation in .*; give three of each class"):
-        read_examples(config(tmp_path))
+        read_labelled_images(config(tmp_path))
 
 
 def test_without_classes_a_split_is_a_draw_of_groups() -> None:
@@ -147,7 +148,7 @@ def test_without_classes_a_split_is_a_draw_of_groups() -> None:
         (lambda path: path.write_text("file\tlabel\n"), "holds no rows"),
         (
             lambda path: path.write_text("file\tlabel\n1.png\ta\n2.png\n"),
-            "line 3 of .* says nothing in its column label",
+            "line 3 of .* has no value in its column label",
         ),
         (lambda path: path.write_text("file\tlabel\n1.png\ta\n2.png\ta"), "1 class of images"),
         (lambda path: path.write_text("file\tlabel\n1.png\ta\n2.png\tb"), "2 groups to split"),
@@ -184,7 +185,7 @@ def test_what_cannot_be_read_is_said_in_one_line(make: object, said: str, tmp_pa
     path = tmp_path / "set.tsv"
     make(path)  # type: ignore[operator]
     with pytest.raises(ConfigError, match=said) as error:
-        read_examples(config(path))
+        read_labelled_images(config(path))
     assert "\n" not in str(error.value)
 
 
@@ -192,7 +193,7 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
     for index in range(6):
         save(tmp_path / "ab"[index % 2] / f"{index}.png", 1)
     (tmp_path / "a" / "0.png").write_bytes(b"no image")
-    examples, _ = read_examples(config(tmp_path))
+    examples, _ = read_labelled_images(config(tmp_path))
     with pytest.raises(ConfigError, match=r"cannot read .*0\.png"):
         examples.images(np.arange(6))
 
@@ -201,7 +202,7 @@ def test_more_than_eight_bits_are_not_clipped_to_white(tmp_path: Path) -> None:
     for index in range(6):
         save(tmp_path / "ab"[index % 2] / f"{index}.png", 1)
     Image.fromarray(np.full((40, 40), 16_000, np.uint16)).save(tmp_path / "a" / "0.png")
-    examples, _ = read_examples(config(tmp_path))
+    examples, _ = read_labelled_images(config(tmp_path))
     with pytest.raises(ConfigError, match=r"0\.png has more than 8 bits a channel"):
         examples.images(np.arange(6))
 
@@ -210,7 +211,7 @@ def test_a_damaged_archive_is_said(tmp_path: Path) -> None:
     lines = ["file,label"] + [f"{index}.png,{'ab'[index % 2]}" for index in range(6)]
     (tmp_path / "set.csv").write_text("\n".join(lines))
     (tmp_path / "set.zip").write_bytes(b"no archive")
-    examples, _ = read_examples(config(tmp_path / "set.csv"))
+    examples, _ = read_labelled_images(config(tmp_path / "set.csv"))
     with pytest.raises(ConfigError, match=r"cannot read 0\.png"):
         examples.images(np.arange(6))
 
@@ -226,7 +227,7 @@ def field_table(folder: Path, header: str, row: str, suffix: str = ".tsv") -> Pa
 
 def test_fields_may_be_separated_by_commas_and_name_no_stain(tmp_path: Path) -> None:
     table = field_table(tmp_path, "file,case,mpp", "{0}.png,c{0},0.25", ".csv")
-    examples, _ = read_examples(config(table, tiles=30, mpp_range=(0.25, 1.0)))
+    examples, _ = read_labelled_images(config(table, tiles=30, mpp_range=(0.25, 1.0)))
     assert len(examples.target) == 70
 
 
@@ -246,20 +247,20 @@ def test_fields_that_cannot_be_used_are_said(
 ) -> None:
     table = field_table(tmp_path, header, row)
     with pytest.raises(ConfigError, match=said) as error:
-        read_examples(config(table, tiles=30, mpp_range=(0.25, 1.0), **changes))
+        read_labelled_images(config(table, tiles=30, mpp_range=(0.25, 1.0), **changes))
     assert "\n" not in str(error.value)
 
 
 def test_nothing_named_is_said() -> None:
     with pytest.raises(ConfigError, match=r"transfer\.data: name a folder"):
-        read_examples(TransferConfig())
+        read_labelled_images(TransferConfig())
 
 
 def test_the_real_sets_are_read(data_root: Path) -> None:
-    patches, split = read_examples(config(data_root / "patches" / "pcam.tsv"))
+    patches, split = read_labelled_images(config(data_root / "patches" / "pcam.tsv"))
     assert [len(rows) for rows in vars(split).values()] == [1400, 400, 400]
     assert patches.images(split.test[:2]).std() > 10
-    rays, split = read_examples(config(data_root / "xray" / "xray.tsv"))
+    rays, split = read_labelled_images(config(data_root / "xray" / "xray.tsv"))
     assert len(rays.target) == len(set(rays.groups)) == 780
     assert len(split.test) == 234
     assert len(set(np.round([rays.target[rows].mean() for rows in vars(split).values()], 1))) == 1
@@ -268,8 +269,8 @@ def test_the_real_sets_are_read(data_root: Path) -> None:
 def test_other_pixels_or_another_split_are_another_task(tmp_path: Path) -> None:
     for index in range(10):
         save(tmp_path / ("a" if index < 5 else "b") / f"Müller {index}.png", 20 * index)
-    first = examples_identity(*read_examples(config(tmp_path)))
-    assert examples_identity(*read_examples(config(tmp_path))) == first
+    first = images_identity(*read_labelled_images(config(tmp_path)))
+    assert images_identity(*read_labelled_images(config(tmp_path))) == first
     for index in range(10):
         save(tmp_path / ("a" if index < 5 else "b") / f"Müller {index}.png", 20 * index + 1)
-    assert examples_identity(*read_examples(config(tmp_path))) != first
+    assert images_identity(*read_labelled_images(config(tmp_path))) != first

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.magnification.head import Head
 from wsi_scale.magnification.training import HeadModule, mean_log2_mpp, scale_loss
-from wsi_scale.transfer.loop import Batch, LoopSettings, train
+from wsi_scale.transfer.loop import Batch, LoopHooks, LoopSettings, Objective, train
 
 #: Batch of a head's training, its epochs, and the share of groups that early stopping looks at.
 BATCH, EPOCHS, PATIENCE, VALIDATION_SHARE = 128, 60, 12, 0.15
@@ -23,7 +23,7 @@ def fit_head(
     hidden: int = 64,
     on_epoch: Callable[[int], None] = lambda _: None,
 ) -> Head:
-    """Train a head on features of tiles; early stopping looks at groups that are not fitted on.
+    """Train a head on features of tiles; early stopping goes by groups that are not fitted on.
 
     Parameters
     ----------
@@ -48,12 +48,11 @@ def fit_head(
     torch.manual_seed(seed)
     model = HeadModule(x.shape[1], hidden)
     model.norm.running_mean, model.norm.running_var = x[inside].mean(dim=0), x[inside].var(dim=0)
-    train(
-        model,
+    objective = Objective(
         batches,
         lambda head, batch: scale_loss(head(batch[0]), batch[1]),
         lambda head: float((mean_log2_mpp(head(x[outside])) - y[outside]).abs().nanmedian()),
-        LoopSettings(EPOCHS, -(-len(inside) // BATCH), learning_rate=2e-3, patience=PATIENCE, seed=seed),
-        on_epoch=lambda state: on_epoch(state.epoch),
     )
+    settings = LoopSettings(EPOCHS, -(-len(inside) // BATCH), learning_rate=2e-3, patience=PATIENCE, seed=seed)
+    train(model, objective, settings, LoopHooks(on_epoch=lambda state: on_epoch(state.epoch)))
     return model.export()

@@ -1,4 +1,4 @@
-"""Stages `prune channels` and `prune basis`: a network and labelled images → a smaller network for them."""
+"""`prune channels` and `prune basis`: a network and labelled images → a smaller network for them."""
 
 import math
 from collections.abc import Mapping
@@ -7,46 +7,34 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from wsi_scale.artifacts.checkpoint import kept_work, read_checkpoint, write_checkpoint
-from wsi_scale.artifacts.fingerprint import fingerprint
+from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsi_scale.config.models import Config, TransferConfig
-from wsi_scale.errors import ConfigError
-from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.transfer_task import prepare_task
 from wsi_scale.networks.chain import Conv, Step, as_conv
 from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.graph import channel_flow, single_output
 from wsi_scale.networks.load import NetworkSource, find_network
-from wsi_scale.networks.network import Network
-from wsi_scale.stages.labelled import examples_identity, read_examples
 from wsi_scale.transfer.basis import merge_pairs
 from wsi_scale.transfer.channels import mean_sizes, operation_costs
-from wsi_scale.transfer.cost import cost_of, tiles_per_second
-from wsi_scale.transfer.judge import Scores, judge_outputs
-from wsi_scale.transfer.learner import Device, Examples, Learner, LinearHead, Split, compute_once
-from wsi_scale.transfer.rounds import (
-    BasisScaling,
-    ChannelScaling,
-    Magnitude,
-    Method,
-    Plan,
-    PruneState,
-    Task,
-    fitted_head,
-    prune,
-)
+from wsi_scale.transfer.cost import convolution_parameters, cost_of, tiles_per_second
+from wsi_scale.transfer.judge import TaskScores, judge_outputs
+from wsi_scale.transfer.learner import Learner, LinearHead, fitted_head
+from wsi_scale.transfer.methods import BasisScaling, ChannelScaling, Magnitude, PruningMethod
+from wsi_scale.transfer.rounds import PruneHooks, PruneState, PruningSchedule, prune
+from wsi_scale.transfer.task import LabelledImages, Task, compute_once
 
 MethodName = Literal["channels", "basis", "magnitude"]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a network costs, and how it does on the test images with a head of its own.
+    """Cost of a network, and its scores on the test images with a head of its own.
 
     Attributes
     ----------
@@ -61,7 +49,7 @@ class Measured:
     parameters: int
     parameters_total: int
     multiply_adds: int
-    scores: Scores
+    scores: TaskScores
 
 
 @dataclass(frozen=True)
@@ -107,8 +95,8 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     whole = source.tapped([source.architecture.feature_layer])
     trunk = single_output(whole)
     way = method_of(method, trunk, whole.name, settings)
-    work = prepare(config, "prune", whole, output, method=method)
-    task, checkpoint = work.task, work.checkpoint
+    work = prepare_task(config, "prune", whole, output, method=method)
+    task, compute, checkpoint = work.task, work.compute, work.checkpoint
     state = read_checkpoint(checkpoint, PruneState) if checkpoint.exists() else PruneState()
     with progress("prune", (settings.rounds + 1) * settings.epochs, unit="epochs") as advance:
         advance(len(state.finished) * settings.epochs + int(state.loop.get("epoch", 0)))
@@ -117,12 +105,10 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
             write_checkpoint(checkpoint, now)
             advance(1 if now.loop else 0)
 
-        small = prune(
-            trunk, way, task, plan_of(settings), work.device, most=parameters_of(trunk), state=state, on_epoch=on_epoch
-        )
-    heads = [fitted_head(part, task, settings.seed, work.device) for part in (trunk, small)]
+        small = prune(trunk, way, task, schedule_of(settings), compute, PruneHooks(state, on_epoch))
+    heads = [fitted_head(part, task, settings.seed, compute) for part in (trunk, small)]
     measured = [
-        measure(part, head, task, work.examples, outputs_on_test(part, head, task, work.device))
+        measure(part, head, task, work.images, outputs_on_test(part, head, task, compute))
         for part, head in zip((trunk, small), heads, strict=True)
     ]
     provenance = {
@@ -138,7 +124,7 @@ def compress(config: Config, method: MethodName, network: str, weights: Path | N
     write_small(output, source, small, heads[1], f"{whole.name}_{method}", provenance)
     checkpoint.unlink(missing_ok=True)
     rates = tiles_per_second([trunk, small], settings.side_px)
-    return Compressed(output, work.examples.classes, measured[0], measured[1], (rates[0], rates[1]))
+    return Compressed(output, work.images.classes, measured[0], measured[1], (rates[0], rates[1]))
 
 
 def _round_of(done: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,8 +136,8 @@ def _round_of(done: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: TransferConfig) -> Method:
-    """Find the way to make a trunk smaller; refuses networks that it cannot do."""
+def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: TransferConfig) -> PruningMethod:
+    """Choose how a trunk is made smaller; refuses networks that the method does not support."""
     if method == "basis":
         return BasisScaling()
     flow = channel_flow(trunk, name)
@@ -166,108 +152,25 @@ def method_of(method: MethodName, trunk: fx.GraphModule, name: str, settings: Tr
     return Magnitude(flow, settings.penalty, costs, sizes=mean_sizes(trunk, flow))
 
 
-def plan_of(settings: TransferConfig) -> Plan:
-    """How a configuration makes a network smaller."""
-    return Plan(settings.left, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """All that a stage of transfer starts from.
-
-    Attributes
-    ----------
-    examples, task, device
-        Labelled images, what is learnt of them, and where.
-    described
-        The task, as a network file describes it.
-    checkpoint
-        Where the stage leaves its state: no other network, configuration, images or device lead to the same file.
-    """
-
-    examples: Examples
-    task: Task
-    device: Device
-    described: dict[str, Any]
-    checkpoint: Path
-
-
-def prepare(config: Config, stage: str, network: Network, output: Path, **how: object) -> Prepared:
-    """Read the labelled images of ``transfer.data``; what would fail at the end is refused before.
-
-    Parameters
-    ----------
-    how
-        What tells this run from others of its stage, beside network, settings and images.
-
-    Raises
-    ------
-    ConfigError
-        The output cannot be a file, the network cannot take images of that size, or there are no labelled images.
-    """
-    settings = config.transfer
-    if output.is_dir():
-        raise ConfigError(
-            f"--output {output} is a folder; name the file to write, such as {output / 'small.safetensors'}"
-        )
-    if settings.side_px < network.min_px:
-        raise ConfigError(
-            f"transfer.side_px: {network.name} takes images of {network.min_px} px and more, not {settings.side_px}"
-        )
-    examples, split = read_examples(settings)
-    device = device_of(resolve(config.execution))
-    described = provenance_of(examples, split, settings)
-    print_ = fingerprint(
-        stage,
-        network=network.digest,
-        settings=settings.model_dump(mode="json"),
-        examples=described["digest"],
-        device=vars(device),
-        **how,
+def schedule_of(settings: TransferConfig) -> PruningSchedule:
+    """Read from a configuration how a network is made smaller."""
+    return PruningSchedule(
+        settings.keep_fraction, settings.rounds, settings.epochs, settings.batch, settings.learning_rate, settings.seed
     )
-    task = task_of(examples, split, settings, device)
-    return Prepared(examples, task, device, described, kept_work(output, print_))
 
 
-def provenance_of(examples: Examples, split: Split, settings: TransferConfig) -> dict[str, Any]:
-    """Describe a task for a network file: where its images are, which they were, and how many are in which part."""
-    return {
-        "data": str(settings.data),
-        "digest": examples_identity(examples, split),
-        "classes": list(examples.classes),
-        "rows": {part: len(rows) for part, rows in vars(split).items()},
-    }
-
-
-def device_of(compute: Compute) -> Device:
-    """Where learners are trained; sets torch's threads."""
-    torch.set_num_threads(compute.threads)
-    return Device(compute.device, compute.dtype == "bfloat16")
-
-
-def task_of(examples: Examples, split: Split, settings: TransferConfig, device: Device) -> Task:
-    """Make a task of labelled images."""
-    target = torch.from_numpy(examples.target)
-    return Task(lambda rows: device.image_batch(examples, rows), target, examples.outputs, split, settings.side_px)
-
-
-def parameters_of(trunk: nn.Module) -> int:
-    """Parameters of the convolutions (and of what a convolution was split into)."""
-    return sum(p.numel() for m in trunk.modules() if isinstance(m, nn.Conv2d) for p in m.parameters(recurse=False))
-
-
-def outputs_on_test(trunk: nn.Module, head: LinearHead, task: Task, device: Device) -> NDArray[np.floating]:
+def outputs_on_test(trunk: nn.Module, head: LinearHead, task: Task, compute: Compute) -> NDArray[np.floating]:
     """Pass the test rows through a frozen trunk and its head: (n, output)."""
-    learner = Learner(trunk, head).to(device.name).eval()
-    return compute_once(learner, task.inputs, task.split.test, device).numpy()
+    learner = Learner(trunk, head).to(compute.device).eval()
+    return compute_once(learner, task.inputs, task.split.test, compute).numpy()
 
 
 def measure(
-    trunk: nn.Module, head: LinearHead, task: Task, examples: Examples, outputs: NDArray[np.floating]
+    trunk: nn.Module, head: LinearHead, task: Task, images: LabelledImages, outputs: NDArray[np.floating]
 ) -> Measured:
     """Count what a frozen trunk costs, and judge what it and its head give for the test rows, (n, output)."""
-    scores = judge_outputs(outputs, examples.target[task.split.test], examples.classes)
-    convolutions = parameters_of(trunk)
+    scores = judge_outputs(outputs, images.target[task.split.test], images.classes)
+    convolutions = convolution_parameters(trunk)
     cost = cost_of(trunk, task.side_px)
     return Measured(convolutions, convolutions + sum(p.numel() for p in head.parameters()), cost.multiply_adds, scores)
 
@@ -285,7 +188,7 @@ def write_small(
 
 
 def _narrowed(plan: tuple[Step, ...], trunk: nn.Module) -> tuple[Step, ...]:
-    """Plan of a chain whose convolutions have become narrower."""
+    """Make the plan of a chain whose convolutions have become narrower."""
     widths = iter(m.out_channels for m in trunk.modules() if isinstance(m, nn.Conv2d))
     steps: list[Step] = []
     for step in plan:

@@ -9,11 +9,11 @@ from PIL import Image
 
 from tests.runs import configured
 from wsi_scale.config.settings import PredictSettings
+from wsi_scale.learning.embedded_training import photographs
+from wsi_scale.learning.estimator import load_estimator
+from wsi_scale.learning.fields import read_kept_out
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.slides.open import open_slide
-from wsi_scale.stages.fields import read_kept_out
-from wsi_scale.stages.regressors import load_estimator
-from wsi_scale.stages.train import photographs
 from wsi_scale.steps.estimate import estimate_mpp
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""What an estimator must not answer to: glass, pen, blur, fluorescence, drawings, photographs."""
+"""Tiles out of the training distribution, which must get no answer: glass, pen, blur, fluorescence, photographs."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ _PENS = ((20, 110, 60), (30, 60, 160), (170, 30, 40), (25, 25, 30), (90, 40, 130
 _WORDS = "scale um slide 40x tissue 1234 the of Region lung HE"
 
 
-def draw_stranger(tissue: Tile, photographs: Sequence[Tile], rng: np.random.Generator) -> Tile:
+def draw_out_of_distribution(tissue: Tile, photographs: Sequence[Tile], rng: np.random.Generator) -> Tile:
     """Draw a tile that shows no brightfield tissue of any scale.
 
     Parameters

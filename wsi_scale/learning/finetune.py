@@ -1,4 +1,4 @@
-"""Stage `finetune`: a network and labelled images → the same network, its top blocks tuned, with a head."""
+"""`finetune`: a network and labelled images → the same network, its top blocks tuned, with a head."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +9,16 @@ from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.transfer_task import prepare_task
 from wsi_scale.networks.architectures import Architecture
 from wsi_scale.networks.cut import header_up_to
 from wsi_scale.networks.file import write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages.compress import prepare
 from wsi_scale.transfer.depth import Depth, Tuning, at_depth, finetune
-from wsi_scale.transfer.judge import Scores, judge_outputs
-from wsi_scale.transfer.learner import Learner, compute_once
-from wsi_scale.transfer.loop import LoopState
+from wsi_scale.transfer.judge import TaskScores, judge_outputs
+from wsi_scale.transfer.learner import Learner
+from wsi_scale.transfer.loop import LoopHooks, LoopState
+from wsi_scale.transfer.task import compute_once
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Finetuned:
     depth: int
     blocks: int
     epochs: tuple[int, int]
-    scores: Scores
+    scores: TaskScores
 
 
 def finetune_network(
@@ -67,8 +68,8 @@ def finetune_network(
     known = source.architecture
     ends = ends_of(known, depth, truncate=truncate)
     tapped = source.tapped(ends)
-    work = prepare(config, "finetune", tapped, output, depth=depth)
-    task, checkpoint, classes = work.task, work.checkpoint, work.examples.classes
+    work = prepare_task(config, "finetune", tapped, output, depth=depth)
+    task, checkpoint, classes = work.task, work.checkpoint, work.images.classes
     parts = at_depth(tapped, ends, depth)
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     with progress("finetune", settings.tuning_epochs, unit="epochs") as advance:
@@ -80,9 +81,9 @@ def finetune_network(
             write_checkpoint(checkpoint, now)
             advance(1)
 
-        learner, inputs = finetune(parts, task, tuning_of(settings), work.device, state=state, on_epoch=on_epoch)
-    outputs = compute_once(learner, inputs, task.split.test, work.device).numpy()
-    scores = judge_outputs(outputs, work.examples.target[task.split.test], classes)
+        learner, inputs = finetune(parts, task, tuning_of(settings), work.compute, LoopHooks(state, on_epoch))
+    outputs = compute_once(learner, inputs, task.split.test, work.compute).numpy()
+    scores = judge_outputs(outputs, work.images.target[task.split.test], classes)
     epochs = (state.epoch, state.best_epoch + 1) if state else (0, 0)
     provenance = {
         "made_by": "wsi-scale finetune",
@@ -110,7 +111,7 @@ def ends_of(known: Architecture, depth: int, *, truncate: bool) -> tuple[str, ..
     ConfigError
         The network has fewer blocks.
     """
-    ends, order = known.published_layers, list(known.nodes)
+    ends, order = known.block_ends, list(known.nodes)
     if not ends or order.index(known.feature_layer) > order.index(ends[-1]):
         # It was cut within a block: what is left of that is its last one.
         ends = (*ends, known.feature_layer)
@@ -121,7 +122,7 @@ def ends_of(known: Architecture, depth: int, *, truncate: bool) -> tuple[str, ..
 
 
 def tuning_of(settings: TransferConfig) -> Tuning:
-    """How a configuration tunes."""
+    """Read from a configuration how a network is tuned."""
     return Tuning(
         settings.tuning_epochs,
         settings.batch,

@@ -8,11 +8,11 @@ import torch
 from tests.transfer.tasks import network_source
 from wsi_scale.config.models import Config, TransferConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.learning import finetune as finetune_module
+from wsi_scale.learning.finetune import finetune_network
 from wsi_scale.networks.cut import write_cut
 from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages import finetune as finetune_module
-from wsi_scale.stages.finetune import finetune_network
 
 
 def config(data: Path, **changes: object) -> Config:

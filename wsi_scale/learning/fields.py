@@ -1,4 +1,4 @@
-"""Fields of known mpp from tables, and who may see which case."""
+"""Fields of known mpp from tables, and the cases that each part of a training sees."""
 
 import csv
 import hashlib
@@ -13,7 +13,7 @@ from wsi_scale.magnification.sampling import SourceField
 
 
 def read_table(table: Path, key: str, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Read a table (.csv by commas, others by tabs), whose rows all say something in ``columns``.
+    """Read a table (.csv by commas, others by tabs), whose rows all have a value in ``columns``.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def check_columns(rows: Sequence[Mapping[str, str]], table: Path, key: str, colu
         if column not in rows[0]:
             raise ConfigError(f"{key}: {table} needs a column {column}")
         if empty := next((number for number, row in enumerate(rows, 2) if not row[column].strip()), None):
-            raise ConfigError(f"{key}: line {empty} of {table} says nothing in its column {column}")
+            raise ConfigError(f"{key}: line {empty} of {table} has no value in its column {column}")
 
 
 def read_fields(tables: tuple[Path, ...], *, stain: str | None, key: str = "training.fields") -> list[SourceField]:

@@ -14,6 +14,15 @@ from wsi_scale.artifacts.regressor import read_regressor
 from wsi_scale.config.models import Config, ExecutionConfig, TrainingConfig
 from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.execution.compute import resolve
+from wsi_scale.learning.distillation import teacher_responses
+from wsi_scale.learning.embedded_training import (
+    PHOTOGRAPHS,
+    photographs,
+    train_embedded,
+)
+from wsi_scale.learning.estimator import load_estimator
+from wsi_scale.learning.fields import read_fields, read_kept_out, split_validation
+from wsi_scale.learning.train import NETWORK, REGRESSOR, train_and_export
 from wsi_scale.magnification.density import level_density
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
@@ -21,15 +30,6 @@ from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.places import embedded_path
 from wsi_scale.networks.preprocessing import normalise
-from wsi_scale.stages.embed import NETWORK, REGRESSOR, embed
-from wsi_scale.stages.fields import read_fields, read_kept_out, split_validation
-from wsi_scale.stages.lessons import ask_teacher
-from wsi_scale.stages.regressors import load_estimator
-from wsi_scale.stages.train import (
-    PHOTOGRAPHS,
-    photographs,
-    train_embedded,
-)
 from wsi_scale.synthesis.scene import Scene, render_scene
 from wsi_scale.transfer.loop import LoopState
 
@@ -84,9 +84,14 @@ def test_an_interrupted_training_ends_in_the_same_network(fields: Path, tmp_path
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
 
 
-def test_a_teacher_is_asked_once_and_the_same_lessons_give_the_same_network(fields: Path, tmp_path: Path) -> None:
+def test_a_teacher_responds_once_and_the_same_responses_give_the_same_network(fields: Path, tmp_path: Path) -> None:
     taught = settings(fields, 2).model_copy(
-        update={"teacher": "embedded", "teacher_layers": ("C2_2",), "teacher_tiles": 50, "lessons": tmp_path / "l.npz"}
+        update={
+            "teacher": "embedded",
+            "teacher_layers": ("C2_2",),
+            "teacher_tiles": 50,
+            "teacher_responses": tmp_path / "l.npz",
+        }
     )
     losses: list[float] = []
     whole = train_embedded(taught, tmp_path / "whole", COMPUTE, on_step=losses.append).best_model
@@ -97,7 +102,7 @@ def test_a_teacher_is_asked_once_and_the_same_lessons_give_the_same_network(fiel
     assert list(tmp_path.glob("l.*.npz")) == [kept]
     assert kept.stat().st_mtime_ns == asked
     assert all(torch.equal(whole[name], again[name]) for name in whole)
-    assert whole["lesson.weight"].shape[0] == 64
+    assert whole["teacher_head.weight"].shape[0] == 64
 
 
 class BegunError(Exception):
@@ -152,52 +157,52 @@ def test_another_training_goes_on_from_nothing_that_is_there(
     assert begins_at(settings(fields, 1), same) == 1
 
 
-def test_lessons_of_other_fields_or_of_another_teacher_are_not_taken(fields: Path, tmp_path: Path) -> None:
+def test_responses_to_other_fields_or_of_another_teacher_are_not_taken(fields: Path, tmp_path: Path) -> None:
     header, state = read_network_file(embedded_path())
     teacher = tmp_path / "teacher.safetensors"
     write_network_file(teacher, header, state)
     config = settings(fields, 1).model_copy(update={**TAUGHT, "teacher": str(teacher)})
     known = read_fields(config.fields, stain=None)
-    first = ask_teacher(known, config, COMPUTE, tmp_path / "lessons.npz")
+    first = teacher_responses(known, config, COMPUTE, tmp_path / "teacher.npz")
     others: list[dict[str, object]] = [
         {"teacher_layers": ("C3_2",)}, {"teacher_tiles": 100}, {"seed": 1}, {"mpp_range": (0.3, 0.7)}
     ]  # fmt: skip
     for other in others:
-        lessons = ask_teacher(known, config.model_copy(update=other), COMPUTE, tmp_path / "lessons.npz")
-        assert not np.array_equal(lessons.features, first.features), other
+        responses = teacher_responses(known, config.model_copy(update=other), COMPUTE, tmp_path / "teacher.npz")
+        assert not np.array_equal(responses.features, first.features), other
 
     known[4] = replace(known[4], image=np.full((512, 512, 3), 77, np.uint8))
     write_network_file(teacher, header, {name: 0.9 * value for name, value in state.items()})
-    both = ask_teacher(known, config, COMPUTE, tmp_path / "lessons.npz")
-    fresh = ask_teacher(known, config, COMPUTE, tmp_path / "fresh.npz")
+    both = teacher_responses(known, config, COMPUTE, tmp_path / "teacher.npz")
+    fresh = teacher_responses(known, config, COMPUTE, tmp_path / "fresh.npz")
     np.testing.assert_array_equal(both.tiles, fresh.tiles)
     np.testing.assert_array_equal(both.features, fresh.features)
     assert not np.array_equal(both.tiles, first.tiles)
-    assert len(list(tmp_path.glob("lessons.*.npz"))) == 2 + len(others)
+    assert len(list(tmp_path.glob("teacher.*.npz"))) == 2 + len(others)
 
 
-def test_damaged_lessons_are_told_in_one_line(fields: Path, tmp_path: Path) -> None:
+def test_damaged_responses_are_told_in_one_line(fields: Path, tmp_path: Path) -> None:
     config = settings(fields, 1).model_copy(update=TAUGHT)
     known = read_fields(config.fields, stain=None)
-    ask_teacher(known, config, COMPUTE, tmp_path / "lessons.npz")
-    (path,) = tmp_path.glob("lessons.*.npz")
+    teacher_responses(known, config, COMPUTE, tmp_path / "teacher.npz")
+    (path,) = tmp_path.glob("teacher.*.npz")
     whole = path.read_bytes()
     for damaged in (b"", whole[: len(whole) // 2], whole[:99_999] + bytes([whole[99_999] ^ 1]) + whole[100_000:]):
         path.write_bytes(damaged)
-        with pytest.raises(ArtifactError, match="delete it to ask the teacher again") as error:
-            ask_teacher(known, config, COMPUTE, tmp_path / "lessons.npz")
+        with pytest.raises(ArtifactError, match="delete it to compute them again") as error:
+            teacher_responses(known, config, COMPUTE, tmp_path / "teacher.npz")
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
 
 
-def test_lessons_leave_out_cases_and_what_they_say(fields: Path, tmp_path: Path) -> None:
+def test_responses_leave_out_cases_and_their_share_of_the_standardisation(fields: Path, tmp_path: Path) -> None:
     config = settings(fields, 1).model_copy(
         update={"teacher": "embedded", "teacher_layers": ("C2_2",), "teacher_tiles": 50}
     )
-    lessons = ask_teacher(read_fields(config.fields, stain=None), config, COMPUTE, tmp_path / "lessons.npz")
-    rest = lessons.without(frozenset({"case-0", "case-1"}))
-    assert {"case-0", "case-1"} <= set(lessons.cases)
-    assert set(rest.cases) == set(lessons.cases) - {"case-0", "case-1"}
+    responses = teacher_responses(read_fields(config.fields, stain=None), config, COMPUTE, tmp_path / "teacher.npz")
+    rest = responses.without(frozenset({"case-0", "case-1"}))
+    assert {"case-0", "case-1"} <= set(responses.cases)
+    assert set(rest.cases) == set(responses.cases) - {"case-0", "case-1"}
     np.testing.assert_allclose(rest.features.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(rest.features.std(axis=0), 1, atol=1e-2)
 
@@ -206,7 +211,7 @@ def test_lessons_leave_out_cases_and_what_they_say(fields: Path, tmp_path: Path)
 def trained(fields: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a training of two epochs leaves."""
     folder = tmp_path_factory.mktemp("trained")
-    assert embed(Config(training=settings(fields, 2)), folder) == folder / NETWORK
+    assert train_and_export(Config(training=settings(fields, 2)), folder) == folder / NETWORK
     return folder
 
 

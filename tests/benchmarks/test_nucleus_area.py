@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wsi_scale.magnification.nucleus_area import (
+from benchmarks.nuclei.nucleus_area import (
     AreaClasses,
     area_errors,
     constant_area,

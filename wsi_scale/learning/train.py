@@ -1,4 +1,4 @@
-"""The embedded network: trained, then exported as a network file and a regressor without an interval."""
+"""`train`: the embedded network is trained, then exported as a network file and a regressor without an interval."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,14 +10,14 @@ from wsi_scale.artifacts.regressor import write_regressor
 from wsi_scale.config.models import Config, TrainingConfig
 from wsi_scale.execution.compute import default_workers, resolve
 from wsi_scale.execution.progress import progress
+from wsi_scale.learning.embedded_training import NETWORK, train_embedded
+from wsi_scale.learning.estimator import stored_form
+from wsi_scale.learning.fields import read_kept_out
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, fold_batch_norm
 from wsi_scale.networks.file import NetworkFile, read_network_file, write_network_file
 from wsi_scale.networks.network import assemble
-from wsi_scale.stages.fields import read_kept_out
-from wsi_scale.stages.regressors import stored_form
-from wsi_scale.stages.train import NETWORK, train_embedded
 from wsi_scale.transfer.loop import LoopState
 
 #: Taps of the covariant search (chosen on calibration scenes of other seeds), and what `extract` averages.
@@ -26,7 +26,7 @@ SEARCH_LAYERS, FEATURE_LAYER = ("C2_2", "C3_1", "C3_2", "C4_1"), "C4_2"
 REGRESSOR = "embedded.regressor.safetensors"
 
 
-def embed(config: Config, folder: Path) -> Path:
+def train_and_export(config: Config, folder: Path) -> Path:
     """Train (or go on training) and export; returns the network file."""
     settings = config.training
     with ExitStack() as stack:
@@ -40,13 +40,13 @@ def embed(config: Config, folder: Path) -> Path:
         # One training, on the cores that blocks would share.
         compute = replace(compute, threads=compute.threads * default_workers(config.execution, compute))
         state = train_embedded(settings, folder, compute, on_start=on_start, on_step=lambda _: advance[0](1))
-    return export(settings, state, folder)
+    return export_network(settings, state, folder)
 
 
-def export(settings: TrainingConfig, state: LoopState, folder: Path) -> Path:
+def export_network(settings: TrainingConfig, state: LoopState, folder: Path) -> Path:
     """Fold batch norm into the convolutions and write the network file and the regressor of its head."""
     model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS)
-    learnt = {name: value for name, value in state.best_model.items() if not name.startswith("lesson.")}
+    learnt = {name: value for name, value in state.best_model.items() if not name.startswith("teacher_head.")}
     model.load_state_dict(learnt)
     folded = fold_batch_norm(model.eval().features)
     weights = {f"features.{name}": value for name, value in folded.state_dict().items()}

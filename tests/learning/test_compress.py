@@ -11,16 +11,16 @@ from safetensors import safe_open
 from wsi_scale.config.models import CalibrationConfig, Config, TransferConfig
 from wsi_scale.config.settings import CalibrateSettings
 from wsi_scale.errors import ConfigError
+from wsi_scale.learning import compress as compress_module
+from wsi_scale.learning.compress import compress
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.stages import compress as compress_module
 from wsi_scale.stages.calibrate import calibrate
-from wsi_scale.stages.compress import compress
 
 
 def config(data: Path, **changes: object) -> Config:
-    small = {"data": data, "side_px": 48, "left": 0.3, "rounds": 2, "epochs": 1, "batch": 8}
+    small = {"data": data, "side_px": 48, "keep_fraction": 0.3, "rounds": 2, "epochs": 1, "batch": 8}
     return Config(transfer=TransferConfig.model_validate(small | changes))
 
 
@@ -45,15 +45,15 @@ def test_what_is_written_is_what_was_measured(method: str, stripe_folder: Path, 
     assert len(rounds) == 2
     assert all(done["threshold"] >= 0 for done in rounds)
     assert all(rounds[1]["kept"][layer] <= count for layer, count in rounds[0]["kept"].items())
-    assert header.provenance["settings"]["left"] == 0.3
+    assert header.provenance["settings"]["keep_fraction"] == 0.3
     assert state["head.linear.weight"].shape[0] == 2
     assert not list(tmp_path.glob("*.checkpoint"))
 
 
 def test_a_pruned_network_can_be_pruned_calibrated_and_searched_with(stripe_folder: Path, tmp_path: Path) -> None:
     narrow, twice = tmp_path / "narrow.safetensors", tmp_path / "twice.safetensors"
-    compress(config(stripe_folder, left=0.5), "channels", "embedded", None, narrow)
-    found = compress(config(stripe_folder, left=0.5), "basis", str(narrow), None, twice)
+    compress(config(stripe_folder, keep_fraction=0.5), "channels", "embedded", None, narrow)
+    found = compress(config(stripe_folder, keep_fraction=0.5), "basis", str(narrow), None, twice)
     assert found.before.parameters > found.after.parameters
     plan = find_network(str(twice)).architecture.plan
     assert plan is not None
