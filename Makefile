@@ -6,8 +6,8 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format lint types imports tests test-faults workflow lock truth bench magnification backbones \
-	small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
+.PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth bench \
+	magnification backbones small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,8 +42,8 @@ imports: install
 # A file's tests stay in one process; several processes, each on one thread, wait less than one on all of them.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-tests: install
-	$(PYTEST)
+tests: install ## Tests and the docstrings' examples, with line coverage; its floor stands in pyproject.toml
+	$(PYTEST) --cov
 
 test-faults: install ## Everything that can be wrong with a slide, the long cases too; ends in results/bench/faults.json
 	$(PYTEST) tests/faults tests/slides -m "long or not long" --hypothesis-profile explore --faults-json results/bench/faults.json
@@ -55,6 +55,9 @@ workflow: install
 
 lock: ## Resolve pyproject.toml anew into requirements.lock
 	benchmarks/lock.sh $(PYTHON)
+
+configuration: install ## Renew the tables of docs/configuration.md from the models
+	$(BIN)/python -m benchmarks.configuration
 
 truth: install ## Planted radius against estimated scale (needs WSI_SCALE_DATA for VGG19's weights)
 	$(BIN)/python -m benchmarks.truth
@@ -92,4 +95,4 @@ wheel-test: wheel ## Install the wheel in an empty environment and run it on a d
 
 clean: ## Remove the demo's results and caches; keep .venv and other results
 	$(PYTHON) benchmarks/clean.py
-	rm -rf .snakemake dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .snakemake dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*

@@ -1,53 +1,54 @@
-"""Writes docs/configuration.md from the configuration's own models, so that the two cannot disagree."""
+"""Write the tables of docs/configuration.md from the configuration's own models: `make configuration`."""
 
+import json
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from wsi_scale.config.models import Config
+from wsi_scale.config.values import Section
 
-TARGET = Path("docs/configuration.md")
-
-
-def page() -> str:
-    """Describe every key with its default, one table a section."""
-    lines = [
-        "# Configuration",
-        "",
-        "Every key is optional; unknown keys are errors that name the nearest known one. In a file (`--config FILE`,",
-        "`snakemake --configfile FILE`) or one by one: `wsi-scale … --set tiling.mpp=1.0`, `snakemake --config",
-        "network=vgg19 'tiling={mpp: 1.0}'`.",
-        "",
-        "Texts are taken as they are written: `slides=2024` and `slides.path: 2024-01-01` are folders, `network: no`",
-        "is a file, and only plain `null`, `~` or nothing is null. Snakemake, which reads YAML in its own way, loses",
-        "leading zeros and makes numbers of `1e5` and, in files, truth values of `yes` before the program sees them:",
-        "write `slides=./007` there. Numbers must be finite, and µm per pixel of tiles and rungs lie within 0.05–50. A",
-        "key that stands twice is an error; a section whose keys are all commented out is the default.",
-        "",
-    ]
-    own = {name: field for name, field in Config.model_fields.items() if not _is_section(field.annotation)}
-    lines += ["## Top level", "", *_table(own), ""]
-    for name, field in Config.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            lines += [f"## {name}", "", (section.__doc__ or "").strip(), "", *_table(section.model_fields), ""]
-    return "\n".join(lines).rstrip() + "\n"
+PAGE = Path(__file__).parents[1] / "docs/configuration.md"
+#: What stands above it is written by hand.
+FIRST_HEADING = "## Top level\n"
 
 
-def _is_section(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def renewed(page: str) -> str:
+    """Return the page's own words, followed by one table for each section of the configuration."""
+    words, heading, _ = page.partition(FIRST_HEADING)
+    if not heading:
+        raise SystemExit(f"{PAGE} has no line {FIRST_HEADING.strip()!r}")
+    return words + "\n".join(_tables()).rstrip("\n") + "\n"
+
+
+def _tables() -> list[str]:
+    sections = {
+        name: field.default for name, field in Config.model_fields.items() if isinstance(field.default, Section)
+    }
+    own = {name: field for name, field in Config.model_fields.items() if name not in sections}
+    lines = [FIRST_HEADING, *_table(own)]
+    for name, section in sections.items():
+        about = type(section)
+        lines += [f"## {name}\n", f"{about.__doc__}\n", *_table(about.model_fields)]
+    return lines
 
 
 def _table(fields: dict[str, FieldInfo]) -> list[str]:
-    rows = ["| key | default | meaning |", "|---|---|---|"]
-    for name, field in fields.items():
-        default = field.get_default(call_default_factory=True)
-        shown = "" if default is None else list(default) if isinstance(default, tuple) else default
-        quoted = "–" if shown == "" else f"`{shown}`"
-        rows.append(f"| `{name}` | {quoted} | {' '.join((field.description or '').split())} |")
-    return rows
+    rows = [
+        f"| `{name}` | {_shown(field)} | {' '.join((field.description or '').split())} |"
+        for name, field in fields.items()
+    ]
+    return ["| key | default | meaning |", "|---|---|---|", *rows, ""]
+
+
+def _shown(field: FieldInfo) -> str:
+    """Return a default as one would write it in a file; a dash where there is none."""
+    value: Any = field.default
+    if value is None:
+        return "–"
+    return f"`{json.dumps(value, ensure_ascii=False) if isinstance(value, bool | tuple) else value}`"
 
 
 if __name__ == "__main__":
-    TARGET.write_text(page(), encoding="utf-8")
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

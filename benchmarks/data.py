@@ -1,6 +1,5 @@
 """The real data that benchmarks need, and mosaics of it."""
 
-import csv
 import os
 import sys
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from wsi_scale.learning.fields import read_table
 
 RESULTS = Path("results/bench")
 
@@ -23,12 +24,16 @@ def data_root() -> Path:
 
 def tissue_crops(root: Path, mpp: tuple[float, float], count: int) -> list[NDArray[np.uint8]]:
     """H&E crops of 1024 px whose µm per pixel lies in a range, in order of their names."""
-    with (root / "tissue" / "crops.tsv").open(encoding="utf-8") as stream:
-        rows = [row for row in csv.DictReader(stream, delimiter="\t") if row["stain"] == "H&E"]
+    rows = [row for row in read_rows(root / "tissue" / "crops.tsv") if row["stain"] == "H&E"]
     names = sorted(row["file"] for row in rows if mpp[0] <= float(row["mpp"]) <= mpp[1])
     if len(names) < count:
         raise ValueError(f"only {len(names)} crops at {mpp} µm/px")
     return [np.asarray(Image.open(root / "tissue" / name).convert("RGB")) for name in names[:count]]
+
+
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """Read a table of images (column ``file``), one row an image."""
+    return read_table(table, "table", ("file",))
 
 
 def mosaic(images: list[NDArray[np.uint8]], cols: int) -> NDArray[np.uint8]:

@@ -6,12 +6,11 @@ Three folds of cases, balanced over the scanners, and each scanner left out. Cas
 neither of the two trainings that leave a scanner out.
 """
 
-import csv
 import hashlib
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks.data import data_root
+from benchmarks.data import data_root, read_rows
 
 FOLDER = Path("configs/splits")
 FOLDS = 3
@@ -37,9 +36,8 @@ def scanners_of_cases(root: Path) -> dict[str, set[str]]:
     """Case → its scanners, over both tables of tissue."""
     found: dict[str, set[str]] = defaultdict(set)
     for table in ("tissue", "tissue_wide"):
-        with (root / table / "crops.tsv").open(encoding="utf-8") as lines:
-            for row in csv.DictReader(lines, delimiter="\t"):
-                found[row["case"]] |= {row["scanner"]} - {""}
+        for row in read_rows(root / table / "crops.tsv"):
+            found[row["case"]] |= {row["scanner"]} - {""}
     return found
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.data import RESULTS, data_root
-from benchmarks.magnification.draws import ArraySlide, Source, resampled
+from benchmarks.magnification.draws import Source, resampled
 from benchmarks.magnification.estimators import BACKBONES, FOLDS, LEFT_OUT, kept_out
 from benchmarks.magnification.extremes import (
     COARSEST_ENLARGED,
@@ -40,6 +40,7 @@ from wsi_scale.learning.estimator import Estimator, load_estimator, stored_form
 from wsi_scale.learning.train import REGRESSOR
 from wsi_scale.magnification.beyond import fit_beyond
 from wsi_scale.networks.places import embedded_path
+from wsi_scale.slides.array import ArraySlide
 from wsi_scale.slides.views import MIN_VIEW_PX, views_of
 from wsi_scale.synthesis import calibration_scenes, render_scene
 

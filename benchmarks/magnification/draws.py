@@ -1,6 +1,5 @@
 """What estimators are tried on: slides re-read at drawn mpp, single tiles, and images from elsewhere."""
 
-import csv
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_scale.slides.slide import Level, Slide
+from benchmarks.data import read_rows
+from wsi_scale.slides.array import ArraySlide
 from wsi_scale.slides.views import views_of
 
 #: µm per pixel that draws come from, octave by octave.
@@ -21,21 +21,6 @@ VIEWS, LEAST_VIEWS = 16, 4
 #: Side of a single tile, and how many are drawn a field.
 TILE_PX, TILES_PER_FIELD = 224, 6
 SEED = 2026
-
-
-class ArraySlide(Slide):
-    """An image in memory, behind the same door as every slide."""
-
-    def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        self._pixels = pixels
-        height, width = pixels.shape[:2]
-        super().__init__(Path("memory"), "memory", (Level(width, height, 1.0),), {})
-
-    def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        return self._pixels[y : y + height, x : x + width].copy()
-
-    def close(self) -> None:
-        """Nothing to release."""
 
 
 @dataclass(frozen=True)
@@ -117,21 +102,20 @@ def resampled(image: NDArray[np.uint8], mpp: float, target_mpp: float) -> NDArra
 
 def read_sources(table: Path, name: str | None = None) -> list[Source]:
     """Read a table of images (columns file, case, mpp; slide, scanner, stain, source_set, tissue_fraction)."""
-    with table.open(encoding="utf-8") as lines:
-        return [
-            Source(
-                table.parent / row["file"],
-                float(row["mpp"]),
-                row["case"],
-                row.get("slide") or row["case"],
-                row.get("scanner") or "unknown",
-                row.get("stain", "H&E"),
-                name or row.get("source_set") or row.get("dataset") or table.parent.name,
-                float(row.get("tissue_fraction") or 1),
-                row.get("split", ""),
-            )
-            for row in csv.DictReader(lines, delimiter="\t")
-        ]
+    return [
+        Source(
+            table.parent / row["file"],
+            float(row["mpp"]),
+            row["case"],
+            row.get("slide") or row["case"],
+            row.get("scanner") or "unknown",
+            row.get("stain", "H&E"),
+            name or row.get("source_set") or row.get("dataset") or table.parent.name,
+            float(row.get("tissue_fraction") or 1),
+            row.get("split", ""),
+        )
+        for row in read_rows(table)
+    ]
 
 
 def slide_draws(sources: Sequence[Source]) -> list[Draw]:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.magnification.draws import ArraySlide, Source, read_sources, resampled
+from benchmarks.magnification.draws import Source, read_sources, resampled
+from wsi_scale.slides.array import ArraySlide
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.views import MIN_VIEW_PX, views_of
 from wsi_scale.synthesis import render_scene, truth_scenes
@@ -149,7 +150,7 @@ def enlargements_of(cases: Mapping[str, Sequence[Source]]) -> Iterator[Extreme]:
     for case, sources in sorted(cases.items()):
         for number in range(ENLARGEMENTS_PER_CASE):
             rng = rng_of("enlarged", case, number)
-            yield _enlarged(sources[rng.integers(len(sources))], number, rng)
+            yield _enlarged(sources[int(rng.integers(len(sources)))], number, rng)
 
 
 def _wide(root: Path) -> list[Source]:
@@ -209,7 +210,8 @@ def _on_glass(sheet: Pixels, tissue: NDArray[np.bool_], rng: np.random.Generator
     """Tissue with a soft rim on grainy glass."""
     glass = GLASS + rng.normal(0, 1.5, sheet.shape)
     share = gaussian_filter(tissue.astype(np.float64), 0.7)[..., None]
-    return np.clip(share * sheet + (1 - share) * glass, 0, 255).astype(np.uint8)
+    mixed: Pixels = np.clip(share * sheet + (1 - share) * glass, 0, 255).astype(np.uint8)
+    return mixed
 
 
 def microarrays(root: Path, side: str) -> Iterator[Extreme]:

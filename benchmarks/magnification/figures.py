@@ -55,7 +55,8 @@ class Answer:
 def errors(answers: Sequence[Answer]) -> NDArray[np.float64]:
     """Errors of answers, octaves; one that is not there is left out."""
     found = np.array([answer.error for answer in answers])
-    return found[np.isfinite(found)]
+    finite: NDArray[np.float64] = found[np.isfinite(found)]
+    return finite
 
 
 def error_figures(answers: Sequence[Answer]) -> dict[str, float]:

@@ -13,7 +13,8 @@ from benchmarks.magnification.draws import LEAST_VIEWS, Source, slide_draws
 from benchmarks.magnification.estimators import FOLDS, LEFT_OUT, answer_to, kept_out
 from benchmarks.magnification.figures import Answer, octave_mean, tile_figures
 from benchmarks.magnification.home import MAIN_UP_TO, tissue
-from wsi_scale.config.models import ExecutionConfig, TrainingConfig
+from wsi_scale.config.models import ExecutionConfig
+from wsi_scale.config.training import TrainingConfig
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.learning.drawn_tiles import TileDraw, draw_responses, training_span
 from wsi_scale.learning.heads import fit_head

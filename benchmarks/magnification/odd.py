@@ -1,12 +1,12 @@
 """Images on which an estimator of µm per pixel should abstain."""
 
-import csv
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.data import read_rows
 from wsi_scale.config.models import Config
 from wsi_scale.learning.estimator import load_estimator
 from wsi_scale.steps.sources import predict_sources
@@ -19,8 +19,7 @@ _TISSUE = ("tissue", "thumbnail", "plant", "nuclei")
 
 def measure(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Share of odd images that are answered rightly: not at all, or with an interval that holds the truth."""
-    with (root / "tissue_odd" / "odd.tsv").open(encoding="utf-8") as lines:
-        table = list(csv.DictReader(lines, delimiter="\t"))
+    table = read_rows(root / "tissue_odd" / "odd.tsv")
     paths = [root / "tissue_odd" / row["file"] for row in table]
     answers = predict_sources(paths, Config(), load_estimator(Config()))
     right = [_is_right(answer, row["kind"]) for answer, row in zip(answers, table, strict=True)]

@@ -1,6 +1,5 @@
 """Patches of one size at every power, their mean nucleus area, and splits by patient."""
 
-import csv
 import hashlib
 import math
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.data import read_rows
 from benchmarks.nuclei.nucleus_area import mean_nucleus_area
 from wsi_scale.units import mpp_from_power
 
@@ -84,8 +84,7 @@ def split_patients(patient: NDArray[np.str_], seed: int) -> Split:
 @cache
 def read_patches(root: Path, dataset: str) -> Patches:
     """Cut and reduce the patches of a data set; those without a nucleus are left out."""
-    with (root / "nuclei" / "images.tsv").open(encoding="utf-8") as lines:
-        rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["dataset"] == dataset]
+    rows = [row for row in read_rows(root / "nuclei" / "images.tsv") if row["dataset"] == dataset]
     images, areas, powers, patients, official = [], [], [], [], []
     for number, row in enumerate(rows):
         image = np.asarray(Image.open(root / "nuclei" / row["file"]).convert("RGB"))

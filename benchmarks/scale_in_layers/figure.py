@@ -1,5 +1,6 @@
 """Figures of the results: R² over the layers, one panel a network."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -101,7 +102,7 @@ def _dress(axes: "Axes", title: str, axis: Axis) -> None:
             name.set(rotation=60, ha="right", rotation_mode="anchor")
     axes.set_title(title, loc="left", fontsize=10)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.axhline(0 if axis == "r2" else 1 / np.e, color="black", linewidth=0.6)
+    axes.axhline(0 if axis == "r2" else 1 / math.e, color="black", linewidth=0.6)
     axes.set_ylim((-0.3, 1.0) if axis == "r2" else (0, 1.0))
     axes.set_ylabel("R² on unseen groups" if axis == "r2" else "exp(R²)/e")
     axes.spines[["top", "right"]].set_visible(False)

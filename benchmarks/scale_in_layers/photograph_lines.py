@@ -30,7 +30,8 @@ from benchmarks.scale_in_layers.photographs import (
 )
 from benchmarks.scale_in_layers.responses import Inputs, Responses, layer_responses
 from benchmarks.scale_in_layers.spectrum import spectrum_features
-from wsi_scale.magnification.probes import Floats, fit_probe, layer_features
+from wsi_scale.magnification.features import layer_features
+from wsi_scale.magnification.probes import Floats, fit_probe
 from wsi_scale.networks.network import Network
 
 #: Networks of random weights, each with seeds of its own.

@@ -1,6 +1,5 @@
 """Photographs with one object each, cut square, at several sizes; and noise at the same sizes."""
 
-import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.data import read_rows
 from benchmarks.scale_in_layers.responses import Inputs
 
 #: Sides that photographs are brought to. The largest is what the networks were trained on, and all but two
@@ -75,9 +75,9 @@ class Photograph:
 
 def read_photographs(folder: Path) -> list[Photograph]:
     """Read the tables: the largest box of each image that is no crowd."""
-    sizes = {row["file"]: row for row in _rows(folder / "images.tsv")}
+    sizes = {row["file"]: row for row in read_rows(folder / "images.tsv")}
     largest: dict[str, dict[str, str]] = {}
-    for row in _rows(folder / "boxes.tsv"):
+    for row in read_rows(folder / "boxes.tsv"):
         known = largest.get(row["file"])
         if row["iscrowd"] == "0" and (known is None or float(row["area_ratio"]) > float(known["area_ratio"])):
             largest[row["file"]] = row
@@ -105,11 +105,6 @@ def _photograph(folder: Path, row: dict[str, str], size: dict[str, str]) -> Phot
     x0, y0, x1, y1 = (float(row[name]) for name in ("x0", "y0", "x1", "y1"))
     width, height = int(size["width"]), int(size["height"])
     return Photograph(folder / row["file"], row["class"], size["source_set"], width, height, (x0, y0, x1, y1))
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    with table.open(encoding="utf-8") as lines:
-        return list(csv.DictReader(lines, delimiter="\t"))
 
 
 def _resize(image: Image.Image, size_px: int, box: Box | None = None) -> NDArray[np.uint8]:

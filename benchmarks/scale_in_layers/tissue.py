@@ -1,6 +1,5 @@
 """Tiles of H&E tissue at random mpp, disguised, with what is known of where they come from."""
 
-import csv
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.data import read_rows
 from benchmarks.scale_in_layers.responses import Inputs
 from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
@@ -102,9 +102,8 @@ def read_tissue(root: Path, cases: Collection[str] | None = None) -> tuple[Tissu
     """H&E fields of both tables, of some cases or of all."""
     fields = []
     for table in (root / "tissue" / "crops.tsv", root / "tissue_wide" / "crops.tsv"):
-        with table.open(encoding="utf-8") as lines:
-            for row in csv.DictReader(lines, delimiter="\t"):
-                if row["stain"] == "H&E" and (cases is None or row["case"] in cases):
-                    path = table.parent / row["file"]
-                    fields.append(TissueField(path, float(row["mpp"]), row["case"], row["organ"], row["scanner"]))
+        for row in read_rows(table):
+            if row["stain"] == "H&E" and (cases is None or row["case"] in cases):
+                path = table.parent / row["file"]
+                fields.append(TissueField(path, float(row["mpp"]), row["case"], row["organ"], row["scanner"]))
     return tuple(fields)

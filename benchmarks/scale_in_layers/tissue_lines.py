@@ -24,7 +24,8 @@ from benchmarks.scale_in_layers.responses import layer_responses
 from benchmarks.scale_in_layers.spectrum import spectrum_features
 from benchmarks.scale_in_layers.tissue import TileSet, read_tissue
 from wsi_scale.learning.fields import read_kept_out
-from wsi_scale.magnification.probes import Floats, layer_features
+from wsi_scale.magnification.features import layer_features
+from wsi_scale.magnification.probes import Floats
 
 #: Tiles for networks that never saw the tissue, and for each set of cases that an embedded network never saw.
 TILES, UNSEEN_TILES = 1000, 500

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.data import RESULTS
 from benchmarks.splits import scanners_of_cases
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.config.models import TransferConfig
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.learning.fields import read_kept_out
 from wsi_scale.learning.labelled import read_labelled_images
 from wsi_scale.transfer.judge import paired_difference

@@ -15,7 +15,8 @@ from benchmarks.data import RESULTS, data_root
 from benchmarks.transfer.figures import IMAGES, draw_tuning
 from benchmarks.transfer.tasks import DIFFERENCES, QUICK, TUNED, joined, load_task, mean_of, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
-from wsi_scale.config.models import ExecutionConfig, TransferConfig
+from wsi_scale.config.models import ExecutionConfig
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.errors import WeightsError
 from wsi_scale.execution.compute import resolve
 from wsi_scale.learning.finetune import ends_of, tuning_of
