@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wsi_scale.magnification.features import layer_features
 from wsi_scale.magnification.probes import (
     ProbeKind,
     RepeatedSplits,
     fit_probe,
-    layer_features,
     mean_as_published,
     probe,
     probe_labels,

@@ -44,7 +44,7 @@ def test_table_mask_and_grid_tell_the_same(patchy: Path, tmp_path: Path) -> None
 
     table, _ = read_tiles(tmp_path)
     mask = read_mask(tmp_path)
-    grid = lay_grid(700, 600, (MPP, MPP), tile_px=64, mpp=MPP, overlap_px=16, edge="drop")
+    grid = lay_grid((700, 600), (MPP, MPP), tile_px=64, mpp=MPP, overlap_px=16, edge="drop")
     fractions = tissue_fractions(grid, mask, (700 / mask.shape[1], 600 / mask.shape[0]), (700, 600))
     rows, cols = np.nonzero(fractions >= 0.3)
     assert (table.grid.rows, table.grid.cols) == (grid.rows, grid.cols)

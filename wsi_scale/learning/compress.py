@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import fx, nn
 
 from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
-from wsi_scale.config.models import Config, TransferConfig
+from wsi_scale.config.models import Config
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.progress import progress
 from wsi_scale.learning.transfer_task import prepare_task

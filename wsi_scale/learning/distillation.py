@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.checkpoint import kept_work
 from wsi_scale.artifacts.fingerprint import fingerprint
-from wsi_scale.config.models import TrainingConfig
+from wsi_scale.config.training import TrainingConfig
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute
 from wsi_scale.learning.drawn_tiles import TileDraw, draw_responses, training_span

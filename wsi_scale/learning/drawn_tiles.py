@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.config.models import TrainingConfig
+from wsi_scale.config.training import TrainingConfig
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Augmentation

@@ -14,7 +14,7 @@ from torch import nn
 
 from wsi_scale.artifacts.checkpoint import kept_work, read_checkpoint, write_checkpoint
 from wsi_scale.artifacts.fingerprint import fingerprint
-from wsi_scale.config.models import TrainingConfig
+from wsi_scale.config.training import TrainingConfig
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.prefetch import prefetch
 from wsi_scale.learning.distillation import TeacherResponses, teacher_responses

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from wsi_scale.artifacts.checkpoint import read_checkpoint, write_checkpoint
-from wsi_scale.config.models import Config, TransferConfig
+from wsi_scale.config.models import Config
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.progress import progress
 from wsi_scale.learning.transfer_task import prepare_task

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from wsi_scale.config.models import TransferConfig
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.learning.fields import check_columns, read_fields, read_kept_out, read_table
 from wsi_scale.learning.splits import ENOUGH_GROUPS, PART_OF, SPLIT_SEED, split_rows

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.regressor import write_regressor
-from wsi_scale.config.models import Config, TrainingConfig
+from wsi_scale.config.models import Config
+from wsi_scale.config.training import TrainingConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import resolve
 from wsi_scale.execution.progress import progress

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.regressor import write_regressor
-from wsi_scale.config.models import Config, TrainingConfig
+from wsi_scale.config.models import Config
+from wsi_scale.config.training import TrainingConfig
 from wsi_scale.execution.compute import default_workers, resolve
 from wsi_scale.execution.progress import progress
 from wsi_scale.learning.embedded_training import NETWORK, train_embedded

@@ -6,7 +6,8 @@ from typing import Any
 
 from wsi_scale.artifacts.checkpoint import kept_work
 from wsi_scale.artifacts.fingerprint import fingerprint
-from wsi_scale.config.models import Config, TransferConfig
+from wsi_scale.config.models import Config
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.learning.labelled import images_identity, read_labelled_images

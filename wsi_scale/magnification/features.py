@@ -14,3 +14,33 @@ def log_features(responses: Mapping[str, NDArray[np.floating]]) -> NDArray[np.fl
     stacked = np.concatenate([np.asarray(values, np.float64) for values in responses.values()], axis=1)
     features: NDArray[np.float64] = np.log(np.maximum(stacked, 0) + FLOOR)
     return features
+
+
+def layer_features(
+    responses: Mapping[str, NDArray[np.floating]],
+    reference: Mapping[str, NDArray[np.floating]] | None = None,
+    *,
+    logarithms: bool = True,
+) -> dict[str, NDArray[np.float64]]:
+    """Make what a probe sees of each layer: layer → (sample, channel), in multiples of the layer's mean response.
+
+    Logarithms of rectified responses tell more of the scale than the responses (docs/science.md); the mean is divided
+    out first, because what keeps a logarithm finite must be as small for a softmax as for a convolution. A layer
+    that answers below zero (logits) has no logarithms and stays as it is.
+
+    Parameters
+    ----------
+    responses
+        Layer → (sample, channel) spatial means.
+    reference
+        Responses that the mean is taken over; ``responses`` by default. Images that one probe is fitted on and
+        tested on need one reference.
+    logarithms
+        Whether to take logarithms.
+    """
+    features = {}
+    for name, values in responses.items():
+        known = np.asarray(values if reference is None else reference[name], np.float64)
+        relative = np.asarray(values, np.float64) / (np.abs(known).mean() or 1.0)
+        features[name] = log_features({name: relative}) if logarithms and known.min() >= 0 else relative
+    return features

@@ -5,14 +5,12 @@ spatial means to a measure. They fit it by least squares; with fewer samples tha
 measures the width, so a ridge, and layers projected to one common width, stand beside it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from wsi_scale.magnification.features import log_features
 
 ProbeMethod = Literal["ridge", "projected", "least_squares"]
 Floats = NDArray[np.float64]
@@ -233,36 +231,6 @@ def shuffle_groups(target: Floats, groups: Sequence[str], seed: int | tuple[int,
     shuffled = np.empty_like(target)
     shuffled[np.argsort(numbers, kind="stable")] = target[np.argsort(ranks[numbers], kind="stable")]
     return shuffled
-
-
-def layer_features(
-    responses: Mapping[str, NDArray[np.floating]],
-    reference: Mapping[str, NDArray[np.floating]] | None = None,
-    *,
-    logarithms: bool = True,
-) -> dict[str, Floats]:
-    """Make what a probe sees of each layer: layer → (sample, channel), in multiples of the layer's mean response.
-
-    Logarithms of rectified responses tell more of the scale than the responses (docs/science.md); the mean is divided
-    out first, because what keeps a logarithm finite must be as small for a softmax as for a convolution. A layer
-    that answers below zero (logits) has no logarithms and stays as it is.
-
-    Parameters
-    ----------
-    responses
-        Layer → (sample, channel) spatial means.
-    reference
-        Responses that the mean is taken over; ``responses`` by default. Images that one probe is fitted on and
-        tested on need one reference.
-    logarithms
-        Whether to take logarithms.
-    """
-    features = {}
-    for name, values in responses.items():
-        known = np.asarray(values if reference is None else reference[name], np.float64)
-        relative = np.asarray(values, np.float64) / (np.abs(known).mean() or 1.0)
-        features[name] = log_features({name: relative}) if logarithms and known.min() >= 0 else relative
-    return features
 
 
 def figure_of_merit(r2: Floats) -> Floats:

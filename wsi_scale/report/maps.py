@@ -66,14 +66,30 @@ class MapDrawing:
     unreadable_words: str
 
 
+@dataclass(frozen=True)
+class MapFrame:
+    """What is around a map.
+
+    Attributes
+    ----------
+    description
+        The map in words.
+    box
+        Largest width and height of the slide in the drawing.
+    underlay_uri
+        A picture of the whole slide under the map; "" for none.
+    """
+
+    description: str
+    box: tuple[float, float]
+    underlay_uri: str = ""
+
+
 def lay_map(
     values: NDArray[np.floating],
     grid: TileGrid,
     scale: ColorScale,
-    description: str,
-    *,
-    box: tuple[float, float],
-    underlay_uri: str = "",
+    frame: MapFrame,
     unreadable: NDArray[np.bool_] | None = None,
 ) -> MapDrawing:
     """Lay out a map.
@@ -84,15 +100,13 @@ def lay_map(
         (row, col), NaN where nothing is drawn.
     grid
         Where the map lies.
-    box
-        Largest width and height of the slide in the drawing.
-    underlay_uri
-        A picture of the whole slide under the map.
+    frame
+        What is around the map.
     unreadable
         (row, col) places that cannot be decoded; drawn hatched.
     """
     width_um, height_um = grid.slide_width * grid.mpp_x, grid.slide_height * grid.mpp_y
-    per_um = min(box[0] / width_um, box[1] / height_um)
+    per_um = min(frame.box[0] / width_um, frame.box[1] / height_um)
     slide_width, slide_height = width_um * per_um, height_um * per_um
     # A map pixel is as wide as the step between tiles, around each tile's centre.
     margin_um = (grid.tile_px * grid.mpp - grid.step_um) / 2
@@ -112,13 +126,13 @@ def lay_map(
         slide_um=(width_um, height_um),
         map_um=(margin_um, margin_um, grid.cols * grid.step_um, grid.rows * grid.step_um),
         map_uri=pixels_uri(scale.paint(values)),
-        underlay_uri=underlay_uri,
+        underlay_uri=frame.underlay_uri,
         legend_uri=pixels_uri(scale.paint(legend[np.newaxis])),
         ticks_x=_ticks(width_um, per_um),
         ticks_y=_ticks(height_um, per_um),
         legend_ticks=scale.ticks(),
         legend_label=scale.label,
-        description=description,
+        description=frame.description,
         unreadable_path=hatching,
         unreadable_words=f"cannot be read ({int(unreadable.sum())})" if unreadable is not None else "",
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.report.colors import CONFIDENCE_SCALE, mpp_scale
 from wsi_scale.report.images import photograph, underlay
-from wsi_scale.report.maps import MapDrawing, lay_map
+from wsi_scale.report.maps import MapDrawing, MapFrame, lay_map
 from wsi_scale.report.plots import curve_plot, distribution_plot
 from wsi_scale.report.slide_view import SlideView
 from wsi_scale.report.words import (
@@ -144,18 +144,15 @@ def _scale(view: SlideView) -> Scale | None:
             optimal,
             scale_map.grid,
             mpp_scale(optimal),
-            f"Scale map. {words}",
-            box=_MAP_BOX,
-            underlay_uri=pale,
-            unreadable=unreadable,
+            MapFrame(f"Scale map. {words}", _MAP_BOX, pale),
+            unreadable,
         ),
         confidence=lay_map(
             confidence,
             scale_map.grid,
             CONFIDENCE_SCALE,
-            described,
-            box=_CONFIDENCE_BOX,
-            unreadable=unreadable,
+            MapFrame(described, _CONFIDENCE_BOX),
+            unreadable,
         ),
         curves=tuple(_curves(scale_map, middle.median)) if summed_up else (),
         distribution=distribution_plot(answers, f"Histogram. {words}") if summed_up else "",

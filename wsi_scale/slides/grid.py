@@ -52,8 +52,7 @@ class Grid:
 
 
 def lay_grid(
-    width: int,
-    height: int,
+    size: tuple[int, int],
     mpp_xy: tuple[float, float],
     *,
     tile_px: int,
@@ -65,8 +64,8 @@ def lay_grid(
 
     Parameters
     ----------
-    width, height
-        Size of level 0 in pixels.
+    size
+        (width, height) of level 0 in pixels.
     mpp_xy
         µm per pixel of level 0 along x and y.
     tile_px
@@ -93,7 +92,7 @@ def lay_grid(
 
     Examples
     --------
-    >>> grid = lay_grid(1000, 500, (0.25, 0.25), tile_px=100, mpp=0.5, overlap_px=0, edge="drop")
+    >>> grid = lay_grid((1000, 500), (0.25, 0.25), tile_px=100, mpp=0.5, overlap_px=0, edge="drop")
     >>> (grid.rows, grid.cols), grid.origin(1, 4)
     ((2, 5), (800, 200))
     """
@@ -104,7 +103,7 @@ def lay_grid(
         raise MppError(f"level 0 is {coarsest:.3g} µm/px; set tiling.mpp to {coarsest:.3g} or more")
     tile_width, tile_height = tile_px * mpp / mpp_xy[0], tile_px * mpp / mpp_xy[1]
     step_x, step_y = (tile_px - overlap_px) * mpp / mpp_xy[0], (tile_px - overlap_px) * mpp / mpp_xy[1]
-    cols, rows = _count(width, tile_width, step_x, edge), _count(height, tile_height, step_y, edge)
+    cols, rows = _count(size[0], tile_width, step_x, edge), _count(size[1], tile_height, step_y, edge)
     if not rows or not cols:
         rows = cols = 0
     return Grid(tile_px, mpp, rows, cols, step_x, step_y, tile_width, tile_height)

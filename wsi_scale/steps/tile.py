@@ -58,8 +58,7 @@ def _why_empty(table: TileTable, tissue: TissueMask) -> str:
 
 def _grid(info: SlideInfo, tiling: TilingConfig) -> Grid:
     return lay_grid(
-        info.width,
-        info.height,
+        (info.width, info.height),
         require_mpp(info),
         tile_px=tiling.tile_px,
         mpp=tiling.mpp,

@@ -82,12 +82,7 @@ def render_scene(scene: Scene) -> NDArray[np.uint8]:
 
 
 def calibration_scenes(
-    count: int,
-    seed: int,
-    *,
-    radii_um: tuple[float, float] = (1.5, 8.0),
-    mpp: float = 0.25,
-    size_px: int = 448,
+    count: int, seed: int, *, radii_um: tuple[float, float] = (1.5, 8.0), mpp: float = 0.25, size_px: int = 448
 ) -> list[Scene]:
     """Scenes to calibrate on, radii log-uniform and stratified over their range.
 
@@ -112,12 +107,7 @@ def calibration_scenes(
 
 
 def truth_scenes(
-    count: int,
-    seed: int,
-    *,
-    radii_um: tuple[float, float] = (1.5, 8.0),
-    mpp: float = 0.25,
-    size_px: int = 448,
+    count: int, seed: int, *, radii_um: tuple[float, float] = (1.5, 8.0), mpp: float = 0.25, size_px: int = 448
 ) -> list[Scene]:
     """Scenes to evaluate on: as ``calibration_scenes``, with other textures, stains and seeds."""
     return _family("truth", count, seed, radii_um, (mpp, size_px))
