@@ -22,7 +22,7 @@ def test_a_slide_tells_what_it_is_and_reads_fields(small_slide: Path) -> None:
         assert field.shape == (224, 112, 3)
         assert slide.read_field(x=10, y=20, width=224, height=224).shape == (224, 224, 3)
         assert "1300 × 1000 px" in repr(slide)
-        assert '<img src="data:image/png' in slide._repr_html_()
+        assert '<img src="data:image/jpeg' in slide._repr_html_()
         with pytest.raises(ValueError, match="is empty"):
             slide.read_field(x=0, y=0, width=0, height=5)
 

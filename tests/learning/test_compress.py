@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from wsi_scale.config.models import CalibrationConfig, Config, TransferConfig
+from wsi_scale.config.models import CalibrationConfig, Config
 from wsi_scale.config.settings import CalibrateSettings
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.learning import compress as compress_module
 from wsi_scale.learning.compress import compress

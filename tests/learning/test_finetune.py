@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tests.transfer.tasks import network_source
-from wsi_scale.config.models import Config, TransferConfig
+from wsi_scale.config.models import Config
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.learning import finetune as finetune_module
 from wsi_scale.learning.finetune import finetune_network

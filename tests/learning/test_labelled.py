@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsi_scale.config.models import TransferConfig
+from wsi_scale.config.training import TransferConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.learning.labelled import images_identity, read_labelled_images
 from wsi_scale.learning.splits import split_rows

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from wsi_scale.artifacts.regressor import read_regressor
-from wsi_scale.config.models import Config, TrainingConfig
+from wsi_scale.config.models import Config
+from wsi_scale.config.training import TrainingConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.learning import layers as layers_module
 from wsi_scale.learning.estimator import load_estimator

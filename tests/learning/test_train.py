@@ -11,7 +11,8 @@ from PIL import Image
 
 from wsi_scale.artifacts.checkpoint import CHECKPOINT, read_checkpoint
 from wsi_scale.artifacts.regressor import read_regressor
-from wsi_scale.config.models import Config, ExecutionConfig, TrainingConfig
+from wsi_scale.config.models import Config, ExecutionConfig
+from wsi_scale.config.training import TrainingConfig
 from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.execution.compute import resolve
 from wsi_scale.learning.distillation import teacher_responses

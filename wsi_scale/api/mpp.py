@@ -7,6 +7,7 @@ from typing import Literal
 
 from wsi_scale.api.settings import configured
 from wsi_scale.api.slide import SlideLike, opened
+from wsi_scale.config.models import Config
 from wsi_scale.config.settings import PredictSettings
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.learning.estimator import load_estimator
@@ -60,13 +61,7 @@ def estimate_mpp(
     >>> answer.status, answer.mpp, answer.reason
     ('abstained', None, 'no tissue to look at')
     """
-    config = configured(
-        magnification={
-            "regressor": regressor, "tiles_per_slide": tiles_per_slide, "coverage": coverage, "seed": seed,
-        },
-        slides={"unreadable_share": unreadable_share},
-        execution={"device": device},
-    )  # fmt: skip
+    config = _configured(regressor, tiles_per_slide, coverage, seed, unreadable_share, device)
     with opened(slide) as own:
         return estimate_of(own.reader, load_estimator(config), PredictSettings.of(config))
 
@@ -112,14 +107,21 @@ def audit(
     >>> [row.flag for row in ws.audit(["none.svs", "neither.svs"])]
     ['unreadable', 'unreadable']
     """
-    config = configured(
-        magnification={
-            "regressor": regressor, "tiles_per_slide": tiles_per_slide, "coverage": coverage, "seed": seed,
-        },
-        slides={"unreadable_share": unreadable_share},
-        execution={"device": device},
-    )  # fmt: skip
+    config = _configured(regressor, tiles_per_slide, coverage, seed, unreadable_share, device)
     sources = [slides] if isinstance(slides, str | PathLike) else slides
     with showing_progress(progress):
         audited = audit_sources([Path(source) for source in sources], config, load_estimator(config))
     return [slide.row for slide in audited]
+
+
+def _configured(
+    regressor: str | PathLike[str] | None,
+    tiles_per_slide: int,
+    coverage: float,
+    seed: int,
+    unreadable_share: float,
+    device: str,
+) -> Config:
+    magnification = {"regressor": regressor, "tiles_per_slide": tiles_per_slide, "coverage": coverage, "seed": seed}
+    slides = {"unreadable_share": unreadable_share}
+    return configured(magnification=magnification, slides=slides, execution={"device": device})

@@ -7,6 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_scale.results.prediction import with_interval
+
 Flag = Literal["off_10x", "off_2x", "mixed", "implausible", "missing", "unreadable", "no_estimate", "agrees"]
 
 #: Every flag, what most wants to be looked at first.
@@ -57,9 +59,7 @@ class AuditRow:
     @property
     def estimate(self) -> tuple[float, float, float] | None:
         """(mpp, low, high), µm per pixel; None where the estimator abstains."""
-        if self.mpp is None or self.mpp_low is None or self.mpp_high is None:
-            return None
-        return self.mpp, self.mpp_low, self.mpp_high
+        return with_interval(self.mpp, self.mpp_low, self.mpp_high)
 
     @property
     def flagged(self) -> bool:

@@ -13,6 +13,9 @@ from PIL import Image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: Longer side of a picture, pixels.
+SHOWN_PX = 480
+
 
 def facts_html(title: str, facts: Mapping[str, object], pictures: str = "") -> str:
     """Lay facts out as a small table, with pictures below it.
@@ -33,21 +36,21 @@ def facts_html(title: str, facts: Mapping[str, object], pictures: str = "") -> s
 
 
 def picture_html(pixels: NDArray[np.uint8], description: str) -> str:
-    """Embed a (row, col, rgb) picture."""
-    encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, "PNG")
-    return _image(encoded.getvalue(), description)
+    """Embed a (row, col, rgb) picture, at most as large as it is shown."""
+    image, encoded = Image.fromarray(pixels), io.BytesIO()
+    image.thumbnail((SHOWN_PX, SHOWN_PX))
+    image.save(encoded, "JPEG", quality=85)
+    return _image(encoded.getvalue(), "jpeg", description)
 
 
 def figure_html(figure: "Figure", description: str) -> str:
     """Embed a figure of matplotlib."""
     encoded = io.BytesIO()
     figure.savefig(encoded, format="png", dpi=90)
-    return _image(encoded.getvalue(), description)
+    return _image(encoded.getvalue(), "png", description)
 
 
-def _image(png: bytes, description: str) -> str:
-    data = base64.b64encode(png).decode()
-    return (
-        f'<img src="data:image/png;base64,{data}" alt="{html.escape(description)}" style="max-width:480px;height:auto">'
-    )
+def _image(encoded: bytes, kind: str, description: str) -> str:
+    data = base64.b64encode(encoded).decode()
+    style = f"max-width:{SHOWN_PX}px;height:auto"
+    return f'<img src="data:image/{kind};base64,{data}" alt="{html.escape(description)}" style="{style}">'

@@ -14,6 +14,13 @@ DARK_BACKGROUND = "dark background: no brightfield tissue"
 UNLIKE_TISSUE = "does not look like brightfield tissue"
 
 
+def with_interval(mpp: float | None, low: float | None, high: float | None) -> tuple[float, float, float] | None:
+    """Put an estimate and its interval together; None where any of them is missing."""
+    if mpp is None or low is None or high is None:
+        return None
+    return mpp, low, high
+
+
 @dataclass(frozen=True)
 class Prediction:
     """An estimate for level 0.
@@ -64,9 +71,7 @@ class Prediction:
     @property
     def estimate(self) -> tuple[float, float, float] | None:
         """(mpp, low, high), or None where there is none."""
-        if self.mpp is None or self.mpp_low is None or self.mpp_high is None:
-            return None
-        return self.mpp, self.mpp_low, self.mpp_high
+        return with_interval(self.mpp, self.mpp_low, self.mpp_high)
 
     @property
     def low(self) -> float | None:

@@ -125,6 +125,7 @@ class ScaleMap:
             Axes to draw on; by default those of a new figure of ``matplotlib.pyplot``.
         """
         from matplotlib.colors import LogNorm
+        from matplotlib.ticker import FuncFormatter
 
         if ax is None:
             import matplotlib.pyplot as plt
@@ -134,7 +135,10 @@ class ScaleMap:
         finite = self.optimal_mpp[np.isfinite(self.optimal_mpp)]
         norm = LogNorm(*np.percentile(finite, (2, 98))) if np.ptp(finite) else None
         drawn = ax.imshow(self.optimal_mpp, norm=norm, extent=(0, width, height, 0), interpolation="nearest")
-        ax.figure.colorbar(drawn, label="optimal mpp, µm/px")
+        bar = ax.figure.colorbar(drawn, label="optimal mpp, µm/px")
+        plain = FuncFormatter(lambda mpp, _: f"{mpp:g}")
+        bar.ax.yaxis.set_major_formatter(plain)
+        bar.ax.yaxis.set_minor_formatter(plain)
         ax.set(xlabel="mm", ylabel="mm", title=f"{self.attributes.get('network', '')}")
         return ax
 
