@@ -62,7 +62,7 @@ def test_threads_that_ask_at_once_get_the_same_thing() -> None:
 
 
 def test_one_thing_can_need_another() -> None:
-    with kept("calibration", "outer", lambda: opened("inner")) as handle:
+    with kept("network", "outer", lambda: opened("inner")) as handle:
         assert opened("inner") is handle
 
 

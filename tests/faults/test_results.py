@@ -551,7 +551,7 @@ def test_a_slide_is_known_by_its_place_however_that_is_named(
 def test_a_slides_folder_is_the_cohorts_wherever_it_is_named_from(
     quick: Quick, tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsi_scale.jobs.hardware.has_bfloat16", lambda _: True)
+    monkeypatch.setattr("wsi_scale.execution.settled.has_bfloat16", lambda _: True)
     folder = tmp_path / "slides" / "quick"
     assert quick.run(folder, None, f"execution.dtype={dtype}") == "ok"
     before = contents(folder)

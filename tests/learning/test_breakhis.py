@@ -163,7 +163,7 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
 
     assert "cannot be listed" in lines[0]
     assert "no slides found" in lines[1]
-    assert "none of its 1 images is of BreakHis" in lines[2]
+    assert "none of its 1 images is an image of BreakHis" in lines[2]
     assert "give at least 2" in folds
 
 

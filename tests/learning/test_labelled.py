@@ -154,7 +154,7 @@ def test_without_classes_a_split_is_a_draw_of_groups() -> None:
         (lambda path: path.write_text("file\tlabel\n1.png\ta\n2.png\tb"), "2 groups to split"),
         (
             lambda path: path.write_text("file\tlabel\tsplit\n1.png\ta\ttrain\n2.png\tb\ttune"),
-            "line 3 of .* has split 'tune'; say train, training",
+            "line 3 of .* has split 'tune'; give train, training",
         ),
         (
             lambda path: path.write_text("file\tlabel\tsplit\n1.png\ta\ttest\n2.png\tb\tval"),

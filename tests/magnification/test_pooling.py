@@ -278,5 +278,5 @@ def test_the_nearer_to_the_coarse_end_the_surer_an_estimate_must_be() -> None:
     mpp = 3.5
     room = np.log2(ANSWERED_MPP[1] / mpp) / COARSE_MARGIN
     assert why_uncertain(pooled_at(np.log2(mpp)), room - 0.01) == ""
-    assert why_uncertain(pooled_at(np.log2(mpp)), room + 0.01).startswith("looks like 3.5 µm/px, too near the 4.0")
+    assert why_uncertain(pooled_at(np.log2(mpp)), room + 0.01).startswith("looks like 3.5 µm/px, too near 4.0")
     assert why_uncertain(pooled_at(np.log2(ANSWERED_MPP[0])), 0.99) == ""

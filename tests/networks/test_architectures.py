@@ -134,7 +134,7 @@ def test_a_chain_has_the_kernels_strides_and_widths_of_its_plan(plan: ChainPlan,
 def test_a_number_is_a_convolution_of_three_by_three_and_a_pool_is_none() -> None:
     assert as_conv(16) == Conv(16, 3, 1)
     assert as_conv(Conv(16, 5, 2)) == Conv(16, 5, 2)
-    with pytest.raises(TypeError, match="no convolution"):
+    with pytest.raises(TypeError, match="not a convolution"):
         as_conv("M")
 
 
@@ -153,7 +153,7 @@ def test_any_plan_comes_back_from_json(plan: ChainPlan) -> None:
 
 @pytest.mark.parametrize("step", ["P", 0, -3, 2.5, None, {"width": 3}])
 def test_what_is_no_step_of_a_plan_is_refused(step: object) -> None:
-    with pytest.raises(ValueError, match="no step of a plan"):
+    with pytest.raises(ValueError, match="not a step of a plan"):
         plan_from_json([16, step])
 
 

@@ -92,7 +92,7 @@ def test_what_is_missing_or_damaged_is_refused_in_one_line(tmp_path: Path, writt
 def test_plain_weights_are_refused_and_the_way_to_use_them_named(tmp_path: Path) -> None:
     path = tmp_path / "vgg19.safetensors"
     save_file({"features.0.bias": torch.zeros(64)}, path)
-    with pytest.raises(WeightsError, match=r"no network file .* network=NAME weights=") as error:
+    with pytest.raises(WeightsError, match=r"not a network file .* network=NAME weights=") as error:
         find_network(str(path))
     assert "\n" not in str(error.value)
 

@@ -10,6 +10,10 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.runs import own_cache, shared
+
+__all__ = ["own_cache", "shared"]
+
 Picture = NDArray[np.uint8]
 
 
