@@ -29,7 +29,7 @@ def reading_head(features: int = 1, *, base: float = 0.0, gain: float = 1.0, tis
     Parameters
     ----------
     tissue
-        Probability of tissue where the features play no part (``gain`` 0); 1 where they do.
+        Probability of tissue where the features are not used (``gain`` 0); 1 where they do.
     """
     hidden = np.zeros((1, features))
     hidden[0, 0] = 1
@@ -54,12 +54,12 @@ def write_planted(
     Parameters
     ----------
     mpp
-        What every view is taken for, µm per pixel, where light plays no part. Slides of less than 192 pixels a
+        What every view is taken for, µm per pixel, where light is not used. Slides of less than 192 pixels a
         side are looked at once only, at level 0, so that this is what they are taken for.
     octaves_per_light
         Octaves by which a tile is taken for coarser for each e-fold of its light (grey levels, plus some).
     tissue
-        Probability of tissue that every view gives itself, where light plays no part.
+        Probability of tissue that every view gives itself, where light is not used.
     scores
         What the interval is calibrated on; its half width is their quantile times :data:`SPREAD`.
 

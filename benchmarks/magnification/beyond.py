@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def teach(split: str, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> None:
-    """Fit one regressor's and write its file anew."""
+    """Fit one regressor's and write its file again."""
     path, network = _files(split)
     estimator = load_estimator(Config(execution=ExecutionConfig(threads=1)), path, str(network))
     unseen = kept_out(split)

@@ -1,4 +1,4 @@
-"""Frozen VGG19 with a head of the same kind, trained on the same cases: what the embedded network is held against."""
+"""Frozen VGG19 with a head of the same kind, trained on the same cases: what the embedded network is compared with."""
 
 from collections.abc import Sequence
 from pathlib import Path

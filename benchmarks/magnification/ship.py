@@ -2,7 +2,7 @@
 
 WSI_SCALE_DATA=… python -m benchmarks.magnification.ship
 
-What tells overviews and enlargements belongs to one network's features: fit it anew afterwards, by
+What tells overviews and enlargements belongs to one network's features: fit it again afterwards, by
 `python -m benchmarks.magnification.beyond`.
 """
 

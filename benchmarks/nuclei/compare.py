@@ -53,7 +53,7 @@ def paired_ratio(
 ) -> PairedRatio:
     """Paired ratio of mean absolute errors, with a bootstrap over splits and patients.
 
-    Splits and patients are drawn anew together, and a patient who is tested in several splits is drawn for all of
+    Splits and patients are drawn again together, and a patient who is tested in several splits is drawn for all of
     them. A t interval over the splits would take them as independent, though they share patients, and would have
     four degrees of freedom; patients are what a result has to generalise over.
 

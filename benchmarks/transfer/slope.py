@@ -1,4 +1,4 @@
-"""Whether a pruned network is still a ruler: the planted-truth slope of networks pruned for mpp, calibrated anew."""
+"""Whether a pruned network is still a ruler: the planted-truth slope of networks pruned for mpp, calibrated again."""
 
 import sys
 import tempfile

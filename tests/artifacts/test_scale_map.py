@@ -197,7 +197,7 @@ def test_a_map_without_one_of_the_channels_is_refused_in_one_line(stored: Path, 
         return image
 
     rewrite(stored, version, change)
-    with pytest.raises(ArtifactError, match=r"is no scale map.*confidence.*run `wsi-scale search` again") as error:
+    with pytest.raises(ArtifactError, match=r"is not a scale map.*confidence.*run `wsi-scale search` again") as error:
         read_scale_map(stored.parent)
     assert "\n" not in str(error.value)
 
@@ -205,7 +205,7 @@ def test_a_map_without_one_of_the_channels_is_refused_in_one_line(stored: Path, 
 def test_a_map_whose_layers_are_not_those_of_its_curves_is_refused(stored: Path) -> None:
     curves: Any = zarr.open_group(stored, mode="r+")["curves"]
     curves.attrs["layers"] = ["C2_2"]
-    with pytest.raises(ArtifactError, match="is no scale map"):
+    with pytest.raises(ArtifactError, match="is not a scale map"):
         read_scale_map(stored.parent)
 
 

@@ -24,7 +24,7 @@ texts = st.text(st.sampled_from([*STARTS, "'", " ", '"', ",", ";", "1", "e", "."
 
 
 def starts_a_formula(cell: str) -> bool:
-    """Whether a spreadsheet computes a cell: its first sign is one of a formula's, and it is no number."""
+    """Whether a spreadsheet computes a cell: its first sign is one of a formula's, and it is not a number."""
     try:
         return cell[:1] in {"\t", "\r", "\n"} or (cell.lstrip()[:1] in set(STARTS) and float(cell) != float(cell))
     except ValueError:

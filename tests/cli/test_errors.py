@@ -60,7 +60,7 @@ def test_a_wrong_call_exits_2_with_the_usage(arguments: tuple[str, ...]) -> None
         ("export {new} --anndata {new}.h5ad", "tiles.parquet; run `wsi-scale tile` first"),
         ("report {folder}", "holds no results of slides"),
         ("report {done} --slides {new}", "there is no such file or folder"),
-        ("finish {new}.tsv -o {new}.txt", "is no status table"),
+        ("finish {new}.tsv -o {new}.txt", "is not a status table"),
         ("sheet {folder}", "no slides found; looked for .svs"),
         ("sheet {slide} -o {text}", "exists; choose another name with -o"),
         ("magnification predict {new}", "there is no such file or folder"),

@@ -80,7 +80,7 @@ def test_everything_in_a_folder_is_looked_at_and_what_cannot_be_read_is_a_row(sl
         row = by_name[name]
         assert reason in row["reason"]
         assert [row["mpp"], row["mpp_low"], row["mpp_high"]] == [None] * 3
-    # Headers play no part.
+    # Headers are not used.
     assert len({by_name[f"{name}.tiff"]["mpp"] for name in ("right", "twice", "ten", "absurd")}) == 1
 
 

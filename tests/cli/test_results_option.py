@@ -59,7 +59,7 @@ def test_without_the_study_two_slides_of_one_name_are_told_apart(study: Path, tm
 def test_a_slide_that_is_none_of_the_study_is_told(study: Path, tmp_path: Path) -> None:
     other = Path(shutil.copy(study / "a" / "slide.tiff", tmp_path / "other.tiff"))
     line = error_line(run(tmp_path, other, "--results", tmp_path / "r", "--slides", study))
-    assert f"{other} is no slide of {study}" in line
+    assert f"{other} is not a slide of {study}" in line
 
 
 @pytest.mark.parametrize("options", [(), ("-o", "out", "--results", "r")])

@@ -1,4 +1,4 @@
-"""Results that were damaged or swapped are told, and a run makes them anew."""
+"""Results that were damaged or swapped are told, and a run makes them again."""
 
 import json
 import shutil

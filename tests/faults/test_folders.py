@@ -17,7 +17,7 @@ from wsi_scale.synthesis import write_pyramid
 #: A terminal that shows what is no text as escapes, which JSON has too.
 ESCAPES = {"PYTHONIOENCODING": "utf-8:backslashreplace"}
 #: Why a place cannot be a slide → what is put there.
-LOST = {"dead": "it is a link to", "batch2": "it is a link to", "pipe": "a pipe, device or socket is no slide",
+LOST = {"dead": "it is a link to", "batch2": "it is a link to", "pipe": "a pipe, device or socket is not a slide",
         "letter": "no slide or image format", "scan": "none of its"}  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_a_pipe_or_a_device_is_refused_in_one_line(tmp_path: Path, command: str,
     result = wsi_scale(*(part.replace("{}", str(place)) for part in command.split()))
 
     assert result.exit_code == 1
-    lines = [line for line in result.output.splitlines() if "a pipe, device or socket is no slide" in line]
+    lines = [line for line in result.output.splitlines() if "a pipe, device or socket is not a slide" in line]
     assert len(lines) == 1, result.output
 
 

@@ -328,7 +328,7 @@ def test_a_large_image_is_held_once(tmp_path: Path) -> None:
     assert int(done.stdout) < 450e6
 
 
-@pytest.mark.parametrize("bad", [b"", b"no DICOM at all", None], ids=["empty", "text", "dead link"])
+@pytest.mark.parametrize("bad", [b"", b"no DICOM at all", None], ids=["empty", "text", "broken link"])
 @pytest.mark.data
 def test_one_unreadable_file_of_a_dicom_folder_costs_nothing(
     tmp_path: Path, data_root: Path, bad: bytes | None
@@ -353,7 +353,7 @@ def test_the_most_megapixels_of_an_image_are_told_and_can_be_set(
     with pytest.raises(SlideError, match=r"400x300 px, more than the 0\.1 megapixels.*set WSI_SCALE_MAX_IMAGE_MPX"):
         open_slide(tmp_path / "image.png")
     monkeypatch.setenv("WSI_SCALE_MAX_IMAGE_MPX", "many")
-    with pytest.raises(SlideError, match="WSI_SCALE_MAX_IMAGE_MPX=many is no number"):
+    with pytest.raises(SlideError, match="WSI_SCALE_MAX_IMAGE_MPX=many is not a number"):
         open_slide(tmp_path / "image.png")
     monkeypatch.setenv("WSI_SCALE_MAX_IMAGE_MPX", "0.12")
     open_slide(tmp_path / "image.png").close()

@@ -1,4 +1,4 @@
-"""Results that are damaged, foreign or of another run: told, or made anew with the bytes of an undisturbed run."""
+"""Results that are damaged, foreign or of another run: told, or made again with the bytes of an undisturbed run."""
 
 import errno
 import importlib
@@ -225,7 +225,7 @@ def test_a_record_that_was_edited_is_not_believed(quick: Quick, tmp_path: Path, 
     path = record_path(folder, "tile")
     path.write_text(path.read_text().replace(old, new))
 
-    with pytest.raises(ArtifactError, match=r"its digest is that of other content\); run again") as error:
+    with pytest.raises(ArtifactError, match=r"its digest does not match its content\); run again") as error:
         read_record(folder, "tile")
 
     assert "\n" not in str(error.value)
@@ -350,7 +350,7 @@ def test_the_same_slide_elsewhere_or_at_another_time_computes_nothing(
         os.utime(slide, (4e9, 4e9) if way == "of the future" else None)
 
     def compute(*_: object) -> None:
-        pytest.fail("computed anew")
+        pytest.fail("computed again")
 
     for module in ("predict.estimate_mpp", "tile.write_tiles", "search.search_tiles", "extract._write"):
         monkeypatch.setattr(f"wsi_scale.stages.{module}", compute)
@@ -440,7 +440,7 @@ def test_a_failure_in_between_loses_nothing(quick: Quick, tmp_path: Path, monkey
     assert quick.run(folder, slide) == "failed"
     (tmp_path / "away").rename(slide)
 
-    monkeypatch.setattr("wsi_scale.stages.search.search_tiles", lambda *_: pytest.fail("computed anew"))
+    monkeypatch.setattr("wsi_scale.stages.search.search_tiles", lambda *_: pytest.fail("computed again"))
     assert quick.run(folder, slide) == "ok"
     assert contents(folder) == before
 
@@ -555,7 +555,7 @@ def test_a_slides_folder_is_the_cohorts_wherever_it_is_named_from(
     folder = tmp_path / "slides" / "quick"
     assert quick.run(folder, None, f"execution.dtype={dtype}") == "ok"
     before = contents(folder)
-    monkeypatch.setattr("wsi_scale.stages.search.search_tiles", lambda *_: pytest.fail("computed anew"))
+    monkeypatch.setattr("wsi_scale.stages.search.search_tiles", lambda *_: pytest.fail("computed again"))
 
     for place, name in ((folder.parent, "quick"), (folder, ".")):
         monkeypatch.chdir(place)

@@ -1,4 +1,4 @@
-"""Stage `audit`: headers held against looks."""
+"""Stage `audit`: headers compared with pixels."""
 
 import csv
 import json

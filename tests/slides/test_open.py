@@ -217,7 +217,7 @@ def test_a_box_that_leaves_the_level_is_a_bug(picture: Make, write_pyramid: Make
 
 @pytest.mark.parametrize("name", ["p.tif", "p.ome.tif"])
 def test_any_box_equals_a_cut_of_the_whole_level(picture: Make, write_pyramid: Make, name: str) -> None:
-    # 333 and 501 do not divide by 2 and 4: OpenSlide's downsample of these levels is no whole number.
+    # 333 and 501 do not divide by 2 and 4: OpenSlide's downsample of these levels is not a whole number.
     with open_slide(write_pyramid(picture(333, 501), name=name)) as slide:
         random = np.random.default_rng(0)
         for index, level in enumerate(slide.levels):

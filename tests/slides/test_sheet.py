@@ -137,7 +137,7 @@ def test_slides_that_are_not_there_fail_alone_unless_none_is(folder: Path, caplo
         ("slide_id|path\none|a.svs\n", "column 'slide_id' is missing"),
         ("one,a.svs\n", "column 'path' is missing"),
         ("slide_id,path\none," + "x" * 300 + "/b\n", "no such file in the sheet's folder or the working directory"),
-        ("slide_id,path\n" + '"' * 3 + "x" * 200_000, "it is no table of text"),
+        ("slide_id,path\n" + '"' * 3 + "x" * 200_000, "it is not a table of text"),
     ],
 )  # fmt: skip
 def test_a_faulty_sheet_says_where_and_what_to_do(folder: Path, content: str, fault: str) -> None:

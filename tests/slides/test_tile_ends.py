@@ -143,7 +143,7 @@ def test_half_a_tile_is_told_and_costs_no_other(
             count = 0
             for left, top in np.random.default_rng(seed).integers(0, truth.shape[0] - 64, (40, 2)).tolist():
                 inside = x - 64 < left < x + width and y - 64 < top < y + height
-                # Where a level's factor is no whole number OpenSlide looks at a pixel more.
+                # Where a level's factor is not a whole number OpenSlide looks at a pixel more.
                 near = x - 65 < left < x + width + 1 and y - 65 < top < y + height + 1
                 try:
                     pixels = slide.read(level, left, top, 64, 64)

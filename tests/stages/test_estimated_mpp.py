@@ -144,7 +144,7 @@ def test_inspecting_and_predicting_again_end_in_the_same_bytes(silent: SlideJob,
     tile(silent, TileSettings.of(configured(*ESTIMATE)))
 
     assert (silent.folder / "slide.json").read_bytes() == before
-    # Nothing was estimated, and no tile laid, anew.
+    # Nothing was estimated, and no tile laid, again.
     for name in ("prediction.json", "tiles.parquet"):
         assert stamps(silent.folder)[name] == written[name]
 

@@ -1,6 +1,6 @@
-"""What the stages write, held against a kept example: who changes an output raises its stage's version.
+"""What the stages write, compared with a kept example: who changes an output raises its stage's version.
 
-Kept anew by ``python -m tests.stages.test_golden``, once the version is raised.
+Renewed by ``python -m tests.stages.test_golden``, once the version is raised.
 """
 
 import json
@@ -81,7 +81,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Values:
 @pytest.mark.parametrize("stage", SLIDE_STAGES)
 def test_a_stage_of_this_version_writes_what_it_always_wrote(found: Values, stage: str) -> None:
     kept = json.loads(GOLDEN.read_text())[stage]
-    advice = f"`{stage}` writes something else: raise its version in the table of stages, then keep it anew"
+    advice = f"`{stage}` writes something else: raise its version in the table of stages, then renew it"
     assert kept["version"] == SLIDE_STAGES[stage].version, advice
     assert set(kept["values"]) == set(found[stage]), advice
     for name, values in found[stage].items():

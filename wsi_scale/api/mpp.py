@@ -27,7 +27,7 @@ def estimate_mpp(
     unreadable_share: float = 0.01,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> Prediction:
-    """Estimate a slide's µm per pixel from its pixels; its header plays no part.
+    """Estimate a slide's µm per pixel from its pixels; its header is not used.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def audit(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     progress: bool = False,
 ) -> list[AuditRow]:
-    """Hold the µm per pixel that slides claim against what their pixels show.
+    """Compare the µm per pixel that slides claim with the estimate from their pixels.
 
     A slide that cannot be read is a row with the flag ``unreadable`` and its reason.
 

@@ -87,7 +87,7 @@ def run(
     slide_id, mpp, group
         As in a row of a sample sheet: its name, µm per pixel of level 0, and what a split keeps together.
     overwrite
-        Whether to compute everything anew, and to replace results of another slide.
+        Whether to compute everything again, and to replace results of another slide.
     progress
         Whether to show progress bars.
     configuration

@@ -1,4 +1,4 @@
-"""``audit.tsv``: every slide's claim of µm per pixel held against its look."""
+"""``audit.tsv``: every slide's claim of µm per pixel compared with its pixels."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, fields

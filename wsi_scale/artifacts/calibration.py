@@ -75,7 +75,7 @@ class _Stored(CalibrationFile):
     @model_validator(mode="after")
     def _is_as_written(self) -> Self:
         if self.content_digest not in ("", self.calibration().fingerprint):
-            raise ValueError("its digest is that of other content")
+            raise ValueError("its digest does not match its content")
         return self
 
     def calibration(self) -> CalibrationFile:

@@ -33,7 +33,7 @@ def kept_work(path: Path, print_: str, suffix: str = CHECKPOINT) -> Path:
     place = path.with_suffix(f".{print_[:12]}{suffix}")
     others = path.parent.glob(f"{escape(path.stem)}.{'[0-9a-f]' * 12}{escape(suffix)}")
     if not place.exists() and (other := min(others, default=None)):
-        log.warning("%s is of other inputs or settings: it stays, and this begins anew as %s", other, place.name)
+        log.warning("%s is of other inputs or settings: it stays, and this begins again as %s", other, place.name)
     return place
 
 
@@ -53,7 +53,7 @@ def read_checkpoint(path: Path, kind: type[State]) -> State:
             outline = json.loads((stored.metadata() or {})["state"])
             return kind(**_fill(outline, stored))
     except (SafetensorError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} is not a checkpoint ({error}); delete it to train anew") from error
+        raise ArtifactError(f"{path} is not a checkpoint ({error}); delete it to train again") from error
 
 
 def _outline(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:

@@ -1,7 +1,7 @@
 """``execution.json``: device and dtype of a cohort, settled by its first run and the same for every slide.
 
 ``auto`` takes what the first machine has. The next machines go by that, so that no slide is computed otherwise than
-the others, and none anew because another machine took it up.
+the others, and none again because another machine took it up.
 """
 
 from dataclasses import asdict, dataclass
@@ -40,4 +40,4 @@ def read_execution(results: Path) -> SettledExecution | None:
     path = results / NAME
     if not path.exists():
         return None
-    return read_document(path, SettledExecution, "settled execution", "delete it: the next run settles it anew")
+    return read_document(path, SettledExecution, "settled execution", "delete it: the next run settles it again")

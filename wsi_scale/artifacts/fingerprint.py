@@ -33,7 +33,7 @@ def fingerprint(stage: str, version: int = 1, /, **depends_on: Any) -> str:
 def file_identity(path: Path) -> str:
     """Identity of a file's content: its size and a digest over all of it, or of a large file over samples.
 
-    Names and times play no part, so that a copy of a file is the same file. Of more than 64 MB the first megabyte,
+    Names and times are not used, so that a copy of a file is the same file. Of more than 64 MB the first megabyte,
     the last 64 KB and 512 evenly spaced samples of 64 KB count.
 
     Raises

@@ -16,7 +16,7 @@ from wsi_scale.results.strict import STRICT
 
 Status = Literal["ok", "empty", "failed"]
 
-_REMEDY = "run again, which makes it anew"
+_REMEDY = "run again to make a new one"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Stored(Record):
         if not self.digest:
             raise ValueError("it was left by an earlier version")
         if self.digest != _digest(self.record(), self.version):
-            raise ValueError("its digest is that of other content")
+            raise ValueError("its digest does not match its content")
         return self
 
     def record(self) -> Record:

@@ -109,7 +109,7 @@ def read_regressor(path: Path) -> RegressorFile:
         raise ArtifactError(f"{path} is not a regressor file ({fault}); {_AGAIN}")
     described = json.loads(text)
     if described.pop(_DIGEST, None) not in (None, _digest(described, arrays)):  # of earlier versions there is none
-        raise ArtifactError(f"{path} is damaged (its digest is that of other content); {_AGAIN}")
+        raise ArtifactError(f"{path} is damaged (its digest does not match its content); {_AGAIN}")
     return RegressorFile(arrays, described)
 
 

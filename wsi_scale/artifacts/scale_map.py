@@ -60,7 +60,7 @@ def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
     ArtifactError
         Missing, damaged, of another tool or of another version's layout.
     """
-    with reading_store(folder / NAME, "is no scale map", "search") as (root, attributes):
+    with reading_store(folder / NAME, "is not a scale map", "search") as (root, attributes):
         grid = TileGrid(**attributes.pop("grid"))
         fingerprint = str(attributes.pop("fingerprint"))
         image = read_array(root, "0")[_channel_numbers(root)]

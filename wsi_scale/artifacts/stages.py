@@ -25,7 +25,7 @@ class StageSpec:
     name
         Of the stage, its command, its rule and its record.
     version
-        Raised by whoever changes what the stage writes: results of another version are made anew.
+        Raised by whoever changes what the stage writes: results of another version are made again.
     after
         Stages that it may go by, and whose failure or emptiness is then passed on.
     settings

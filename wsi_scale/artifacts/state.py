@@ -117,7 +117,7 @@ class _Stored(_Content):
     def _is_as_written(self) -> Self:
         content = asdict(self)
         if content.pop("digest") != _digest(content):
-            raise ValueError("its digest is that of other content")
+            raise ValueError("its digest does not match its content")
         return self
 
 
@@ -144,7 +144,7 @@ class FolderState:
         self._written = _digest(self._content())
 
     def identity(self, path: Path, stamp: Stamp, take: Callable[[], str]) -> str:
-        """Return a file's or slide's identity; it is taken anew only where the stamp is another than before."""
+        """Return a file's or slide's identity; it is taken again only where the stamp is another than before."""
         key = place_text(path)
         known = self._files.get(key)
         if known is None or known.stamp != stamp:
@@ -209,8 +209,8 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
 def _read(path: Path) -> _Content:
     try:
         with path.open("rb") as stream:
-            return check_document(stream.readline(), _Stored, str(path), "notes", "they are made anew")
-    except (OSError, ArtifactError):  # not there yet, or damaged: all is found out anew
+            return check_document(stream.readline(), _Stored, str(path), "notes", "they are made again")
+    except (OSError, ArtifactError):  # not there yet, or damaged: all is found out again
         return _Content()
 
 

@@ -80,6 +80,6 @@ def read_status(path: Path) -> list[StatusRow]:
     try:
         return TypeAdapter(list[StatusRow]).validate_python(read_table(path, _COLUMNS))
     except ValidationError as error:
-        raise ArtifactError(f"{path} is no status table ({faults_of(error)}); {_AGAIN}") from error
+        raise ArtifactError(f"{path} is not a status table ({faults_of(error)}); {_AGAIN}") from error
     except (OSError, csv.Error, ValueError) as error:
-        raise ArtifactError(f"{path} is no status table ({error}); {_AGAIN}") from error
+        raise ArtifactError(f"{path} is not a status table ({error}); {_AGAIN}") from error

@@ -67,7 +67,7 @@ def reading_store(path: Path, is_none: str, stage: str) -> Iterator[tuple[zarr.G
     Parameters
     ----------
     is_none
-        What a damaged one is said to be, such as "is no scale map".
+        What a damaged one is said to be, such as "is not a scale map".
     stage
         What writes it.
 
@@ -92,7 +92,7 @@ def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
     """Find an array in a group."""
     array = group[name]
     if not isinstance(array, zarr.Array):
-        raise TypeError(f"{name} is no array")
+        raise TypeError(f"{name} is not an array")
     return array
 
 

@@ -60,11 +60,11 @@ def read_tiles(folder: Path) -> tuple[TileTable, str]:
     except FileNotFoundError as error:
         raise ArtifactError(f"no {path}; run `wsi-scale tile` first") from error
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} is no table of tiles ({error}); {_AGAIN}") from error
+        raise ArtifactError(f"{path} is not a table of tiles ({error}); {_AGAIN}") from error
     header = _header(path, text)
     table = TileTable(header.grid, **columns)
     if fault := _fault_of(table):
-        raise ArtifactError(f"{path} is no table of tiles ({fault}); {_AGAIN}")
+        raise ArtifactError(f"{path} is not a table of tiles ({fault}); {_AGAIN}")
     return table, header.fingerprint
 
 
@@ -79,6 +79,6 @@ def _fault_of(table: TileTable) -> str:
     for name, kind in _COLUMNS.items():
         values = getattr(table, name)
         if values.dtype.kind != kind or not np.isfinite(values).all():
-            return f"{name} holds what is no number of its kind"
+            return f"{name} holds what is not a number of its kind"
     on_grid = (table.row >= 0) & (table.row < table.grid.rows) & (table.col >= 0) & (table.col < table.grid.cols)
     return "" if on_grid.all() else "some tiles lie off the grid"

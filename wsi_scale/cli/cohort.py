@@ -127,7 +127,7 @@ def verify(
 ) -> None:
     """Read all results and tell which are not as they were written.
 
-    What is damaged is forgotten, so that the next `run` or `snakemake` makes it anew; the rest stays. Exit 1 where
+    What is damaged is forgotten, so that the next `run` or `snakemake` makes it again; the rest stays. Exit 1 where
     anything was found.
     """
     with one_line_errors():
@@ -136,7 +136,7 @@ def verify(
         slides, found = verify_results(folder)
     for damage in found:
         typer.echo(f"{damage.place}: {damage.stage}: {damage.fault}")
-    ending = "the next run makes that anew" if found else "all is as it was written"
+    ending = "the next run makes that again" if found else "all is as it was written"
     typer.echo(f"{slides} slides, {len(found)} damaged results; {ending}")
     if found:
         raise typer.Exit(1)

@@ -33,7 +33,7 @@ def predict(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Estimate µm per pixel of slides and images from their pixels; headers play no part.
+    """Estimate µm per pixel of slides and images from their pixels; headers are not used.
 
     It abstains, with a reason, on what is not brightfield tissue and outside 0.2–4 µm/px. Exit 1 if something
     could not be read; the others are estimated.

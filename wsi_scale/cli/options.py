@@ -38,7 +38,7 @@ Mpp = Annotated[
 ]
 SlideId = Annotated[str | None, typer.Option(help="Name of the slide in results; by default from its path.")]
 Group = Annotated[str | None, typer.Option(help="What a split keeps together, e.g. the patient.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute anew what is already there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute again what is already there.")]
 Device = Annotated[
     str | None, typer.Option("--device", help="auto, cpu or cuda; by default the configuration's.", metavar="DEVICE")
 ]
@@ -117,7 +117,7 @@ def job_of(
     Raises
     ------
     SlideError, ConfigError
-        There is no such slide; the mpp is no length; the id cannot be one.
+        There is no such slide; the mpp is not a length; the id cannot be one.
     typer.BadParameter
         Neither folder is given, or both are.
     """
@@ -158,6 +158,6 @@ def row_of(
     place = slide.resolve()
     found = next((row for row in slides_of(source, exclude=results) if row.path.resolve() == place), None)
     if found is None:
-        raise SlideError(f"{slide} is no slide of {source}; check the path, or leave --slides out")
+        raise SlideError(f"{slide} is not a slide of {source}; check the path, or leave --slides out")
     slide_id, mpp, group = given
     return slide_id or found.slide_id, found.mpp if mpp is None else mpp, group or found.group

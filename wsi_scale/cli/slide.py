@@ -84,7 +84,7 @@ def inspect(
     record_only: RecordOnly = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Say what a slide is: size, levels, µm per pixel and where that comes from, with warnings."""
+    """Describe a slide: size, levels, µm per pixel and where that comes from, with warnings."""
     with one_line_errors():
         from wsi_scale.slides.metadata import inspect_slide
         from wsi_scale.stages.inspect import inspect as inspect_stage
@@ -248,7 +248,7 @@ def _warn_of(job: "SlideJob") -> None:
         return
     _warn(info.warnings)
     if given is not None and (info.mpp, info.mpp_source) != (given, "override"):
-        _warn([f"--mpp {given:g} plays no part: `wsi-scale inspect` was not given it; run that again with --mpp"])
+        _warn([f"--mpp {given:g} is not used: `wsi-scale inspect` was not given it; run that again with --mpp"])
 
 
 def _end(job: "SlideJob", record: "Record", *, record_only: bool) -> None:

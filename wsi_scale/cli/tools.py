@@ -98,7 +98,7 @@ def demo(
 
 
 def doctor() -> None:
-    """Say what is installed, which device, which weights and calibrations, and what is writable."""
+    """Show what is installed, which device, which weights and calibrations, and what is writable."""
     with one_line_errors():
         from wsi_scale.cli.doctor import examine
 

@@ -61,7 +61,7 @@ class TransferConfig(Section):
     """Folder with a folder of images for each class, or a table (.tsv, .csv) of file and label, or of fields of known
     mpp (file, case, stain, mpp)."""
     kept_out: File | None = None
-    """Table of cases (column case) whose fields play no part."""
+    """Table of cases (column case) whose fields are not used."""
     stain: Text | None = "H&E"
     """Only fields of this stain; null for all."""
     tiles: PositiveInt = Field(default=600, ge=30)

@@ -14,7 +14,7 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 def _as_written(value: Any) -> Any:
     """Give a text back that YAML (Snakemake's, whose values come parsed) took for an integer or a date."""
     if isinstance(value, bool | float):
-        raise ValueError("YAML took this for no text; write it in quotes, or a path with ./ before it")
+        raise ValueError("YAML did not read this as text; write it in quotes, or a path with ./ before it")
     if type(value) in (int, date):
         return str(value)
     if isinstance(value, str) and not _can_name(value):

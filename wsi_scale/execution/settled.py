@@ -20,12 +20,12 @@ def compute_of(settled: ExecutionConfig) -> Compute:
     except ConfigError as error:
         raise ConfigError(
             "execution.device=cuda was configured, or settled by the first run, and torch sees no GPU here; use a "
-            "machine that has one, or set execution.device=cpu, with which all slides are computed anew"
+            "machine that has one, or set execution.device=cpu, with which all slides are computed again"
         ) from error
     if compute.dtype == "bfloat16" and not has_bfloat16(compute.device):
         raise ConfigError(
             "execution.dtype=bfloat16 was configured, or settled by the first run, and this machine does not support "
-            "it natively; use one that does, or set execution.dtype=float32, with which all slides are computed anew"
+            "it natively; use one that does, or set execution.dtype=float32, with which all slides are computed again"
         )
     return compute
 

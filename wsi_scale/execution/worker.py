@@ -31,7 +31,7 @@ _lock = threading.RLock()
 def kept(kind: Kind, key: Hashable, make: Callable[[], Thing]) -> Iterator[Thing]:
     """Lend what ``make`` made when this process first asked for ``key``.
 
-    It may have been forgotten meanwhile for others of its kind, and is then made anew. What a block fails with is
+    It may have been forgotten meanwhile for others of its kind, and is then made again. What a block fails with is
     forgotten too: a handle that a file server has let go of would fail for ever.
 
     Parameters

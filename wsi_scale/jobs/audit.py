@@ -20,7 +20,7 @@ def audit(jobs: Sequence[SlideJob], results: Path) -> list[AuditRow]:
 
 
 def audit_slide(job: SlideJob) -> AuditRow:
-    """Hold one slide's claim against its estimate; a slide that cannot be judged is unreadable, with its reason."""
+    """Compare one slide's claim with its estimate; a slide that cannot be judged is unreadable, with its reason."""
     slide_id, path = job.row.slide_id, str(job.row.path)
 
     def judged() -> AuditRow:

@@ -22,7 +22,7 @@ def single_row(slide: Path, slide_id: str | None, mpp: float | None, group: str 
     Raises
     ------
     ConfigError
-        The mpp is no length; the id cannot be one.
+        The mpp is not a length; the id cannot be one.
     """
     if mpp is not None and not is_plausible_mpp(mpp):
         raise ConfigError(f"mpp {mpp}: give µm per pixel between {PLAUSIBLE_MPP[0]} and {PLAUSIBLE_MPP[1]}")

@@ -1,4 +1,4 @@
-"""All of a cohort's results, read and held against what was recorded of them."""
+"""All of a cohort's results, read and compared with what was recorded of them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Damage:
 
 
 def verify(results: Path) -> tuple[int, list[Damage]]:
-    """Read every file that stages have left, and forget the records of what is damaged: the next run makes it anew.
+    """Read every file that stages have left, and forget the records of what is damaged: the next run makes it again.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def verify(results: Path) -> tuple[int, list[Damage]]:
 
 
 def remove_damaged(results: Path) -> list[Damage]:
-    """Remove what is damaged of a cohort's calibration, regressor and report: the next run makes it anew.
+    """Remove what is damaged of a cohort's calibration, regressor and report: the next run makes it again.
 
     Raises
     ------

@@ -214,7 +214,7 @@ def _keep(calibration: CalibrationFile, path: Path) -> Path:
 
 
 def _is_calibration(path: Path) -> bool:
-    """Whether there is one; where a damaged one lies in the user's cache, it is made anew."""
+    """Whether there is one; where a damaged one lies in the user's cache, it is made again."""
     try:
         read_calibration(path)
     except ArtifactError:

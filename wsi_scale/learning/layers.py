@@ -70,7 +70,7 @@ def prune_layers(config: Config, network: str, weights: Path | None, output: Pat
     Parameters
     ----------
     config
-        ``training.fields``: tables of fields of known mpp; cases of ``training.kept_out`` play no part.
+        ``training.fields``: tables of fields of known mpp; cases of ``training.kept_out`` are not used.
 
     Raises
     ------

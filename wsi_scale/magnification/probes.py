@@ -138,7 +138,7 @@ def probe(
 def probe_shuffled(
     features: Floats, target: Floats, groups: Sequence[str], splits: RepeatedSplits = SPLITS
 ) -> ProbeScores:
-    """Control: what a ridge makes of targets that belong to other groups, shuffled anew for each repetition."""
+    """Control: what a ridge makes of targets that belong to other groups, shuffled again for each repetition."""
     r2 = []
     for number, (inside, outside) in enumerate(split_groups(groups, splits)):
         shuffled = shuffle_groups(target, groups, (splits.seed, number))

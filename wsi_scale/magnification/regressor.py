@@ -70,7 +70,7 @@ class Regressor:
     def half_width(self, difficulty_octaves: float, coverage: float, group: str | None = None) -> float:
         """Half width (octaves) of an interval that holds the truth of a ``coverage`` of slides.
 
-        For a slide that was fitted on, the scores of its own fold play no part: a wrong header must not widen
+        For a slide that was fitted on, the scores of its own fold are not used: a wrong header must not widen
         the interval that it is judged by.
         """
         own = self.fold_of.get(group, -1) if group is not None else -1

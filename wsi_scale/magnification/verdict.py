@@ -102,7 +102,7 @@ def _digits(mpp: float) -> str:
 def stands_apart(errors_octaves: NDArray[np.float64], half_widths_octaves: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Find slides of a cohort whose claim no estimator that suits the others could agree with.
 
-    A cohort's common error (its stain, its scanner) is the estimator's, and the reason to fit it anew; a slide far
+    A cohort's common error (its stain, its scanner) is the estimator's, and the reason to fit it again; a slide far
     from that common error has a claim that is wrong for itself. The median holds as long as fewer than half are wrong.
 
     Parameters

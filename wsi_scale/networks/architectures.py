@@ -40,7 +40,7 @@ class Architecture:
     min_px
         Smallest input side.
     base
-        Name of the known network that it is a cut of, where it is no chain.
+        Name of the known network that it is a cut of, where it is not a chain.
     own_shapes
         Whether convolutions are as narrow, or split, as the weights say; otherwise other shapes are other networks.
     """

@@ -64,7 +64,7 @@ class NetworkFile:
     provenance
         Where it comes from: parent, data, command, figures.
     base
-        The architecture that it is a cut of, where it is no chain.
+        The architecture that it is a cut of, where it is not a chain.
     """
 
     name: str

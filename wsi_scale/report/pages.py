@@ -111,7 +111,7 @@ def provenance(context: Mapping[str, object]) -> dict[str, object]:
 def render(template: str, **shown: object) -> str:
     """Fill a template of this package."""
     page = _environment().get_template(template).render(**shown)
-    # A path that is no valid text must not keep the page from being written.
+    # A path that is not a valid text must not keep the page from being written.
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

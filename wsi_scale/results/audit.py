@@ -1,4 +1,4 @@
-"""The audit: every slide's claim of µm per pixel held against what its pixels show."""
+"""The audit: every slide's claim of µm per pixel compared with what its pixels show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

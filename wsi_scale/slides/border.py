@@ -61,7 +61,7 @@ def check_place(path: Path) -> None:
             ) from error
         raise SlideError(f"{path}: cannot be read ({reason_of(error)}); check the path") from error
     if _is_special(mode):
-        raise SlideError(f"{path}: a pipe, device or socket is no slide; give a file or a folder")
+        raise SlideError(f"{path}: a pipe, device or socket is not a slide; give a file or a folder")
 
 
 def check_beside(folder: Path) -> None:
@@ -73,7 +73,7 @@ def check_beside(folder: Path) -> None:
         One is a pipe, a device or a socket.
     """
     for path in sorted(folder.iterdir()):
-        with suppress(OSError):  # a dead link blocks nobody
+        with suppress(OSError):  # a broken link blocks nobody
             if _is_special(path.stat().st_mode):
                 raise SlideError(f"{path}: a pipe, device or socket among DICOM files stops their reader; remove it")
 

@@ -64,7 +64,7 @@ def find_slides(folder: Path, *, exclude: Path | None = None) -> list[FoundSlide
 
     Passed over are hidden files and folders, what belongs to a MIRAX, VMS or VSI slide, tiles of DeepZoom and
     Zoomify pyramids, servers' own folders, and folders that hold results. A folder that cannot be listed is
-    left out with a warning. What is named like a slide and is none (a dead link, a pipe) is found all the same:
+    left out with a warning. What is named like a slide and is none (a broken link, a pipe) is found all the same:
     it fails when it is opened, and so is told.
 
     Parameters
@@ -125,7 +125,7 @@ class _Listing:
     special
         Pipes, devices, sockets.
     lost
-        What cannot be looked at: dead links, places without permission.
+        What cannot be looked at: broken links, places without permission.
     """
 
     folder: Path
@@ -220,7 +220,7 @@ def _own_slides(here: _Listing) -> Iterator[Path]:
         if _suffix_of(path) or not _OTHER_KIND.search(path.name):
             yield path
         else:
-            log.warning("%s: a dead link, or a place without permission; it is left out", path)
+            log.warning("%s: a broken link, or a place without permission; it is left out", path)
     dicom = dicom_files([file for file in here.files if _suffix_of(file) in ("", DICOM_SUFFIX)])
     several = slides_among(dicom) if len(dicom) > 1 else []
     if len(several) > 1:

@@ -41,7 +41,7 @@ def slide_files(path: Path) -> list[Path]:
 
 
 def slide_identity(path: Path) -> str:
-    """Identity of a slide's content; names, places and times play no part.
+    """Identity of a slide's content; names, places and times are not used.
 
     Raises
     ------

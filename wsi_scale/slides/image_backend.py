@@ -15,7 +15,7 @@ from wsi_scale.slides.levels import Level
 from wsi_scale.slides.slide import Slide
 
 #: Images are decoded whole and take four bytes a pixel; one of more megapixels is refused. How much memory a machine
-#: has is no setting of a study: the environment says it.
+#: has is not a setting of a study: the environment says it.
 MAX_IMAGE_MPX, MAX_IMAGE_VARIABLE = 300, "WSI_SCALE_MAX_IMAGE_MPX"
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -106,7 +106,7 @@ def _most_megapixels() -> float:
     try:
         return float(text) if text else MAX_IMAGE_MPX
     except ValueError as error:
-        raise SlideError(f"{MAX_IMAGE_VARIABLE}={text} is no number of megapixels") from error
+        raise SlideError(f"{MAX_IMAGE_VARIABLE}={text} is not a number of megapixels") from error
 
 
 def _decode(path: Path, stream: "BinaryIO | _PngPixels", is_png: bool) -> ImageFile:

@@ -29,7 +29,7 @@ def open_slide(path: Path) -> Slide:
     Raises
     ------
     SlideError
-        If the path is no slide, or is one that cannot be read; one line says why.
+        If the path is not a slide, or is one that cannot be read; one line says why.
     """
     with opening(path):
         check_place(path)
@@ -74,7 +74,7 @@ def _open_dicom_folder(folder: Path) -> Slide:
     check_beside(folder)
     files = dicom_files(sorted(file for file in folder.iterdir() if not file.is_dir()))
     if not files:
-        raise SlideError(f"{folder}: a folder without DICOM files is no slide")
+        raise SlideError(f"{folder}: a folder without DICOM files is not a slide")
     sound = [file for file in files if vendor_of(file) == "dicom"]
     opened = {uid: slide for uid, members in series_of(sound).items() if (slide := _open_series(folder, members))}
     if not opened:

@@ -33,7 +33,7 @@ def open_tiff(path: Path) -> Slide:
     Raises
     ------
     SlideError
-        If it is no single grey or RGB image, or neither can read it.
+        If it is not a single grey or RGB image, or neither can read it.
     """
     header = read_header(path)
     images = images_of(header.directories, parse_ome(header.directories[0].description, path.name))

@@ -17,7 +17,7 @@ from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.tiff_header import Directory
 from wsi_scale.slides.tile_ends import TileEnds
 
-#: Where a level's downsample is no whole number, OpenSlide shifts what it reads by a fraction of a pixel
+#: Where a level's downsample is not a whole number, OpenSlide shifts what it reads by a fraction of a pixel
 #: that depends on the corner asked for. Cells of this side (level pixels) make it depend on the place only.
 CELL_PX = 256
 

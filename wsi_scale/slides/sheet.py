@@ -183,7 +183,7 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         )
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
     except csv.Error as error:
-        raise SheetError(str(path), [f"it is no table of text ({error})"]) from error
+        raise SheetError(str(path), [f"it is not a table of text ({error})"]) from error
     if not lines:
         raise SheetError(str(path), [f"it is empty; it needs the columns {', '.join(_NEEDED)}"])
     return lines[0][1], lines[1:]

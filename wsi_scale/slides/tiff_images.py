@@ -59,7 +59,7 @@ class TiffImage:
 
     @property
     def stack(self) -> str:
-        """Say in words why it is no single picture, or nothing."""
+        """Say in words why it is not a single picture, or nothing."""
         if not self.planes:
             return ""
         kind = f"{_NUMPY_KINDS.get(self.finest.sample_format, 'void')}{self.finest.bits}"

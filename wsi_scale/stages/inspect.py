@@ -22,7 +22,7 @@ def inspect(job: SlideJob) -> Record:
     prepared = Prepared({"id": job.row.slide_id, "mpp": job.row.mpp}, work)
 
     def is_shown() -> bool:
-        # Of a slide that was moved, the path alone is written anew.
+        # Of a slide that was moved, the path alone is written again.
         return bool(read_slide_info(job.folder)["path"] == str(job.row.path))
 
     return run_stage(job, Stage(SPEC, InspectSettings(), lambda _: prepared, is_shown=is_shown))

@@ -118,7 +118,7 @@ def _told(
             view = read_slide_view(job.folder, slide_id, path=path, audit=verdict)
         else:
             view = _write_slide_page(job, verdict, context)
-            # Who works there just now writes the page anew.
+            # Who works there just now writes the page again.
             with suppress(BusyError), folder_lock(job.folder, patience_s=0):
                 _note_page(job, context)
         # A result that cannot be read fails a slide whose records are all well.

@@ -1,4 +1,4 @@
-"""A slide's claim of µm per pixel held against what its pixels show."""
+"""A slide's claim of µm per pixel compared with what its pixels show."""
 
 from wsi_scale.magnification.verdict import Claim, judge
 from wsi_scale.results.audit import AuditRow
@@ -7,7 +7,7 @@ from wsi_scale.slides.metadata import SlideInfo
 
 
 def verdict_on(info: SlideInfo, prediction: Prediction | None, no_prediction: str = "") -> AuditRow:
-    """Hold a slide's claim against what its pixels look like; an mpp that is itself an estimate claims nothing.
+    """Compare a slide's claim with what its pixels look like; an mpp that is itself an estimate claims nothing.
 
     Parameters
     ----------

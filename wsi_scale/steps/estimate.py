@@ -14,7 +14,7 @@ from wsi_scale.slides.views import is_brightfield, views_of
 
 
 def estimate_mpp(slide: Slide, estimator: Estimator, settings: PredictSettings, group: str | None = None) -> Prediction:
-    """Look at a slide at several downsamples and pool what they say of level 0; its header plays no part.
+    """Look at a slide at several downsamples and pool what they say of level 0; its header is not used.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimato
 def audit_sources(
     sources: Sequence[Path], config: Config, estimator: Estimator, exclude: Path | None = None
 ) -> list[AuditedSlide]:
-    """Hold the claim of every slide against what its pixels show, with some tiles to judge by.
+    """Compare the claim of every slide with what its pixels show, with some tiles to judge by.
 
     A slide that cannot be read is a row with the flag ``unreadable`` and its reason.
 

@@ -99,7 +99,7 @@ class Magnitude(ChannelScaling):
     Attributes
     ----------
     sizes
-        Convolution → mean size of its weights before anything was removed. Norms are held against it in every round:
+        Convolution → mean size of its weights before anything was removed. Norms are compared with it in every round:
         against what is left, the small filters of a thinned layer would look small again, and again.
     """
 
@@ -148,5 +148,5 @@ class BasisScaling:
 
     def fold(self, trunk: fx.GraphModule) -> fx.GraphModule:
         """Multiply the factors in; split only where that is smaller."""
-        # Traced anew, so that the two halves of a split convolution are steps of the graph.
+        # Traced again, so that the two halves of a split convolution are steps of the graph.
         return fx.symbolic_trace(basis.fold_bases(trunk)).eval()
