@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsi_scale.magnification.features import layer_features
 from wsi_scale.magnification.probes import (
     ProbeKind,
     RepeatedSplits,
@@ -178,23 +177,3 @@ def test_the_published_mean_is_the_formula_of_the_notebook() -> None:
     # One failed repetition pulls the mean below nothing and hardly moves theirs.
     assert np.mean(r2) < -0.6
     assert mean_as_published(np.array(r2)) > 0.1
-
-
-def test_rectified_layers_are_seen_as_logarithms_and_logits_as_they_are() -> None:
-    responses = {"C1_1": np.array([[2.0, 0.0]], np.float32), "logits": np.array([[-1.0, 3.0]], np.float32)}
-    seen = layer_features(responses)
-    np.testing.assert_allclose(seen["C1_1"], [[np.log(2.001), np.log(0.001)]])
-    np.testing.assert_array_equal(seen["logits"], [[-0.5, 1.5]])
-    np.testing.assert_array_equal(layer_features(responses, logarithms=False)["C1_1"], [[2, 0]])
-
-
-def test_a_layer_is_seen_alike_whatever_its_overall_level() -> None:
-    responses = np.random.default_rng(6).uniform(0, 1, (5, 3))
-    seen = layer_features({"softmax": responses / 1e4, "fc7": responses * 50})
-    np.testing.assert_allclose(seen["softmax"], seen["fc7"])
-
-
-def test_images_of_one_probe_are_measured_by_one_reference() -> None:
-    reference = {"C1_1": np.array([[1.0, 3.0]])}
-    brighter = layer_features({"C1_1": 2 * reference["C1_1"]}, reference)["C1_1"]
-    np.testing.assert_allclose(brighter - layer_features(reference)["C1_1"], np.log(2), atol=2e-3)
