@@ -25,6 +25,7 @@ from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSet
 from wsi_scale.execution.blocks import map_blocks
 from wsi_scale.execution.compute import default_workers, resolve
 from wsi_scale.jobs.job import SlideJob
+from wsi_scale.learning.calibrations import ladder_of
 from wsi_scale.networks.forward import ladder_responses, place
 from wsi_scale.networks.load import find_network, search_layers
 from wsi_scale.slides.sheet import SheetRow
@@ -32,7 +33,6 @@ from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.search import search
 from wsi_scale.stages.tile import tile
-from wsi_scale.steps.search import tile_ladder
 from wsi_scale.synthesis.pyramid import write_pyramid
 
 #: Tiles whose network passes are timed alone, per network; the rest is scaled.
@@ -52,7 +52,7 @@ def passes_seconds_per_tile(network: str, tiles: int) -> tuple[float, float]:
     compute = resolve(config.execution)
     source = find_network(network)
     placed = place(source.tapped(search_layers(source, "covariant", None)), compute)
-    ladder = tile_ladder(config.tiling.field_um, placed, config.search)
+    ladder = ladder_of(config.tiling.field_um, placed, config.search)
     rng = np.random.default_rng(0)
     size = config.execution.block_tiles
     images = [rng.integers(0, 255, (size, px, px, 3), np.uint8) for px in ladder.sizes_px]

@@ -43,19 +43,10 @@ RADII_UM = (1.5, 8.0)
 
 
 def provide_calibration(settings: CalibrateSettings, target: Path | None = None) -> Path:
-    """Find or make the calibration of the configured network.
+    """Return the path of the configured network's calibration.
 
-    Looked for in the package, then in the user's cache; made (with a bar) where it is in neither.
-
-    Parameters
-    ----------
-    target
-        Where to put it; by default it stays where it is, or goes to the user's cache.
-
-    Returns
-    -------
-    path
-        Of the calibration.
+    It is looked for in the package, then in the user's cache, and measured where it is in neither. It stays where it
+    is, or goes to the user's cache, unless ``target`` names a file for it.
     """
     from wsi_scale.networks.load import find_network, search_layers
 
@@ -102,7 +93,7 @@ def measure(network: "Network", settings: CalibrateSettings) -> CalibrationFile:
     from wsi_scale.synthesis.scene import calibration_scenes, render_scene
 
     search, drawn = settings.search, settings.calibration
-    ladder = scene_ladder(network, search)
+    ladder = ladder_of(SCENE_UM, network, search)
     scenes = calibration_scenes(
         drawn.scenes,
         drawn.seed,
@@ -137,10 +128,10 @@ def respond_to_scenes(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def scene_ladder(network: "Network", search: SearchConfig) -> Ladder:
-    """Lay the ladder of a calibration scene."""
+def ladder_of(field_um: float, network: "Network", search: SearchConfig) -> Ladder:
+    """Lay the ladder on which a network sees fields of one side, µm: the same µm per pixel for every slide."""
     return geometric_ladder(
-        SCENE_UM,
+        field_um,
         finest_mpp=search.finest_mpp,
         coarsest_mpp=search.coarsest_mpp,
         rungs_per_octave=search.rungs_per_octave,

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.config.models import SearchConfig
 from wsi_scale.config.settings import SearchSettings
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.settled import parameters_of
+from wsi_scale.learning.calibrations import ladder_of
 from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid, TileTable, TissueMask
 from wsi_scale.scale.calibration import Calibration
-from wsi_scale.scale.ladder import Ladder, geometric_ladder
 from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, signed_to_factor
 from wsi_scale.slides.grid import Grid, tissue_fractions
 from wsi_scale.steps.blocks import BlockRun
@@ -104,18 +103,6 @@ def search_tiles(
     return ScaleMap(on.table.grid, image, reason, curves, mpp, interpolated, attributes)
 
 
-def tile_ladder(field_um: float, network: "Network", search: SearchConfig) -> Ladder:
-    """Lay the ladder of a tile: the same mpp for every slide."""
-    return geometric_ladder(
-        field_um,
-        finest_mpp=search.finest_mpp,
-        coarsest_mpp=search.coarsest_mpp,
-        rungs_per_octave=search.rungs_per_octave,
-        multiple_px=network.stride,
-        min_px=network.min_px,
-    )
-
-
 def _plan(
     slide: SlideSource,
     grid: TileGrid,
@@ -134,7 +121,7 @@ def _plan(
             )
         mpps = tuple(grid.mpp / signed_to_factor(np.array(SIGNED_SCALES)))
     else:
-        ladder = tile_ladder(field_um, network, settings.search)
+        ladder = ladder_of(field_um, network, settings.search)
         finest = max(grid.mpp_x, grid.mpp_y) / MAX_INTERPOLATION
         rungs = tuple(r.size_px if r.mpp >= finest * (1 - 1e-9) else None for r in ladder.rungs)
         mpps = ladder.mpps
