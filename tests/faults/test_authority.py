@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.runs import draw, wsi_scale
 from wsi_scale.slides import SlideInfo, inspect_slide
-from wsi_scale.slides.mpp_claim import MppClaim, believed, disagree
+from wsi_scale.slides.mpp_claim import MppClaim
 from wsi_scale.slides.tiff_mpp import read_tiff_claims
 from wsi_scale.units import is_plausible_mpp
 
@@ -189,30 +187,6 @@ def test_inspect_prints_both_values_with_their_names(tmp_path: Path) -> None:
         "warning: mpp is told in several ways: 0.263 (OME-XML), 0.526 (TIFF resolution tags) µm/px; the first is used, "
         "but not trusted for training"
     ]
-
-
-claims = st.lists(
-    st.builds(MppClaim, st.sampled_from(["metadata", "ome", "tiff"]), st.floats(0.01, 100), st.floats(0.01, 100)),
-    max_size=3,
-)
-
-
-@given(claims)
-@settings(deadline=None)
-def test_whoever_is_believed_is_usable_if_anybody_is_and_nobody_usable_stands_before_him(said: list[MppClaim]) -> None:
-    best = believed(said)
-    usable = [claim for claim in said if claim.usable]
-    assert best == (usable[0] if usable else said[0] if said else None)
-
-
-@given(st.floats(0.05, 40), st.floats(1.0, 1.2))
-@settings(deadline=None)
-def test_ten_percent_is_the_limit_whoever_says_more(mpp: float, factor: float) -> None:
-    one, other = MppClaim("ome", mpp, mpp), MppClaim("tiff", mpp, mpp * factor)
-    if abs(factor - 1.1) > 1e-9:
-        assert disagree([one, other]) == disagree([other, one]) == (factor > 1.1)
-    assert not disagree([one])
-    assert not disagree([])
 
 
 @pytest.mark.parametrize("suffix", ["ndpi", "scn", "svs", "bif"])
