@@ -54,6 +54,8 @@ def test_configuration_is_checked_before_anything_runs(small_slide: Path, tmp_pa
         ws.run(small_slide, tmp_path / "out", netwerk="embedded")
     with pytest.raises(ws.ConfigError, match=r"tiling\.tile_px"):
         ws.run(small_slide, tmp_path / "out", tiling={"tile_px": 3})
+    with pytest.raises(ws.SlideError, match="run needs the path of a slide"):
+        ws.run(np.zeros((9, 9, 3), np.uint8), tmp_path / "out")  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
 
 

@@ -1,5 +1,8 @@
 """Tiles, scale maps and features from Python, without a file."""
 
+import copy
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +84,25 @@ def test_without_a_tile_or_an_mpp_it_says_so(pixels: NDArray[np.uint8]) -> None:
         ws.search_scale(glass, empty)
     with pytest.raises(ws.MppError, match="no usable µm per pixel"):
         ws.tile_slide(pixels)
+
+
+def test_a_map_without_an_answer_is_shown_all_the_same(tiles: ws.Tiles, scale_map: ws.ScaleMap) -> None:
+    image = scale_map.image.copy()
+    image[:2] = np.nan
+    empty = replace(scale_map, image=image)
+    assert "answered: 0 of 8 tiles" in repr(empty)
+    assert "<img" in empty._repr_html_()
+
+
+def test_results_are_kept_compared_and_copied(tiles: ws.Tiles, scale_map: ws.ScaleMap) -> None:
+    assert scale_map == scale_map
+    assert {tiles: 1, scale_map: 2}[scale_map] == 2
+    for thing in (tiles, scale_map):
+        again = pickle.loads(pickle.dumps(thing))
+        assert repr(again) == repr(thing)
+        assert repr(copy.deepcopy(thing)) == repr(thing)
+
+
+def test_numbers_of_numpy_are_numbers(pixels: NDArray[np.uint8]) -> None:
+    tiles = ws.tile_slide(pixels, slide_mpp=MPP, method="none", tile_px=np.int64(224), mpp=np.float32(0.5))
+    assert len(tiles) == 8

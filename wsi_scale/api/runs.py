@@ -4,10 +4,13 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
+
 from wsi_scale.api.settings import configured
+from wsi_scale.api.slide import Slide
 from wsi_scale.artifacts.names import PAGE
 from wsi_scale.artifacts.record import Status, read_record
-from wsi_scale.errors import ArtifactError
+from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.jobs.cohort import job_in
 from wsi_scale.jobs.current import current_features, current_info, current_map, current_prediction, current_tiles
@@ -23,7 +26,7 @@ from wsi_scale.results.tiles import TileTable
 from wsi_scale.slides.metadata import SlideInfo
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """What the stages left of a slide, in memory.
 
@@ -109,6 +112,8 @@ def run(
     >>> result.status, result.reason
     ('empty', 'no tissue found')
     """
+    if isinstance(slide, np.ndarray | Slide):
+        raise SlideError("run needs the path of a slide: its results name the file; save an image first")
     check_there(Path(slide))
     row = single_row(Path(slide), slide_id, mpp, group)
     with showing_progress(progress):

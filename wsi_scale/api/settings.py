@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
+
 from wsi_scale.config.load import load_config
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.execution.compute import resolve
@@ -44,4 +46,6 @@ def settled(execution: ExecutionConfig) -> ExecutionConfig:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
     return Path(value) if isinstance(value, PathLike) else value

@@ -21,7 +21,7 @@ from wsi_scale.slides.mpp_claim import MppSource
 from wsi_scale.slides.tissue import read_thumbnail
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slide:
     """An opened slide; close it, or use it in a ``with`` statement.
 

@@ -78,7 +78,7 @@ def count_flags(rows: Sequence[AuditRow]) -> dict[Flag, int]:
     return {flag: count for flag, count in counts.items() if count}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AuditTile:
     """A tile, and how large its pixels are by the claim and by the estimate.
 
@@ -98,7 +98,7 @@ class AuditTile:
     estimated_mpp: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AuditedSlide:
     """What the page shows of a slide.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Features:
     """Features in memory, rows as in tiles.parquet.
 
@@ -41,7 +41,7 @@ class Features:
     attributes: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TileFeatures(Features):
     """Features with the tiles that they are of.
 

@@ -45,7 +45,7 @@ REASON_COLORS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScaleMap:
     """A scale map in memory.
 
@@ -133,7 +133,7 @@ class ScaleMap:
             ax = plt.subplots(layout="constrained")[1]
         height, width = (count * self.grid.step_um / 1e3 for count in (self.grid.rows, self.grid.cols))
         finite = self.optimal_mpp[np.isfinite(self.optimal_mpp)]
-        norm = LogNorm(*np.percentile(finite, (2, 98))) if np.ptp(finite) else None
+        norm = LogNorm(*np.percentile(finite, (2, 98))) if len(np.unique(finite)) > 1 else None
         drawn = ax.imshow(self.optimal_mpp, norm=norm, extent=(0, width, height, 0), interpolation="nearest")
         bar = ax.figure.colorbar(drawn, label="optimal mpp, µm/px")
         plain = FuncFormatter(lambda mpp, _: f"{mpp:g}")

@@ -51,7 +51,7 @@ class TileGrid:
     mpp_source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TileTable:
     """Tiles that hold tissue, one entry a tile, in order of row and col.
 
@@ -82,7 +82,7 @@ class TileTable:
         return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TissueMask:
     """Where a slide holds tissue, at the scale of its thumbnail.
 
@@ -98,7 +98,7 @@ class TissueMask:
     unreadable: NDArray[np.bool_] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tiles:
     """The tiles of a slide, and what they were chosen by.
 
