@@ -122,7 +122,7 @@ def test_a_slide_without_tissue_says_so() -> None:
 def test_a_tile_says_how_far_it_was_brought_down() -> None:
     text = Page(render_audit_page([audited("a", "agrees", tile(0.5, 0.5), tile(2.0, 2.0, 4))], CONTEXT)).text
     assert "level 0" in text
-    assert "4 times down" in text
+    assert "downsampled 4 times" in text
 
 
 def test_it_needs_nothing_from_outside_and_no_script_and_obeys_no_name() -> None:

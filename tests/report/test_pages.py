@@ -154,7 +154,7 @@ def test_warnings_and_the_verdict_stand_in_a_slides_section(views: list[SlideVie
     text = Page(render_slide_page(views[0], CONTEXT)).text
     assert "mpp <0.5> differs" in text
     assert "off_2x because" in text
-    assert "level 0 looks like 0.258 µm/px (0.2–0.33)" in text
+    assert "Estimated from the pixels alone: 0.258 µm/px at level 0 (0.2–0.33)" in text
     assert "the scanner's metadata" in text
 
 

@@ -1,4 +1,4 @@
-"""What a report says in words."""
+"""Texts of the reports."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def interval_text(low: float | None, high: float | None) -> str:
 
 
 def slide_facts(info: Mapping[str, object]) -> list[tuple[str, str]]:
-    """(name, value) of what a slide says of itself; nothing for a slide that cannot be read."""
+    """(name, value) of a slide's metadata; nothing for a slide that cannot be read."""
     if info.get("status") != "ok":
         return []
     facts = [("Size", _size(info)), ("Vendor", str(info.get("vendor") or "unknown"))]
@@ -105,24 +105,24 @@ def _pixel(info: Mapping[str, object]) -> str:
 
 
 def prediction_words(prediction: Prediction) -> str:
-    """Say what a slide's pixels look like."""
+    """Say what is estimated from a slide's pixels, or why nothing is."""
     if prediction.estimate is None:
         return f"The pixels alone give no estimate: {prediction.reason}."
     mpp, low, high = prediction.estimate
     return (
-        f"From the pixels alone, level 0 looks like {mpp_text(mpp)} µm/px ({interval_text(low, high)}), "
-        f"judged on {prediction.views} views."
+        f"Estimated from the pixels alone: {mpp_text(mpp)} µm/px at level 0 ({interval_text(low, high)}), "
+        f"from {prediction.views} views."
     )
 
 
 def no_brightfield_words(prediction: Prediction) -> str:
-    """Say of a slide that is no brightfield tissue that it is none; "" of any other."""
+    """Say why the analysis does not apply to a slide that is not brightfield tissue; "" for any other."""
     if prediction.is_brightfield:
         return ""
     why = prediction.reason.removesuffix(": no brightfield tissue")
     return (
         f"{why[0].upper()}{why[1:]}. Network, calibration and regressor are made for "
-        "stained tissue in transmitted light: what they answer here is no measurement."
+        "stained tissue in transmitted light; their values are not valid here."
     )
 
 
