@@ -11,6 +11,8 @@ from PIL import Image
 from wsi_scale.learning.fields import read_table
 
 RESULTS = Path("results/bench")
+#: Figures of the documentation.
+IMAGES = Path("docs/images")
 
 
 def data_root() -> Path:

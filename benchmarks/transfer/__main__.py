@@ -10,6 +10,8 @@ import argparse
 import sys
 
 from benchmarks.transfer import slope, small, tuning
+from benchmarks.transfer.small import SmallStudy
+from benchmarks.transfer.tuning import TuningJob, TuningStudy
 from wsi_scale.errors import UserError
 
 
@@ -23,16 +25,22 @@ def main() -> None:
     try:
         if asked.table == "slope":
             slope.main()
-        elif not asked.job:
-            {"small": small.main, "tuning": tuning.main}[asked.table](full=asked.full)
         elif asked.table == "small":
-            task, seed, variant = asked.job
-            small.run_job(task, int(seed), variant, full=asked.full)
+            study = SmallStudy.usual(full=asked.full)
+            if asked.job:
+                task, seed, variant = asked.job
+                small.run_job(study, task, int(seed), variant)
+            else:
+                small.main(study)
         else:
-            dataset, architecture, depth, seed = asked.job
-            truncated = depth.startswith("first")
-            blocks = int(depth.removeprefix("first" if truncated else "top"))
-            tuning.run_job(dataset, architecture, blocks, int(seed), full=asked.full, truncated=truncated)
+            tuned = TuningStudy.usual(full=asked.full)
+            if asked.job:
+                dataset, architecture, depth, seed = asked.job
+                truncated = depth.startswith("first")
+                blocks = int(depth.removeprefix("first" if truncated else "top"))
+                tuning.run_job(tuned, TuningJob(dataset, architecture, blocks, int(seed), truncated))
+            else:
+                tuning.main(tuned)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from error

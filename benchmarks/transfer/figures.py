@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-IMAGES = Path("docs/images")
 Row = Mapping[str, Any]
 TASKS = {"xray": "pneumonia on X-rays", "pcam": "tumour on PatchCamelyon", "mpp": "µm per pixel on tissue"}
 METRICS = {"auc": "area under the ROC curve", "median_octaves": "median error, octaves"}

@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import RESULTS, data_root
-from benchmarks.transfer.small import job_path
-from benchmarks.transfer.tasks import QUICK, settings_of
+from benchmarks.data import RESULTS
+from benchmarks.transfer.small import SmallStudy
+from benchmarks.transfer.tasks import QUICK, Places, settings_of
 from benchmarks.truth import measure
 from wsi_scale.artifacts.documents import write_json
 from wsi_scale.config.models import Config
@@ -29,7 +29,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="slope-") as name:
         folder = Path(name)
         networks = {"embedded": "embedded"} | {f"embedded, {m}": str(_pruned(m, folder)) for m in METHODS}
-        made = {v: job_path("mpp", 0, v, full=False).with_suffix(".safetensors") for v in SMALL}
+        study = SmallStudy.usual(full=False)
+        made = {v: study.job_path("mpp", 0, v).with_suffix(".safetensors") for v in SMALL}
         found = {f"vgg19, {variant}": str(path) for variant, path in made.items() if path.exists()}
         networks |= ({"vgg19": "vgg19"} | found) if found else {}
         for label, network in networks.items():
@@ -40,7 +41,7 @@ def main() -> None:
 
 
 def _pruned(method: MethodName, folder: Path) -> Path:
-    settings = settings_of(data_root(), "mpp", QUICK, 0, keep_fraction=KEEP_FRACTION, unseen=True)
+    settings = settings_of(Places.usual(), "mpp", QUICK, 0, keep_fraction=KEEP_FRACTION, unseen=True)
     target = folder / f"embedded-{method}.safetensors"
     compress(Config(transfer=settings), method, "embedded", None, target)
     return target

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.data import RESULTS
+from benchmarks.data import IMAGES, RESULTS, data_root
 from benchmarks.splits import scanners_of_cases
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.config.training import TransferConfig
@@ -54,6 +54,28 @@ class Size:
     tuning_epochs: int = 8
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where data are read and results are kept.
+
+    Attributes
+    ----------
+    root
+        The data.
+    results, images
+        Tables with what belongs to them, and figures.
+    """
+
+    root: Path
+    results: Path = RESULTS
+    images: Path = IMAGES
+
+    @classmethod
+    def usual(cls) -> "Places":
+        """Take data as the environment names them, and results where the other benchmarks keep theirs."""
+        return cls(data_root())
+
+
 QUICK = Size()
 FULL = Size(training=10_000, validation=10_000, tiles=1500, epochs=2, batch=16)
 #: Of the larger run of tuning: what two cores do in a few hours.
@@ -61,13 +83,13 @@ TUNED = Size(training=400, validation=200, tiles=400, tuning_epochs=12)
 
 
 def settings_of(
-    root: Path, task: str, size: Size, seed: int, *, keep_fraction: float = 0.05, unseen: bool = False
+    places: Places, task: str, size: Size, seed: int, *, keep_fraction: float = 0.05, unseen: bool = False
 ) -> TransferConfig:
     """Configure a task as `wsi-scale prune` takes it; ``unseen`` keeps to cases new to the embedded network."""
     table, side_px = TABLES[task]
     return TransferConfig(
-        data=root / table,
-        kept_out=_seen_cases(root) if unseen and task == "mpp" else None,
+        data=places.root / table,
+        kept_out=_seen_cases(places) if unseen and task == "mpp" else None,
         side_px=side_px,
         tiles=size.tiles,
         keep_fraction=keep_fraction,
@@ -79,9 +101,9 @@ def settings_of(
     )
 
 
-def load_task(root: Path, task: str, size: Size, *, unseen: bool = False) -> tuple[LabelledImages, Split]:
+def load_task(places: Places, task: str, size: Size, *, unseen: bool = False) -> tuple[LabelledImages, Split]:
     """Read a task's images and who trains, validates and tests; all test images there are."""
-    settings = settings_of(root, task, size, SPLIT_SEED, unseen=unseen)
+    settings = settings_of(places, task, size, SPLIT_SEED, unseen=unseen)
     examples, split = read_labelled_images(settings)
     if task == "xray":
         order = np.random.default_rng(SPLIT_SEED).permutation(len(examples.target))
@@ -102,10 +124,10 @@ def few(rows: NDArray[np.int64], examples: LabelledImages, most: int) -> NDArray
     return np.sort(np.concatenate([mixed[examples.target[mixed] == c][:share] for c in range(len(examples.classes))]))
 
 
-def _seen_cases(root: Path) -> Path:
+def _seen_cases(places: Places) -> Path:
     """Table of the cases that trained the embedded network."""
-    seen = sorted(set(scanners_of_cases(root)) - read_kept_out(UNSEEN))
-    target = RESULTS / "seen_by_embedded.tsv"
+    seen = sorted(set(scanners_of_cases(places.root)) - read_kept_out(UNSEEN))
+    target = places.results / "seen_by_embedded.tsv"
     with replacing_file(target) as part:
         part.write_text("\n".join(["case", *seen]) + "\n", encoding="utf-8")
     return target

@@ -3,7 +3,7 @@
 import functools
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import fx
 
-from benchmarks.data import RESULTS, data_root
-from benchmarks.transfer.figures import IMAGES, draw_tuning
-from benchmarks.transfer.tasks import DIFFERENCES, QUICK, TUNED, joined, load_task, mean_of, settings_of
+from benchmarks.transfer.figures import draw_tuning
+from benchmarks.transfer.tasks import DIFFERENCES, QUICK, TUNED, Places, Size, joined, load_task, mean_of, settings_of
 from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.config.training import TransferConfig
@@ -27,40 +26,81 @@ from wsi_scale.transfer.depth import Tuning, at_depth, finetune
 from wsi_scale.transfer.judge import judge_outputs, metric_name
 from wsi_scale.transfer.task import compute_once, task_of
 
-#: What the smoke version tunes, and the larger run; truncated to the lowest blocks is an extra line of that.
-SMOKE = (("pcam",), ("vgg19", "embedded"), range(1))
-LARGE = (("xray", "pcam", "mpp"), ("vgg19", "squeezenet1_1", "embedded"), range(3))
 #: Images in a batch.
 BATCH = 16
-#: Network whose head is trained with and without a cache, and over how many epochs.
-CACHED, CACHED_EPOCHS = "vgg19", 20
 #: Architectures whose weights may not be at hand: listed as not evaluated then.
 OTHERS = ("vgg16", "resnet50", "inception_v3")
 
 
-def job_path(dataset: str, architecture: str, depth: int, seed: int, *, full: bool, truncated: bool = False) -> Path:
-    """Where a job leaves its figures."""
-    folder = RESULTS / ("fine_tuning_full" if full else "fine_tuning")
-    return folder / f"{dataset}-{architecture}-{'first' if truncated else 'top'}{depth}-{seed}.json"
+@dataclass(frozen=True)
+class TuningJob:
+    """One network of a data set, tuned to one depth, or truncated to it and tuned whole."""
+
+    dataset: str
+    architecture: str
+    depth: int
+    seed: int
+    truncated: bool = False
 
 
-def run_job(
-    dataset: str, architecture: str, depth: int, seed: int, *, full: bool, truncated: bool = False
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class TuningStudy:
+    """What is tuned, and how often.
+
+    Attributes
+    ----------
+    places, name
+        Data and results, and the name of the table.
+    size, seeds
+        How much of each data set is used, and the seeds of training.
+    datasets, architectures
+        Names of both.
+    truncates
+        Whether networks truncated to their lowest blocks are lines of the table too.
+    cached, cached_epochs
+        Network whose head is trained with and without a cache, and over how many epochs; "" leaves that out.
+    """
+
+    places: Places
+    name: str = "fine_tuning"
+    size: Size = QUICK
+    seeds: range = range(1)
+    datasets: tuple[str, ...] = ("pcam",)
+    architectures: tuple[str, ...] = ("vgg19", "embedded")
+    truncates: bool = False
+    cached: str = "vgg19"
+    cached_epochs: int = 20
+
+    @classmethod
+    def usual(cls, *, full: bool) -> "TuningStudy":
+        """Return the study as it is reported; ``full`` is the larger run."""
+        places = Places.usual()
+        if not full:
+            return cls(places)
+        networks = ("vgg19", "squeezenet1_1", "embedded")
+        return cls(
+            places, "fine_tuning_full", TUNED, range(3), ("xray", "pcam", "mpp"), networks, truncates=True, cached=""
+        )
+
+    def job_path(self, job: TuningJob) -> Path:
+        """Where a job leaves its figures."""
+        part = f"{'first' if job.truncated else 'top'}{job.depth}"
+        return self.places.results / self.name / f"{job.dataset}-{job.architecture}-{part}-{job.seed}.json"
+
+
+def run_job(study: TuningStudy, job: TuningJob) -> dict[str, Any]:
     """Tune one network to one depth; a job that is there is read."""
-    path = job_path(dataset, architecture, depth, seed, full=full, truncated=truncated)
+    path = study.job_path(job)
     if path.exists():
         return dict(read_json(path))
-    size = TUNED if full else QUICK
-    root = data_root()
-    settings = settings_of(root, dataset, size, seed, unseen=True)
-    examples, split = load_task(root, dataset, size, unseen=True)
+    settings = settings_of(study.places, job.dataset, study.size, job.seed, unseen=True)
+    examples, split = load_task(study.places, job.dataset, study.size, unseen=True)
     compute = resolve(ExecutionConfig(threads=torch.get_num_threads()))
     work = task_of(examples, split, settings.side_px, compute)
-    source = find_network(architecture)
-    ends = ends_of(source.architecture, depth, truncate=truncated)
+    source = find_network(job.architecture)
+    ends = ends_of(source.architecture, job.depth, truncate=job.truncated)
     start = time.perf_counter()
-    learner, inputs = finetune(at_depth(source.tapped(ends), ends, depth), work, _tuning(settings), compute)
+    learner, inputs = finetune(at_depth(source.tapped(ends), ends, job.depth), work, _tuning(settings), compute)
     seconds = time.perf_counter() - start
     outputs = compute_once(learner, inputs, split.test, compute).numpy()
     scores = judge_outputs(outputs, examples.target[split.test], examples.classes)
@@ -70,15 +110,15 @@ def run_job(
     return dict(read_json(path))
 
 
-def compare_caching() -> dict[str, float]:
+def compare_caching(study: TuningStudy) -> dict[str, float]:
     """Train a head alone, with features computed once and at each step; both in one run."""
-    settings = settings_of(data_root(), "pcam", QUICK, 0)
-    examples, split = load_task(data_root(), "pcam", QUICK)
+    settings = settings_of(study.places, "pcam", study.size, 0)
+    examples, split = load_task(study.places, "pcam", study.size)
     compute = resolve(ExecutionConfig(threads=torch.get_num_threads()))
     work = task_of(examples, split, settings.side_px, compute)
-    source = find_network(CACHED)
+    source = find_network(study.cached)
     ends = ends_of(source.architecture, 0, truncate=False)
-    tuning = replace(_tuning(settings), epochs=CACHED_EPOCHS, patience=CACHED_EPOCHS)
+    tuning = replace(_tuning(settings), epochs=study.cached_epochs, patience=study.cached_epochs)
     seconds, outputs = [], []
     for cache in (True, False):
         start = time.perf_counter()
@@ -130,54 +170,60 @@ def _tuning(settings: TransferConfig) -> Tuning:
     return replace(tuning_of(settings), batch=BATCH)
 
 
-def main(*, full: bool) -> None:
+def rows_of(study: TuningStudy, dataset: str, architecture: str) -> dict[str, dict[str, Any]]:
+    """Tune one architecture to every depth: one row a depth, compared with the head alone and with all tuned."""
+    examples, split = load_task(study.places, dataset, study.size, unseen=True)
+    side_px = settings_of(study.places, dataset, study.size, 0).side_px
+    blocks = len(find_network(architecture).architecture.block_ends)
+
+    def jobs_of(depth: int, *, truncated: bool = False) -> list[dict[str, Any]]:
+        jobs = [TuningJob(dataset, architecture, depth, seed, truncated) for seed in study.seeds]
+        return [run_job(study, job) for job in jobs]
+
+    lines = [(depth, False) for depth in range(blocks + 1)]
+    lines += [(depth, True) for depth in range(1, blocks)] if study.truncates else []
+    heads, whole = jobs_of(0), jobs_of(blocks)
+    rows: dict[str, dict[str, Any]] = {}
+    for depth, truncated in lines:
+        jobs = jobs_of(depth, truncated=truncated)
+        row = joined(jobs, heads, examples, split)
+        to_whole = joined(jobs, whole, examples, split)
+        row |= {key.replace("difference", "to_all_tuned"): to_whole[key] for key in DIFFERENCES}
+        row |= {key: mean_of(jobs, key) for key in ("balanced_accuracy", "calibration_error")}
+        # The first job of a process may wait for the machine.
+        row["seconds"] = round(float(np.median([job["seconds"] for job in jobs])), 1)
+        row |= _cost(architecture, depth if truncated else blocks, side_px, examples.outputs)
+        name = f"truncated {depth}" if truncated else str(depth)
+        rows[name] = row
+        print(
+            f"{dataset} {architecture:14} {name:12} {row['metric_name']} {row['metric']:.3f} "
+            f"± {row['spread']:.3f}  {row['difference']:+.3f} ({row['difference_low']:+.3f} to "
+            f"{row['difference_high']:+.3f})  {row['seconds']:6.1f} s",
+            flush=True,
+        )
+    return rows
+
+
+def main(study: TuningStudy) -> None:
     """Run what is not there yet, print, write and draw."""
-    datasets, architectures, seeds = LARGE if full else SMOKE
     table: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
-    for dataset in datasets:
-        examples, split = load_task(data_root(), dataset, TUNED if full else QUICK, unseen=True)
-        table[dataset] = {}
-        for architecture in architectures:
-            blocks = len(find_network(architecture).architecture.block_ends)
-            lines = [(depth, False) for depth in range(blocks + 1)]
-            lines += [(depth, True) for depth in range(1, blocks)] if full else []
-            heads, whole = (
-                [run_job(dataset, architecture, depth, seed, full=full) for seed in seeds] for depth in (0, blocks)
-            )
-            side_px = settings_of(data_root(), dataset, QUICK, 0).side_px
-            table[dataset][architecture] = {}
-            for depth, truncated in lines:
-                jobs = [run_job(dataset, architecture, depth, seed, full=full, truncated=truncated) for seed in seeds]
-                name = f"truncated {depth}" if truncated else str(depth)
-                row = joined(jobs, heads, examples, split)
-                to_whole = joined(jobs, whole, examples, split)
-                row |= {key.replace("difference", "to_all_tuned"): to_whole[key] for key in DIFFERENCES}
-                row |= {key: mean_of(jobs, key) for key in ("balanced_accuracy", "calibration_error")}
-                # The first job of a process may wait for the machine.
-                row["seconds"] = round(float(np.median([job["seconds"] for job in jobs])), 1)
-                row |= _cost(architecture, depth if truncated else blocks, side_px, examples.outputs)
-                table[dataset][architecture][name] = row
-                print(
-                    f"{dataset} {architecture:14} {name:12} {row['metric_name']} {row['metric']:.3f} "
-                    f"± {row['spread']:.3f}  {row['difference']:+.3f} ({row['difference_low']:+.3f} to "
-                    f"{row['difference_high']:+.3f})  {row['seconds']:6.1f} s",
-                    flush=True,
-                )
-        _add_rates(table[dataset], settings_of(data_root(), dataset, QUICK, 0).side_px)
+    for dataset in study.datasets:
+        table[dataset] = {name: rows_of(study, dataset, name) for name in study.architectures}
+        _add_rates(table[dataset], settings_of(study.places, dataset, study.size, 0).side_px)
     for name in OTHERS:
         try:
             find_network(name).tapped(find_network(name).architecture.block_ends)
         except WeightsError:
             print(f"{name}: not evaluated (no weights at hand)")
-    name = "fine_tuning_full" if full else "fine_tuning"
-    write_json(RESULTS / f"{name}.json", table)
-    draw_tuning(table, IMAGES / f"{name.replace('_', '-')}.png")
-    print(f"written {RESULTS / name}.json", file=sys.stderr)
-    if not full:
-        cached = compare_caching()
-        write_json(RESULTS / "fine_tuning_cached.json", cached)
+    results = study.places.results
+    write_json(results / f"{study.name}.json", table)
+    draw_tuning(table, study.places.images / f"{study.name.replace('_', '-')}.png")
+    print(f"written {results / study.name}.json", file=sys.stderr)
+    if study.cached:
+        cached = compare_caching(study)
+        write_json(results / f"{study.name}_cached.json", cached)
         print(
-            f"head alone, {CACHED_EPOCHS} epochs: {cached['seconds_cached']} s with features computed once, "
+            f"head alone, {study.cached_epochs} epochs: {cached['seconds_cached']} s with features computed once, "
             f"{cached['seconds_uncached']} s without ({cached['speedup']} times), outputs within "
             f"{cached['largest_difference']:.1e}"
         )

@@ -7,31 +7,25 @@ from pathlib import Path
 import pytest
 
 from benchmarks.transfer import small, tuning
-from benchmarks.transfer.tasks import Size, load_task
+from benchmarks.transfer.small import SmallStudy
+from benchmarks.transfer.tasks import Places, Size, load_task
+from benchmarks.transfer.tuning import TuningStudy
 
 pytestmark = pytest.mark.data
 SIZE = Size(training=24, validation=12, tiles=30, epochs=1, rounds=2, batch=8, tuning_epochs=1)
 
 
 @pytest.fixture
-def quick(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for module in (small, tuning):
-        monkeypatch.setattr(module, "QUICK", SIZE)
-        monkeypatch.setattr(module, "RESULTS", tmp_path)
-        monkeypatch.setattr(module, "IMAGES", tmp_path)
-    monkeypatch.setattr("benchmarks.transfer.tasks.RESULTS", tmp_path)
-    return tmp_path
+def places(data_root: Path, tmp_path: Path) -> Places:
+    return Places(data_root, tmp_path, tmp_path)
 
 
-def test_small_networks(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small, "TASKS", ("pcam", "mpp"))
-    monkeypatch.setattr(small, "NETWORK", "embedded")
-    monkeypatch.setattr(small, "LAYER", "C4_2")
-    monkeypatch.setattr(small, "KEEP_FRACTION", 0.4)
-    monkeypatch.setattr(small, "STEPS", {v: (m, b, 0.4) for v, (m, b, _) in small.STEPS.items()})
-    monkeypatch.setattr(small, "SCRATCH_EPOCHS", 1)
-    monkeypatch.setattr(small, "seeds_of", lambda full: range(2))
-    small.main(full=False)
+def test_small_networks(places: Places) -> None:
+    quick, study = places.results, SmallStudy(
+        places, size=SIZE, seeds=range(2), tasks=("pcam", "mpp"), network="embedded", layer="C4_2",
+        keep_fraction=0.4, kept_twice=0.16, scratch_epochs=1,
+    )  # fmt: skip
+    small.main(study)
     table = json.loads((quick / "small_networks.json").read_text())
     assert list(table) == ["pcam", "mpp"]
     for task, rows in table.items():
@@ -48,15 +42,16 @@ def test_small_networks(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert all(math.isfinite(row[key]) for key in ("metric", "spread", "multiply_adds", "tiles_per_second"))
     assert (quick / "small-networks.png").stat().st_size > 10_000
     kept = {path: path.stat().st_mtime_ns for path in (quick / "small_networks").iterdir()}
-    small.main(full=False)
+    small.main(study)
     assert {path: path.stat().st_mtime_ns for path in (quick / "small_networks").iterdir()} == kept
 
 
-def test_depths(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "SMOKE", (("mpp",), ("embedded",), range(1)))
-    monkeypatch.setattr(tuning, "CACHED_EPOCHS", 1)
-    monkeypatch.setattr(tuning, "CACHED", "embedded")
-    tuning.main(full=False)
+def test_depths(places: Places) -> None:
+    quick = places.results
+    study = TuningStudy(
+        places, size=SIZE, datasets=("mpp",), architectures=("embedded",), cached="embedded", cached_epochs=1
+    )
+    tuning.main(study)
     rows = json.loads((quick / "fine_tuning.json").read_text())["mpp"]["embedded"]
     assert list(rows) == ["0", "1", "2", "3", "4"]
     assert rows["0"]["difference"] == 0
@@ -65,9 +60,8 @@ def test_depths(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads((quick / "fine_tuning_cached.json").read_text())["largest_difference"] < 1e-3
 
 
-@pytest.mark.usefixtures("quick")
-def test_the_embedded_network_is_tuned_on_cases_that_it_never_saw(data_root: Path) -> None:
+def test_the_embedded_network_is_tuned_on_cases_that_it_never_saw(places: Places) -> None:
     kept_out = {line.split("\t")[0] for line in Path("configs/kept_out.tsv").read_text().splitlines()[1:]}
-    examples, split = load_task(data_root, "mpp", SIZE, unseen=True)
+    examples, split = load_task(places, "mpp", SIZE, unseen=True)
     assert set(examples.groups) <= kept_out
     assert not set(examples.groups[split.training]) & set(examples.groups[split.test])
