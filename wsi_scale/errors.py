@@ -1,17 +1,17 @@
-"""Everything that can go wrong and is not a bug.
+"""Errors that are not bugs.
 
 WsiScaleError
-└── UserError              a person can mend it: one line, exit 1
+└── UserError              the user can fix it: one line, exit 1
     ├── ConfigError        configuration or command-line values (also ValueError)
     ├── SheetError         a sample sheet, with every fault it has
     ├── SlideError         a slide that cannot be read
-    │   ├── RegionError    a place of a slide that cannot be decoded; the rest may be sound
+    │   ├── RegionError    a part of a slide that cannot be decoded; other parts may be readable
     │   ├── ReadError      a slide whose pixels could not be read this time (a share, memory); run again
     │   └── MppError       a slide whose µm per pixel is missing or unusable
-    ├── WeightsError       weights or a network file missing or not what they claim
-    ├── ArtifactError      a result on disk that is missing, damaged or of other parameters
+    ├── WeightsError       weights or a network file missing, damaged or of another network
+    ├── ArtifactError      a result on disk that is missing, damaged or made with other parameters
     ├── BusyError          another process works on the same slide's folder
-    ├── ClusterError       a Dask cluster that cannot be worked with, or broke down
+    ├── ClusterError       a Dask cluster that cannot be used, or broke down
     └── OutputError        standard output cannot be written
 """
 
@@ -23,7 +23,7 @@ class WsiScaleError(Exception):
 
 
 class UserError(WsiScaleError):
-    """Something a person can mend; its text says what, where and what to do, in one line."""
+    """Something the user can fix; its text says what, where and what to do, in one line."""
 
 
 class ConfigError(UserError, ValueError):
@@ -53,15 +53,15 @@ class SlideError(UserError):
 
 
 class RegionError(SlideError):
-    """A place of a slide that cannot be decoded; other places may be sound."""
+    """A part of a slide that cannot be decoded; other parts may be readable."""
 
 
 class ReadError(SlideError):
-    """A slide whose pixels could not be read this time, which says nothing of the slide itself."""
+    """A slide whose pixels could not be read this time; the slide itself may be intact."""
 
 
 class MppError(SlideError):
-    """A slide whose µm per pixel is missing or unusable for what was asked."""
+    """A slide whose µm per pixel is missing or unusable for the task."""
 
 
 class WeightsError(UserError):
@@ -77,11 +77,11 @@ class BusyError(UserError):
 
 
 class ClusterError(UserError):
-    """A Dask cluster without workers, with others than this machine can work with, or that broke down."""
+    """A Dask cluster without workers, with incompatible workers, or that broke down."""
 
 
 class OutputError(UserError):
-    """Standard output cannot be written, so that what a command says is lost."""
+    """Standard output cannot be written, so that a command's output is lost."""
 
 
 def one_line(error: BaseException) -> str:

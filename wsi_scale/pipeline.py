@@ -1,4 +1,4 @@
-"""One slide through every stage, as the workflow would take it."""
+"""All stages of one slide, in the same order as in the workflow."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from wsi_scale.stages.tile import tile
 
 
 def run(job: SlideJob, config: Config, regressor: Path | None = None, scheduler: str | None = None) -> StatusRow:
-    """Take one slide through all stages in the table's order, and write its page.
+    """Run all stages of one slide in order, and write its report page.
 
     Parameters
     ----------

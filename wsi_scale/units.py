@@ -41,7 +41,7 @@ def mpp_from_power(power: float) -> float:
 
 
 def is_plausible_mpp(mpp: float) -> bool:
-    """Whether a value can be a slide's µm per pixel at all (finite, 0.05–50).
+    """Whether a value is plausible as a slide's µm per pixel (finite, 0.05–50).
 
     >>> is_plausible_mpp(0.25), is_plausible_mpp(1000.0), is_plausible_mpp(float("nan"))
     (True, False, False)
@@ -50,7 +50,7 @@ def is_plausible_mpp(mpp: float) -> bool:
 
 
 def is_default_resolution(mpp: float) -> bool:
-    """Whether a pixel size is exactly what a program writes that knows none (72 dpi, 10 px/cm, …).
+    """Whether a pixel size is a default that programs write when they know none (72 dpi, 10 px/cm, …).
 
     >>> is_default_resolution(25_400 / 72), is_default_resolution(1000.0), is_default_resolution(896.0)
     (True, True, False)

@@ -83,7 +83,7 @@ def test_finish_exits_1_for_a_failed_slide_and_writes_its_file_for_none(tmp_path
     table.write_text("slide_id\tpath\tstatus\treason\na\ta.svs\tok\t\nb\tb.svs\tfailed\tbroken\n")
 
     line = error_line(wsi_scale("finish", table, "-o", tmp_path / "finished.txt"))
-    assert line == f"error: 1 of 2 slides failed, for reasons in {table}; the others are done"
+    assert line == f"error: 1 of 2 slides failed; see {table} for the reasons; the others are done"
     assert not (tmp_path / "finished.txt").exists()
 
     table.write_text("slide_id\tpath\tstatus\treason\na\ta.svs\tok\t\nb\tb.svs\tempty\tno tissue\n")

@@ -123,7 +123,9 @@ def test_an_mpp_that_inspect_was_not_given_plays_no_part_and_the_command_says_so
     told = wsi_scale("tile", small_slide, "-o", tmp_path, "--mpp", "0.25").stderr.splitlines()
     silent = wsi_scale("tile", small_slide, "-o", tmp_path).stderr
 
-    assert told == ["warning: --mpp 0.25 is not used: `wsi-scale inspect` was not given it; run that again with --mpp"]
+    assert told == [
+        "warning: --mpp 0.25 is not used, because `wsi-scale inspect` ran without it; run that again with --mpp"
+    ]
     assert silent == ""
 
 

@@ -32,7 +32,7 @@ def test_pruning_says_what_it_saved_and_what_it_cost(method: str, patches: Path,
     given = ["prune", method, "embedded", "--data", str(patches), "--keep-fraction", "0.4", "-o", str(output), *QUICK]
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.output
-    assert "parameters of the convolutions: 483,984 → " in result.output
+    assert "convolution parameters: 483,984 → " in result.output
     assert "images per second: " in result.output
     assert "whole: AUC 1.000" in result.output
     assert "pruned: AUC " in result.output

@@ -131,6 +131,6 @@ def test_without_locks_a_file_names_host_and_process_and_one_command_breaks_it(t
 def test_a_lock_that_another_host_left_is_broken_by_the_command(tmp_path: Path) -> None:
     (tmp_path / SOFT_LOCK).write_text("4711\nnode17\n")
     result = wsi_scale("unlock", tmp_path)
-    assert (result.exit_code, result.stdout) == (0, "broken: 4711 node17\n")
+    assert (result.exit_code, result.stdout) == (0, "removed the lock of 4711 node17\n")
     assert not (tmp_path / SOFT_LOCK).exists()
     assert "holds no lock" in wsi_scale("unlock", tmp_path).stdout

@@ -26,7 +26,7 @@ def rows(run: Run) -> dict[str, dict[str, str]]:
 def test_the_run_ends_with_exit_1_and_one_line(first: Run) -> None:
     assert first.code == 1
     assert first.errors == [
-        f"error: 3 of 6 slides failed, for reasons in {first.results / 'status.tsv'}; the others are done"
+        f"error: 3 of 6 slides failed; see {first.results / 'status.tsv'} for the reasons; the others are done"
     ]
     assert "Traceback" not in first.output
 

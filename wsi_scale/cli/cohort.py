@@ -1,4 +1,4 @@
-"""Commands about many slides."""
+"""Commands for many slides."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def sheet(
     folder: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The sheet to write.")] = Path("slides.tsv"),
 ) -> None:
-    """Write a sample sheet to start from: slide_id, path, mpp, group; exit 1 where a slide had to be left out."""
+    """Write a sample sheet to fill in (slide_id, path, mpp, group); exit 1 if a slide had to be left out."""
     with one_line_errors():
         from wsi_scale.errors import ConfigError
         from wsi_scale.jobs.cohort import sheet_rows
@@ -27,7 +27,7 @@ def sheet(
         write_sheet(output, rows)
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
-    typer.echo(f"wrote {output} with {len(rows)} slides; fill in mpp and group where you know better")
+    typer.echo(f"wrote {output} with {len(rows)} slides; fill in mpp and group where you know them")
     if problems:
         raise typer.Exit(1)
 
@@ -46,19 +46,17 @@ def fit(source: Source, output: Results, config: ConfigFile = None, assignments:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A results folder: of the workflow, or of many `run`s.")],
-    slides: Annotated[
-        Path | None, typer.Option(help="The slides that should be there: folder or sample sheet.")
-    ] = None,
+    folder: Annotated[Path, typer.Argument(help="A results folder, of the workflow or of several `run`s.")],
+    slides: Annotated[Path | None, typer.Option(help="The expected slides: a folder or a sample sheet.")] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     record_only: Annotated[
-        bool, typer.Option("--record-only", help="Exit 0 even where slides failed: status.tsv says so (for workflows).")
+        bool, typer.Option("--record-only", help="Exit 0 even if slides failed; status.tsv lists them (for workflows).")
     ] = False,
 ) -> None:
-    """Make status.tsv, audit.tsv and the cohort's report.html from what the slides' stages left.
+    """Make status.tsv, audit.tsv and the cohort's report.html from the results of the slides.
 
-    Exit 1 where a slide failed; the others are in the report all the same.
+    Exit 1 if a slide failed; the report shows the others.
     """
     with one_line_errors():
         from wsi_scale.jobs.cohort import jobs_in, jobs_of
@@ -74,11 +72,11 @@ def report(
 
 def complete(
     folder: Annotated[Path, typer.Argument(help="The results folder of the workflow.")],
-    slides: Annotated[Path, typer.Option(help="The slides that should be there.")],
+    slides: Annotated[Path, typer.Option(help="The expected slides.")],
     config: ConfigFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Make the report of a run that ended before it made its own."""
+    """Make the report of a run that ended before its report."""
     with one_line_errors():
         from wsi_scale.jobs.cohort import jobs_of
         from wsi_scale.stages.report import complete as complete_report
@@ -89,11 +87,11 @@ def complete(
 
 
 def died(
-    record: Annotated[Path, typer.Argument(help="The record that is missing.")],
-    exit_code: Annotated[int, typer.Option(help="How it ended, as the shell gives it.")],
-    log: Annotated[Path, typer.Option(help="Its standard error.")],
+    record: Annotated[Path, typer.Argument(help="The missing record.")],
+    exit_code: Annotated[int, typer.Option(help="Exit code of the process, as the shell gives it.")],
+    log: Annotated[Path, typer.Option(help="Log of its standard error.")],
 ) -> None:
-    """Record the failure of a slide's stage whose process could not do so itself."""
+    """Record the failure of a stage whose process ended without a record."""
     with one_line_errors():
         from wsi_scale.jobs.death import record_death
 
@@ -115,7 +113,7 @@ def finish(
         failed = [row for row in rows if row.status == "failed"]
         if failed:
             raise SlideError(
-                f"{len(failed)} of {len(rows)} slides failed, for reasons in {status}; the others are done"
+                f"{len(failed)} of {len(rows)} slides failed; see {status} for the reasons; the others are done"
             )
         with replacing_file(output) as part:
             part.write_text(f"{len(rows)} slides\n", encoding="utf-8")
@@ -123,11 +121,13 @@ def finish(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="A results folder: of the workflow, of many `run`s, or of one slide.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A results folder, of the workflow, of several `run`s or of one slide.")
+    ],
 ) -> None:
-    """Read all results and tell which are not as they were written.
+    """Read all results and list those that are damaged or were changed.
 
-    What is damaged is forgotten, so that the next `run` or `snakemake` makes it again; the rest stays. Exit 1 where
+    The records of damaged results are removed, so that the next `run` or `snakemake` computes them again. Exit 1 if
     anything was found.
     """
     with one_line_errors():
@@ -136,7 +136,7 @@ def verify(
         slides, found = verify_results(folder)
     for damage in found:
         typer.echo(f"{damage.place}: {damage.stage}: {damage.fault}")
-    ending = "the next run makes that again" if found else "all is as it was written"
+    ending = "the next run computes them again" if found else "all results are intact"
     typer.echo(f"{slides} slides, {len(found)} damaged results; {ending}")
     if found:
         raise typer.Exit(1)
@@ -145,12 +145,12 @@ def verify(
 def unlock(
     folder: Annotated[Path, typer.Argument(help="A slide's folder of results.")],
 ) -> None:
-    """Break a lock that a process left behind, on a file system without locks of its own.
+    """Remove a lock that a process left behind, on a file system without file locks.
 
-    Make sure first that the process which it names has ended.
+    First make sure that the process named in the lock has ended.
     """
     with one_line_errors():
         from wsi_scale.execution.lock import break_lock
 
         held = break_lock(folder)
-    typer.echo(f"broken: {held}" if held else f"{folder} holds no lock that could be broken")
+    typer.echo(f"removed the lock of {held}" if held else f"{folder} holds no lock that can be removed")

@@ -1,4 +1,4 @@
-"""What is installed, which device, which weights and calibrations, what is writable."""
+"""What is installed: versions, device, weights, calibrations, writable folders."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from wsi_scale.execution.versions import versions
 
 
 def examine() -> Iterator[str]:
-    """Lines of the doctor's findings."""
+    """Give the lines that `wsi-scale doctor` prints."""
     from wsi_scale.networks.load import find_network
     from wsi_scale.networks.places import weights_folder
     from wsi_scale.networks.weights import at_hand

@@ -1,4 +1,4 @@
-"""Commands about µm per pixel as estimated from pixels."""
+"""Commands that estimate µm per pixel from pixels."""
 
 import json
 from pathlib import Path
@@ -8,14 +8,12 @@ import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
 
-magnification = typer.Typer(
-    no_args_is_help=True, help="µm per pixel estimated from pixels: on its own, or to check headers."
-)
+magnification = typer.Typer(no_args_is_help=True, help="Estimate µm per pixel from pixels, or check headers with it.")
 
 Regressor = Annotated[Path | None, typer.Option(help="A regressor file; by default the one that the package carries.")]
 Network = Annotated[
     str | None,
-    typer.Option(help="A network file or name, if the one named in the regressor's file is not found."),
+    typer.Option(help="A network file or name, if the network that the regressor file names is not found."),
 ]
 #: Exit code of an audit that flags anything.
 FLAGGED = 3
@@ -35,8 +33,8 @@ def predict(
 ) -> None:
     """Estimate µm per pixel of slides and images from their pixels; headers are not used.
 
-    It abstains, with a reason, on what is not brightfield tissue and outside 0.2–4 µm/px. Exit 1 if something
-    could not be read; the others are estimated.
+    It gives a reason instead of an estimate for images that are not brightfield tissue or lie outside 0.2–4 µm/px.
+    Exit 1 if something could not be read; the others are estimated.
     """
     with one_line_errors():
         from wsi_scale.learning.estimator import load_estimator
@@ -71,11 +69,11 @@ def audit(
 ) -> None:
     """Compare the µm per pixel that slides claim with the estimate from their pixels; exit 3 if anything is flagged.
 
-    Exit 1 if a slide cannot be read; the others are judged all the same.
+    Exit 1 if a slide cannot be read; the others are checked.
 
     Flags: missing, implausible (outside 0.05–50), off_2x, off_10x, mixed (parts of one slide disagree by a
-    factor of 2). Not flagged: agrees, no_estimate, unreadable. The page shows tiles beside each claim, so that a
-    person can judge.
+    factor of 2). Not flagged: agrees, no_estimate, unreadable. The page shows tiles of each slide with scale
+    bars, so that you can check by eye.
     """
     with one_line_errors():
         from wsi_scale.artifacts.atomic import check_writable
@@ -113,17 +111,17 @@ def breakhis(
         typer.Option("--output", "-o", help="Folder for breakhis.tsv and breakhis.json.", show_default=False),
     ] = None,
     folds: Annotated[int, typer.Option(help="Folds of patients; fewer where there are fewer patients.")] = 5,
-    seed: Annotated[int, typer.Option(help="Decides which patient is in which fold.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
     regressor: Regressor = None,
     network: Network = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Estimate the four magnifications of BreakHis, patients kept together by their slide's number.
+    """Estimate the four magnifications of BreakHis, with all images of a patient in one fold.
 
-    Relative scale only: the data set's pixel sizes in µm are not known. One column is the estimator as it is, less
-    one offset; the other a head fitted on the other folds' patients. Intervals (95 %) resample patients.
+    Relative scale only: the data set's pixel sizes in µm are not known. One column is the estimator as it is, minus
+    one offset; the other is a head fitted on the patients of the other folds. Intervals (95 %) resample patients.
     """
     with one_line_errors():
         from wsi_scale.learning.breakhis import PatientSplit, evaluate_breakhis

@@ -1,4 +1,4 @@
-"""``wsi-scale``: one command a stage, and `run` for a single slide through all of them."""
+"""``wsi-scale``: one command for each stage, and `run` for all stages of a slide."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from wsi_scale.version import __version__
 
 
 class _App(typer.Typer):
-    """The command line, on whatever terminal."""
+    """The command line."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command and end the process."""
@@ -30,7 +30,7 @@ app = _App(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="At which scale should a network look at this tissue, and how large is a pixel really?",
+    help="Find the scale at which a network responds most to a tissue, and estimate µm per pixel.",
     epilog="Start with: wsi-scale inspect SLIDE, then wsi-scale run SLIDE -o FOLDER.",
 )
 
@@ -43,9 +43,9 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def _main(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on standard error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more messages on standard error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     from wsi_scale.cli.options import start_logging

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how errors leave."""
+"""Options that several commands share, and how errors are printed."""
 
 import logging
 import os
@@ -22,7 +22,8 @@ Output = Annotated[
 Results = Annotated[
     Path | None,
     typer.Option(
-        help="Results of many slides: this one's go to RESULTS/slides/ID, as in the workflow.", metavar="RESULTS"
+        help="Results folder of many slides; this slide's results go to RESULTS/slides/ID, as in the workflow.",
+        metavar="RESULTS",
     ),
 ]
 ConfigFile = Annotated[
@@ -34,11 +35,14 @@ Assignments = Annotated[
 ]
 Mpp = Annotated[
     float | None,
-    typer.Option(help="µm per pixel of level 0; outranks the header, and is warned about where they differ."),
+    typer.Option(help="µm per pixel of level 0; used instead of the header's, with a warning if they differ."),
 ]
-SlideId = Annotated[str | None, typer.Option(help="Name of the slide in results; by default from its path.")]
-Group = Annotated[str | None, typer.Option(help="What a split keeps together, e.g. the patient.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute again what is already there.")]
+SlideId = Annotated[str | None, typer.Option(help="Name of the slide in the results; by default taken from its path.")]
+Group = Annotated[
+    str | None,
+    typer.Option(help="Group of the slide, e.g. its patient; a group is never split between training and test."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute again, even if the results are up to date.")]
 Device = Annotated[
     str | None, typer.Option("--device", help="auto, cpu or cuda; by default the configuration's.", metavar="DEVICE")
 ]
@@ -49,13 +53,13 @@ Slides = Annotated[
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, e.g. tcp://host:8786.")]
 RecordOnly = Annotated[
     bool,
-    typer.Option("--record-only", help="Exit 0 even where the slide fails: its record says so (for workflows)."),
+    typer.Option("--record-only", help="Exit 0 even if the slide fails; its record says so (for workflows)."),
 ]
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Print a user's mistake on one line and exit 1; everything else keeps its traceback."""
+    """Print a user error on one line and exit 1; other errors keep their traceback."""
     from wsi_scale.errors import UserError
 
     try:
@@ -66,7 +70,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def start_logging(verbose: bool) -> None:
-    """Log to standard error, one line a message."""
+    """Log to standard error, one line for each message."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO if verbose else logging.WARNING,
@@ -82,7 +86,7 @@ def load(
     device: str | None = None,
     given: Mapping[str, object] = MappingProxyType({}),
 ) -> "Config":
-    """Parse the configuration of a command.
+    """Read the configuration of a command.
 
     Parameters
     ----------
@@ -138,19 +142,19 @@ def job_of(
 def row_of(
     slide: Path, source: Path, results: Path | None, given: tuple[str | None, float | None, str | None]
 ) -> tuple[str, float | None, str | None]:
-    """Look a slide up in the folder or sheet of its study, as the workflow names it.
+    """Find a slide in the folder or sheet of its study, with the id that the workflow gives it.
 
     Parameters
     ----------
     results
         Folder of the results, which is not searched.
     given
-        Id, mpp and group from the command line, which outrank those found.
+        Id, mpp and group from the command line, used instead of those found.
 
     Raises
     ------
     UserError
-        The study cannot be read, or the slide is none of it.
+        The study cannot be read, or the slide is not in it.
     """
     from wsi_scale.errors import SlideError
     from wsi_scale.slides.sheet import slides_of

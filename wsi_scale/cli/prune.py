@@ -1,4 +1,4 @@
-"""Commands that make networks smaller or fine-tune them."""
+"""Commands that prune or fine-tune networks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,7 +21,7 @@ Weights = Annotated[Path | None, typer.Option(help="Weights of a named network."
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="Labelled images: a folder with a folder for each class, or a table (.tsv, .csv) with the columns file "
+        help="Labelled images: a folder with one folder for each class, or a table (.tsv, .csv) with the columns file "
         "and label, or file, case, stain and mpp; by default transfer.data."
     ),
 ]
@@ -41,10 +41,10 @@ def layers(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Cut a network after the layer whose pooled responses predict µm per pixel best on cases never fitted on.
+    """Cut a network after the layer that predicts µm per pixel best on held-out cases.
 
-    Needs fields of known mpp: --set 'training.fields=[TABLE.tsv]' (columns file, case, stain, mpp). The file it
-    writes serves as network=FILE for search and extract; a regressor for `magnification predict` is put beside it.
+    Needs fields of known mpp: --set 'training.fields=[TABLE.tsv]' (columns file, case, stain, mpp). Use
+    the new file as network=FILE in search and extract. A regressor for `magnification predict` is written beside it.
     """
     with one_line_errors():
         from wsi_scale.learning.layers import prune_layers
@@ -53,7 +53,7 @@ def layers(
     for name, r2 in found.r2.items():
         typer.echo(f"{name:12} R² {r2:6.3f}{'  ← cut here' if name == found.layer else ''}")
     _show_change("parameters", found.parameters)
-    _show_change("multiply-adds of a 224-px tile", found.multiply_adds)
+    _show_change("multiply-adds for a 224-px tile", found.multiply_adds)
     _show_change("tiles per second", found.tiles_per_second, ",.2f")
     typer.echo(f"network: {found.network}\nregressor: {found.regressor}")
 
@@ -69,10 +69,10 @@ def channels(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Remove the channels that a task needs least, without changing a weight (channel scaling, Wong et al. 2021).
+    """Remove the channels that matter least for a task; other weights stay (channel scaling, Wong et al. 2021).
 
-    For VGG16, VGG19, SqueezeNet, the embedded network and what pruning made of them. The file it writes serves as
-    network=FILE for search and extract, and as a network to prune further; calibrate it before a covariant search.
+    For VGG16, VGG19, SqueezeNet, the embedded network, and pruned versions of them. Use the new file as network=FILE
+    in search and extract, or prune it further. Calibrate it before a covariant search.
     """
     _compress("channels", network, output, data, keep_fraction, weights, config, assignments, device)
 
@@ -88,9 +88,9 @@ def basis(
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Split convolutions into orthonormal filters and keep those that a task needs (basis scaling, Wong et al. 2024).
+    """Split convolutions into basis filters and keep those that matter (basis scaling, Wong et al. 2024).
 
-    For any network; layers keep their channels. After `prune channels`, or before it, it prunes twice.
+    For any network; layers keep their channels. It can be combined with `prune channels`, before or after it.
     """
     _compress("basis", network, output, data, keep_fraction, weights, config, assignments, device)
 
@@ -98,19 +98,21 @@ def basis(
 def finetune(
     network: Network,
     output: Written,
-    depth: Annotated[int, typer.Option(min=0, help="Blocks to tune, from the top; 0 trains a new head alone.")],
+    depth: Annotated[
+        int, typer.Option(min=0, help="Number of blocks to tune, counted from the top; 0 trains only a new head.")
+    ],
     data: Data = None,
     truncate: Annotated[
-        bool, typer.Option("--truncate", help="Keep and tune the lowest blocks instead, and cut the others away.")
+        bool, typer.Option("--truncate", help="Keep and tune the lowest blocks instead, and remove the others.")
     ] = False,
     weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     device: Device = None,
 ) -> None:
-    """Tune the top blocks of a network, and a head, on labelled images; what lies below stays as it is.
+    """Fine-tune the top blocks of a network and a head on labelled images; lower blocks stay unchanged.
 
-    Images pass the frozen part once, so they are not varied from epoch to epoch. Goes on where it was interrupted.
+    Images pass the frozen part only once, so there is no augmentation. An interrupted run continues.
     """
     with one_line_errors():
         from wsi_scale.learning.finetune import finetune_network
@@ -139,14 +141,16 @@ def _compress(
 
         settings = load(config, assignments, device, {"transfer.data": data, "transfer.keep_fraction": keep_fraction})
         found = compress(settings, method, network, weights, output)
-    _show_change("parameters of the convolutions", (found.before.parameters, found.after.parameters), digits=3)
-    _show_change("parameters with the head", (found.before.parameters_total, found.after.parameters_total), digits=3)
-    _show_change("multiply-adds of an image", (found.before.multiply_adds, found.after.multiply_adds), digits=3)
+    _show_change("convolution parameters", (found.before.parameters, found.after.parameters), digits=3)
+    _show_change(
+        "parameters including the head", (found.before.parameters_total, found.after.parameters_total), digits=3
+    )
+    _show_change("multiply-adds for an image", (found.before.multiply_adds, found.after.multiply_adds), digits=3)
     _show_change("images per second", found.tiles_per_second, ",.1f")
     share = found.after.parameters / found.before.parameters
     if share > settings.transfer.keep_fraction * MISSED:
         asked = f"transfer.keep_fraction is {settings.transfer.keep_fraction:g}"
-        typer.echo(f"{asked}: no layer can go below {LEAST} channels or vectors")
+        typer.echo(f"{asked}: every layer keeps at least {LEAST} channels or vectors")
     for name, measured in (("whole", found.before), ("pruned", found.after)):
         _show_scores(name, measured.scores, found.classes)
     typer.echo(f"network: {found.network}")

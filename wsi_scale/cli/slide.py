@@ -1,4 +1,4 @@
-"""Commands about one slide."""
+"""Commands for one slide."""
 
 import json
 from collections.abc import Iterable
@@ -52,10 +52,10 @@ def run(
     scheduler: Scheduler = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Take one slide through every stage: scale map, features, magnification and a report.
+    """Run all stages on one slide: scale map, features, µm per pixel and a report.
 
     Leaves slide.json, prediction.json, tiles.parquet, scale.ome.zarr, features.zarr and report.html in the
-    output folder. A second call does only what is missing or has changed.
+    output folder. A second call computes only what is missing or out of date.
     """
     with one_line_errors():
         from wsi_scale.pipeline import run as run_slide
@@ -80,11 +80,11 @@ def inspect(
     group: Group = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write slide.json into this folder.")] = None,
     results: Results = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; its keys are stable.")] = False,
     record_only: RecordOnly = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Describe a slide: size, levels, µm per pixel and where that comes from, with warnings."""
+    """Describe a slide: size, levels, µm per pixel and its source, and warnings."""
     with one_line_errors():
         from wsi_scale.slides.metadata import inspect_slide
         from wsi_scale.stages.inspect import inspect as inspect_stage
@@ -123,7 +123,7 @@ def predict(
     record_only: RecordOnly = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Estimate µm per pixel from the slide's pixels, whatever its header says (needs `inspect -o`)."""
+    """Estimate µm per pixel from the slide's pixels, without using the header (needs `inspect -o`)."""
     with one_line_errors():
         from wsi_scale.config.settings import PredictSettings
         from wsi_scale.jobs.runner import holding
@@ -147,7 +147,7 @@ def tile(
     record_only: RecordOnly = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find the tissue and lay tiles at an exact mpp (needs `inspect -o`)."""
+    """Find the tissue and place a grid of tiles at an exact mpp (needs `inspect -o`)."""
     with one_line_errors():
         from wsi_scale.config.settings import TileSettings
         from wsi_scale.jobs.runner import holding
@@ -167,7 +167,7 @@ def search(
     slide_id: SlideId = None,
     group: Group = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="Calibration of the network; by default found or made.")
+        Path | None, typer.Option(help="Calibration file of the network; by default found or computed.")
     ] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -215,12 +215,12 @@ def extract(
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="A slide's results.")],
+    folder: Annotated[Path, typer.Argument(help="A slide's results folder.")],
     anndata: Annotated[
         Path | None, typer.Option(help="Write features as AnnData (.h5ad): obs = tiles, obsm['spatial'].")
     ] = None,
 ) -> None:
-    """Write results in the formats of other tools."""
+    """Write results in file formats of other tools."""
     with one_line_errors():
         from wsi_scale.errors import ConfigError
         from wsi_scale.jobs.export import export_anndata
@@ -237,7 +237,7 @@ def _warn(warnings: Iterable[str]) -> None:
 
 
 def _warn_of(job: "SlideJob") -> None:
-    """Print what is odd about a slide that could be read, as its slide.json has it."""
+    """Print the warnings in slide.json of a slide that could be read."""
     from wsi_scale.artifacts.slide_info import NAME, read_slide_info
     from wsi_scale.slides.metadata import SlideInfo
 
@@ -248,11 +248,11 @@ def _warn_of(job: "SlideJob") -> None:
         return
     _warn(info.warnings)
     if given is not None and (info.mpp, info.mpp_source) != (given, "override"):
-        _warn([f"--mpp {given:g} is not used: `wsi-scale inspect` was not given it; run that again with --mpp"])
+        _warn([f"--mpp {given:g} is not used, because `wsi-scale inspect` ran without it; run that again with --mpp"])
 
 
 def _end(job: "SlideJob", record: "Record", *, record_only: bool) -> None:
-    """Print what became of a stage; a failure exits 1 unless it only need be recorded."""
+    """Print the status of a stage; a failure exits 1 unless ``record_only``."""
     if record.stage == "inspect" or job.row.mpp is not None:
         _warn_of(job)
     if record.status == "failed":

@@ -1,4 +1,4 @@
-"""Standard output and error as they are: of any encoding, closed by their reader, or on a full disk."""
+"""Standard output and error of any encoding, closed by their reader, or on a full disk."""
 
 import codecs
 import io
@@ -17,7 +17,7 @@ _ESCAPE = "wsi_scale.escape"
 
 
 def prepare_terminal() -> None:
-    """Let no character, reader or disk behind standard output end a command that has done its work."""
+    """Set up output so that no encoding, closed pipe or full disk stops a command before its work is done."""
     codecs.register_error(_ESCAPE, _escape)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -28,21 +28,21 @@ def prepare_terminal() -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output: a reader that has had enough is no fault, any other fault is one line."""
+    """Standard output: a closed pipe is ignored, any other error is one line."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Write, or let go what nobody reads any more."""
+        """Write, or discard the output if the pipe was closed."""
         try:
             return super().write(data)
         except BrokenPipeError:
-            self._let_go()
+            self._discard()
             return memoryview(data).nbytes
         except OSError as error:
-            self._let_go()
+            self._discard()
             raise OutputError(f"cannot write to standard output: {error.strerror}") from error
 
-    def _let_go(self) -> None:
-        """Send the rest nowhere, what lies in buffers until the end too."""
+    def _discard(self) -> None:
+        """Discard all further output, including what is still buffered."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Commands about networks and the installation."""
+"""Commands for networks and the installation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,18 +7,18 @@ import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, load, one_line_errors
 
-weights = typer.Typer(no_args_is_help=True, help="Pretrained weights: which are available, and where they come from.")
+weights = typer.Typer(no_args_is_help=True, help="Pretrained weights: list, import and verify them.")
 
 
 def calibrate(
     network: Annotated[str, typer.Argument(help="A network by name, or a network file.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to put it; by default the user's cache.")
+        Path | None, typer.Option("--output", "-o", help="File to write; by default in the user's cache.")
     ] = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Measure which of a network's channels follow size, on scenes with nuclei of known radius."""
+    """Calibrate a network: find the channels whose optimum follows the size of drawn nuclei."""
     with one_line_errors():
         from wsi_scale.config.settings import CalibrateSettings
         from wsi_scale.stages.calibrate import calibrate as calibrate_stage
@@ -29,11 +29,13 @@ def calibrate(
 
 
 def train(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the training.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for checkpoints and the trained network.", show_default=False)
+    ],
     config: ConfigFile = None,
     assignments: Assignments = None,
 ) -> None:
-    """Train the embedded network on fields of known mpp (configs/embedded.yaml); continues where it was interrupted."""
+    """Train the embedded network on fields of known mpp (configs/embedded.yaml); an interrupted training continues."""
     with one_line_errors():
         from wsi_scale.learning.train import train_and_export
 
@@ -43,7 +45,7 @@ def train(
 
 @weights.command("list")
 def list_weights() -> None:
-    """Show the available weights files, in the order in which they are used, with their digests."""
+    """List the available weights files with their digests, in the order of use."""
     with one_line_errors():
         from wsi_scale.networks.places import weights_folder
         from wsi_scale.networks.weights import at_hand
@@ -58,7 +60,7 @@ def import_file(
     network: Annotated[str, typer.Argument(help="Name of the network.")],
     file: Annotated[Path, typer.Argument(help="torchvision state dict (.pth) or safetensors.")],
 ) -> None:
-    """Copy a weights file into the weights folder, checked against the network."""
+    """Copy a weights file into the weights folder, after checking that it fits the network."""
     with one_line_errors():
         from wsi_scale.networks.architectures import architecture
         from wsi_scale.networks.network import assemble
@@ -72,7 +74,7 @@ def import_file(
 
 @weights.command("verify")
 def verify(network: Annotated[str, typer.Argument(help="Name of the network, or a network file.")]) -> None:
-    """Load a network to the deepest layer whose weights are available and print the digest that results carry."""
+    """Load a network up to the deepest layer with available weights; print the digest used in results."""
     with one_line_errors():
         from wsi_scale.networks.load import find_network
 
@@ -85,10 +87,10 @@ def verify(network: Annotated[str, typer.Argument(help="Name of the network, or 
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where to make the demo's slides.")],
-    seed: Annotated[int, typer.Option(min=0, help="Decides every slide.")] = 7,
+    folder: Annotated[Path, typer.Argument(help="Folder for the demo slides.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the slides.")] = 7,
 ) -> None:
-    """Make small synthetic slides with planted truth to try everything on."""
+    """Make small synthetic slides with known µm per pixel and nuclear size, to try all commands."""
     with one_line_errors():
         from wsi_scale.config.models import DemoConfig
         from wsi_scale.jobs.demo import demo as demo_stage
@@ -98,7 +100,7 @@ def demo(
 
 
 def doctor() -> None:
-    """Show what is installed, which device, which weights and calibrations, and what is writable."""
+    """Show the installation: versions, device, weights, calibrations and writable folders."""
     with one_line_errors():
         from wsi_scale.cli.doctor import examine
 
