@@ -192,7 +192,7 @@ def test_values_that_are_gone_are_told_in_one_line(kinds: dict[str, Any], store:
     assert len(chunks) == 3
     for chunk in chunks:
         (path / chunk).rename(tmp_path / "aside")
-        with pytest.raises(ArtifactError, match="are gone") as error:
+        with pytest.raises(ArtifactError, match="are missing") as error:
             kinds[store].read(tmp_path)
         assert "\n" not in str(error.value)
         assert str(path) in str(error.value)

@@ -181,7 +181,7 @@ def test_a_prediction_comes_back(tmp_path: Path, kinds: dict[str, Any]) -> None:
 def test_a_prediction_of_another_version_is_refused_in_one_line(tmp_path: Path) -> None:
     write_json(tmp_path / prediction.NAME, {"path": "a.svs", "mpp": 0.25, "status": "ok"})
     with pytest.raises(
-        ArtifactError, match=r"is no prediction \(mpp_low: it is missing; .*delete it and run again"
+        ArtifactError, match=r"is not a prediction \(mpp_low: it is missing; .*delete it and run again"
     ) as error:
         prediction.read_prediction(tmp_path)
     assert "\n" not in str(error.value)

@@ -106,7 +106,7 @@ def test_an_unreadable_slide_is_told_once_by_a_whole_run(tmp_path: Path) -> None
 
     done = in_child("run", text, "--output", tmp_path / "out")
 
-    assert error_line(done).startswith("error: letter: letter.svs: no slide or image format")
+    assert error_line(done).startswith("error: letter: letter.svs: not a known slide or image format")
     assert done.stderr.count("\n") == 1
     assert (tmp_path / "out" / "report.html").exists()
 
@@ -118,5 +118,5 @@ def test_a_stage_that_need_only_record_its_failure_exits_0_and_tells_it_to_the_l
     result = wsi_scale("inspect", text, "--output", tmp_path / "out", "--record-only")
 
     assert result.exit_code == 0
-    assert "letter.svs: no slide or image format" in result.stderr
+    assert "letter.svs: not a known slide or image format" in result.stderr
     assert result.stdout == ""

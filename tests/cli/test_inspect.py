@@ -66,7 +66,7 @@ def test_a_given_mpp_wins_and_the_contradiction_is_warned_about(small_slide: Pat
     assert result.exit_code == 0
     assert (told["mpp"], told["mpp_source"]) == (0.25, "override")
     assert (told["header_mpp"], told["header_source"]) == (0.5, "tiff")
-    said = "mpp 0.25 µm/px as you gave it contradicts 0.5 in the header (TIFF resolution tags); yours is used"
+    said = "mpp 0.25 µm/px, as given by you, differs from 0.5 in the header (TIFF resolution tags); yours is used"
     assert told["warnings"] == [said]
     assert result.stderr.splitlines() == [f"warning: {said}"]
 

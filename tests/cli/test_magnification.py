@@ -76,7 +76,7 @@ def test_everything_in_a_folder_is_looked_at_and_what_cannot_be_read_is_a_row(sl
         "glass.tiff": "abstained",
         "letter.svs": "failed",
     }
-    for name, reason in (("glass.tiff", "no tissue to look at"), ("letter.svs", "no slide or image format")):
+    for name, reason in (("glass.tiff", "no tissue to look at"), ("letter.svs", "not a known slide or image format")):
         row = by_name[name]
         assert reason in row["reason"]
         assert [row["mpp"], row["mpp_low"], row["mpp_high"]] == [None] * 3

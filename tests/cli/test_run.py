@@ -18,7 +18,7 @@ from wsi_scale.synthesis import write_pyramid
 RECORDS = {f"{stage}.json" for stage in ("inspect", "predict", "tile", "search", "extract")}
 #: What every command says that is given 0.25 µm/px for the small slide.
 CONTRADICTION = (
-    "warning: mpp 0.25 µm/px as you gave it contradicts 0.5 in the header (TIFF resolution tags); yours is used"
+    "warning: mpp 0.25 µm/px, as given by you, differs from 0.5 in the header (TIFF resolution tags); yours is used"
 )
 #: What says nothing of results.
 NOTES = {".wsi-scale.lock"}
@@ -110,7 +110,7 @@ def test_a_given_mpp_decides_the_grid(small_slide: Path, tmp_path: Path) -> None
     table, _ = read_tiles(tmp_path)
     info = json.loads((tmp_path / "slide.json").read_text())
     assert (info["mpp"], info["mpp_source"]) == (0.25, "override")
-    assert "contradicts 0.5" in info["warnings"][0]
+    assert "differs from 0.5" in info["warnings"][0]
     assert (table.grid.rows, table.grid.cols, table.grid.mpp_source) == (2, 2, "override")
     assert table.x.tolist() == [0, 448, 0, 448]
 
@@ -170,7 +170,7 @@ def test_a_slide_without_mpp_fails_with_a_way_out_and_the_estimate(tmp_path: Pat
 
     estimate = json.loads((tmp_path / "out" / "prediction.json").read_text())["mpp"]
     assert "no usable µm per pixel (mpp); give it with --mpp or in the sheet's mpp column" in line
-    assert f"its pixels look like {estimate:.3g} µm/px" in line
+    assert f"estimated from its pixels: {estimate:.3g} µm/px" in line
 
 
 def test_anndata_opens_what_is_exported(finished: Path, tmp_path: Path) -> None:

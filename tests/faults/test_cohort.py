@@ -69,7 +69,7 @@ def test_a_regressor_is_fitted_without_the_slides_that_cannot_be_read(
     jobs = inspected(slides, tmp_path)
     slides[1].unlink()
     slides[2].write_bytes(b"II*\0" + bytes(100))
-    write_record(jobs[3].folder, Record("inspect", "failed", "inspect died before it could say why", ""))
+    write_record(jobs[3].folder, Record("inspect", "failed", "inspect was killed before it could record a reason", ""))
 
     path = fit(jobs, FitSettings.of(configured(*FAST)), tmp_path / "regressor.safetensors")
 
@@ -77,7 +77,7 @@ def test_a_regressor_is_fitted_without_the_slides_that_cannot_be_read(
     warned = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert [message.split(" is not fitted on: ")[0] for message in warned] == ["gone", "damaged", "died"]
     assert "No such file" in warned[0]
-    assert "died before it could say why" in warned[2]
+    assert "was killed before it could record a reason" in warned[2]
 
 
 @pytest.mark.long
@@ -181,12 +181,12 @@ def test_jobs_for_all_slides_go_by_the_plan_and_not_by_the_folder(tmp_path: Path
 @pytest.mark.parametrize(
     ("code", "log", "reason"),
     [
-        (137, "", "search died before it could say why (out of memory?)"),
-        (139, "", "search died before it could say why (SIGSEGV)"),
-        (135, "WARNING mapped\n", "search died before it could say why (SIGBUS)"),
+        (137, "", "search was killed before it could record a reason (out of memory?)"),
+        (139, "", "search was killed before it could record a reason (SIGSEGV)"),
+        (135, "WARNING mapped\n", "search was killed before it could record a reason (SIGBUS)"),
         (1, "WARNING a\nerror: there is no such network\n", "there is no such network"),
         (1, "Traceback\n  in x\nImportError: no torch\n\n", "ImportError: no torch"),
-        (2, None, "search ended with exit code 2 before it could say why; see the slide's log"),
+        (2, None, "search ended with exit code 2 before it could record a reason; see the slide's log"),
     ],
 )
 def test_what_a_process_could_not_record_itself_is_recorded(
@@ -281,7 +281,7 @@ def test_a_run_in_which_one_job_is_killed_and_one_slide_vanishes_does_the_others
     assert {slide_id: row.status for slide_id, row in rows.items()} == {
         "kept": "ok", "killed": "failed", "vanished": "failed",
     }, output  # fmt: skip
-    assert rows["killed"].reason == "inspect died before it could say why (out of memory?)"
+    assert rows["killed"].reason == "inspect was killed before it could record a reason (out of memory?)"
     assert "vanished.tiff: cannot be read (No such file or directory)" in rows["vanished"].reason
     assert all(read_record(results / "slides" / "kept", stage) is not None for stage in SLIDE_STAGES)
     with (results / "audit.tsv").open(encoding="utf-8", newline="") as stream:

@@ -138,7 +138,7 @@ def test_a_map_of_other_tiles_is_told(small_slide: Path, finished_copy: Path) ->
 
     line = error_line(wsi_scale("extract", small_slide, "-o", finished_copy))
 
-    assert "scale.ome.zarr is of an earlier run than tile.json; run `wsi-scale search` again" in line
+    assert "scale.ome.zarr is older than tile.json; run `wsi-scale search` again" in line
     assert len(read_features(finished_copy).features) == 20
 
 

@@ -18,7 +18,7 @@ from wsi_scale.synthesis import write_pyramid
 ESCAPES = {"PYTHONIOENCODING": "utf-8:backslashreplace"}
 #: Why a place cannot be a slide → what is put there.
 LOST = {"dead": "it is a link to", "batch2": "it is a link to", "pipe": "a pipe, device or socket is not a slide",
-        "letter": "no slide or image format", "scan": "none of its"}  # fmt: skip
+        "letter": "not a known slide or image format", "scan": "none of its"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,7 @@ def test_of_two_sections_the_larger_is_read_with_a_warning(tmp_path: Path, tissu
 def test_channels_are_refused(tmp_path: Path, tissue: Picture, name: str) -> None:
     channels = np.ascontiguousarray(np.moveaxis(tissue, -1, 0))
     tifffile.imwrite(tmp_path / name, channels, photometric="minisblack", tile=(128, 128), ome=".ome." in name)
-    assert "not one grey or RGB image but uint8" in reason(tmp_path / name)
+    assert "not a single grey or RGB image but uint8" in reason(tmp_path / name)
 
 
 # --- What a file holds, not what it is called ---

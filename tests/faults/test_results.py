@@ -213,7 +213,7 @@ def test_a_record_of_an_earlier_version_is_refused_in_one_line_and_made_anew(qui
         path.write_text(json.dumps({key: told[key] for key in ("stage", "status", "reason", "fingerprint")}))
     (folder / STATE).write_bytes(b"")
 
-    with pytest.raises(ArtifactError, match=r"tile\.json .*it was left by an earlier version\); run again"):
+    with pytest.raises(ArtifactError, match=r"tile\.json .*it was written by an earlier version\); run again"):
         read_record(folder, "tile")
     assert quick.run(folder) == "ok"
     assert contents(folder) == contents(quick.done)
@@ -333,7 +333,7 @@ def test_a_slide_replaced_between_two_stages_is_told(quick: Quick, tmp_path: Pat
     shutil.copyfile(quick.other, slide)
     for stage in list(SLIDE_STAGES)[1:]:
         line = error_line(wsi_scale(stage, slide, "-o", folder))
-        assert "the slide is another than the one that was inspected; run `wsi-scale inspect` again" in line
+        assert "this is not the slide that was inspected; run `wsi-scale inspect` again" in line
 
 
 @pytest.mark.parametrize("way", ["moved", "touched", "of the future"])
@@ -449,11 +449,11 @@ def test_a_stage_that_is_newer_than_what_follows_is_told(quick: Quick, tmp_path:
     folder = quick.copy(tmp_path / "out")
     assert wsi_scale("tile", quick.slide, "-o", folder, "--set", "tiling.tile_px=64").exit_code == 0
 
-    assert "is of an earlier run than tile.json; run `wsi-scale search` again" in error_line(
+    assert "is older than tile.json; run `wsi-scale search` again" in error_line(
         wsi_scale("export", folder, "--anndata", tmp_path / "a.h5ad")
     )
     wsi_scale("report", folder.parent)
-    assert "search is of an earlier run than tile; run again" in (folder.parent / "status.tsv").read_text()
+    assert "search is older than tile; run again" in (folder.parent / "status.tsv").read_text()
 
 
 @pytest.mark.parametrize("name", ["regressor.safetensors", "calibration.json"])
@@ -594,7 +594,7 @@ def test_a_file_that_is_replaced_while_a_stage_works_and_put_back_leaves_no_resu
         assert taken(tmp_path / "out") == "failed"
     record = read_record(tmp_path / "out", stage)
     assert record is not None
-    assert record.reason == f"a file that `{stage}` goes by was replaced while it worked; run again"
+    assert record.reason == f"a file that `{stage}` reads was replaced during the run; run again"
 
     put(first=True)
     assert taken(tmp_path / "out") == "ok"

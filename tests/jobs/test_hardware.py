@@ -90,5 +90,5 @@ def test_how_many_workers_there_are_is_no_parameter_of_results() -> None:
 
 def test_a_damaged_file_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "execution.json").write_text('{"device": "tpu", "dtype": "float32"}')
-    with pytest.raises(ArtifactError, match=r"execution\.json is no settled execution .*; delete it"):
+    with pytest.raises(ArtifactError, match=r"execution\.json is not a record of device and dtype .*; delete it"):
         read_execution(tmp_path)

@@ -151,7 +151,7 @@ def test_another_training_goes_on_from_nothing_that_is_there(
 
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith(f"{same}/embedded.")
-    assert "it stays, and this begins again as embedded." in line
+    assert "it is kept, and a new start is written to embedded." in line
     fresh = train_embedded(other, tmp_path / "fresh", COMPUTE)
     assert second.history == fresh.history != first.history
     assert all(torch.equal(value, fresh.best_model[name]) for name, value in second.best_model.items())

@@ -98,19 +98,21 @@ def test_the_counts_add_up_to_all_slides(flags: list[Flag]) -> None:
 
 
 def test_a_slide_that_cannot_be_read_is_listed_with_its_problem_and_counted() -> None:
-    page = render_audit_page([audited("good", "agrees"), unreadable("letter", "no slide or image format")], CONTEXT)
+    page = render_audit_page(
+        [audited("good", "agrees"), unreadable("letter", "not a known slide or image format")], CONTEXT
+    )
     text = Page(page).text
     assert "2 slides, 0 flagged." in text
     assert "unreadable 1" in text
     assert "Not readable" in text
-    assert "letter: no slide or image format" in text
+    assert "letter: not a known slide or image format" in text
     assert page.count("<article") == 1
     assert "Not readable" not in render_audit_page([audited("good", "agrees")], CONTEXT)
 
 
 def test_what_is_odd_about_a_slide_is_shown() -> None:
-    warned = replace(audited("a", "agrees"), warnings=("mpp is told in several ways: <0.25>",))
-    assert "mpp is told in several ways: <0.25>" in Page(render_audit_page([warned], CONTEXT)).text
+    warned = replace(audited("a", "agrees"), warnings=("the file claims several mpp: <0.25>",))
+    assert "the file claims several mpp: <0.25>" in Page(render_audit_page([warned], CONTEXT)).text
     assert 'class="warnings"' not in render_audit_page([audited("a", "agrees")], CONTEXT)
 
 

@@ -163,7 +163,7 @@ def test_a_slides_facts_say_what_was_given_and_what_the_header_says() -> None:
     assert ("Pixel", "0.25 µm/px (given by you; the header says 0.499)") in slide_facts(known)
     assert ("Pixel", "0.25 µm/px (OME-XML)") in slide_facts(known | {"mpp_source": "ome"})
     estimated = known | {"mpp_source": "estimated", "header_mpp": None}
-    assert ("Pixel", "0.25 µm/px (estimated from the pixels; the header says nothing)") in slide_facts(estimated)
+    assert ("Pixel", "0.25 µm/px (estimated from pixels; the header says nothing)") in slide_facts(estimated)
 
 
 def test_a_slide_that_cannot_be_read_says_so_once(tmp_path: Path, write_failed: SlideWriter) -> None:

@@ -67,7 +67,7 @@ def test_an_override_wins_and_a_contradiction_is_warned_about() -> None:
     info = described(0.5, x="0.25", y="0.25")
     assert (info.mpp, info.mpp_x, info.mpp_y, info.mpp_source) == (0.5, 0.5, 0.5, "override")
     assert (info.header_mpp, info.header_source) == (0.25, "metadata")
-    assert "contradicts 0.25 in the header (the scanner's metadata); yours is used" in info.warnings[0]
+    assert "differs from 0.25 in the header (the scanner's metadata); yours is used" in info.warnings[0]
     assert info.trusted
     assert described(0.2501, x="0.25", y="0.25").warnings == ()
     assert described(0.3).warnings == ()
@@ -127,7 +127,7 @@ def test_an_unreadable_slide_is_described_with_its_reason(tmp_path: Path) -> Non
     (tmp_path / "text.svs").write_text("hello")
     info = inspect_slide(tmp_path / "text.svs", "text")
     assert (info.status, info.width, info.level_count, info.mpp_source) == ("unreadable", 0, 0, "missing")
-    assert "no slide" in info.warnings[0]
+    assert "not a known slide" in info.warnings[0]
     assert list(info.as_dict()) == KEYS
 
 
@@ -157,7 +157,7 @@ def test_an_estimate_stands_in_for_an_mpp_that_is_missing() -> None:
     info = with_estimated_mpp(described(), (0.42, 0.35, 0.5))
     assert (info.mpp, info.mpp_x, info.mpp_y, info.mpp_source) == (0.42, 0.42, 0.42, "estimated")
     assert require_mpp(info) == (0.42, 0.42)
-    assert info.warnings == ("mpp is estimated from the pixels: 0.42 µm/px (0.35–0.5)",)
+    assert info.warnings == ("mpp is estimated from pixels: 0.42 µm/px (0.35–0.5)",)
     assert not info.trusted
     assert SlideInfo.from_dict(json.loads(json.dumps(info.as_dict()))) == info
 
@@ -174,7 +174,7 @@ def test_nothing_is_decided_by_what_warnings_say() -> None:
 def test_an_estimate_keeps_what_else_is_wrong_and_changes_nothing_else() -> None:
     before = described(x="352", y="352", power="20")
     info = with_estimated_mpp(before, (0.42, 0.35, 0.5))
-    assert info.warnings == (*before.warnings, "mpp is estimated from the pixels: 0.42 µm/px (0.35–0.5)")
+    assert info.warnings == (*before.warnings, "mpp is estimated from pixels: 0.42 µm/px (0.35–0.5)")
     changed = ("mpp", "mpp_x", "mpp_y", "mpp_source", "warnings")
     assert {k: v for k, v in info.as_dict().items() if k not in changed} == {
         k: v for k, v in before.as_dict().items() if k not in changed

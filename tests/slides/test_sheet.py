@@ -69,7 +69,7 @@ def test_ten_faults_are_told_at_once(folder: Path) -> None:
         "line 10: path is empty",
         "line 10: mpp nan does not lie within 0.05–50 µm/px",
         "line 11: 5 cells under 4 columns",
-        "slide_id 'one' is there 2 times",
+        "slide_id 'one' occurs 2 times",
     )
 
 
@@ -77,7 +77,7 @@ def test_unknown_and_missing_columns_are_named(folder: Path) -> None:
     assert problems(folder / "s.tsv", "slideid\tpath\tMPP\tpath\n") == (
         "unknown column 'slideid'; did you mean slide_id?",
         "unknown column 'MPP'; did you mean mpp?",
-        "column 'path' is there 2 times",
+        "column 'path' occurs 2 times",
         "column 'slide_id' is missing",
     )
 
@@ -89,7 +89,7 @@ def test_columns_of_the_users_own_are_named_once_and_left_alone(folder: Path, ca
     rows = read_sheet(folder / "s.csv")
     assert rows == [SheetRow(name, folder / "a.svs", None, None) for name in ("one", "two")]
     assert [record.message for record in caplog.records] == [
-        f"{folder / 's.csv'}: columns that are not read: batch, notes, mpp_x, notes"
+        f"{folder / 's.csv'}: columns that are not used: batch, notes, mpp_x, notes"
     ]
 
 
@@ -122,7 +122,7 @@ def test_slides_that_are_not_there_fail_alone_unless_none_is(folder: Path, caplo
         SheetRow("three", folder / "moved/too.svs", None, None),
     ]
     (record,) = caplog.records
-    assert "2 of 3 slides are not there and will fail: path 'gone.svs': no such file" in record.message
+    assert "2 of 3 slides do not exist and will fail: path 'gone.svs': no such file" in record.message
     assert len(problems(folder / "s.csv", text.replace("a.svs", "also-gone.svs"))) == 3
 
 
@@ -132,8 +132,8 @@ def test_slides_that_are_not_there_fail_alone_unless_none_is(folder: Path, caplo
         ("slide_id;path;mpp\none;a.svs;0,25\n", "line 2: mpp '0,25' is not a number; write 0.25"),
         ("slide_id;path;mpp\none;a.svs;1.0,25\n", "line 2: mpp '1.0,25' is not a number"),
         ("slide_id,path,mpp\none,a.svs,\"0,25\"\n", "line 2: mpp '0,25' is not a number; write 0.25"),
-        ("slide_id,path,group\none,a.svs,p\x01\n", "line 2: group 'p\\x01' has control characters or is no UTF-8"),
-        ("slide_id,path\none,a.svs\0\n", "it holds null bytes, as no text does; save it as CSV in UTF-8"),
+        ("slide_id,path,group\none,a.svs,p\x01\n", "line 2: group 'p\\x01' has control characters or is not UTF-8"),
+        ("slide_id,path\none,a.svs\0\n", "it holds null bytes, so it is not text; save it as CSV in UTF-8"),
         ("slide_id|path\none|a.svs\n", "column 'slide_id' is missing"),
         ("one,a.svs\n", "column 'path' is missing"),
         ("slide_id,path\none," + "x" * 300 + "/b\n", "no such file in the sheet's folder or the working directory"),

@@ -73,7 +73,7 @@ def test_a_slide_without_mpp_is_tiled_at_its_estimate(silent: SlideJob, regresso
     # All scores of the planted regressor are 0.8 of its spread.
     assert prediction.estimate == pytest.approx([PLANTED * 2 ** (s * 0.8 * SPREAD) for s in (0, -1, 1)], rel=1e-3)
     mpp, low, high = prediction.estimate
-    assert info.warnings == (f"mpp is estimated from the pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})",)
+    assert info.warnings == (f"mpp is estimated from pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})",)
     assert tile(silent, TileSettings.of(configured(*ESTIMATE))).status == "ok"
     table, _ = read_tiles(silent.folder)
     assert (table.grid.mpp_x, table.grid.mpp_y, table.grid.mpp_source) == (PLANTED, PLANTED, "estimated")
@@ -94,7 +94,7 @@ def test_an_estimate_that_is_not_of_the_last_run_gives_no_mpp(silent: SlideJob, 
     assert tile(silent, settings).status == "ok"
     tifffile.imwrite(silent.row.path, draw(4.0, SIDE, SIDE), photometric="rgb", tile=(64, 64), metadata=None)
     inspect(silent)
-    again = "prediction.json is of an earlier run than inspect.json; run `wsi-scale predict` again"
+    again = "prediction.json is older than inspect.json; run `wsi-scale predict` again"
     assert tile(silent, settings).reason == again
 
 

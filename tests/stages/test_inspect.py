@@ -28,7 +28,7 @@ def test_a_given_mpp_outranks_the_header_and_the_contradiction_is_told(small_sli
 
     info = current_info(job(small_slide, tmp_path))
     assert (info.mpp, info.mpp_source) == (0.3, "override")
-    assert "contradicts 0.5" in info.warnings[0]
+    assert "differs from 0.5" in info.warnings[0]
 
 
 def test_an_unreadable_slide_fails_with_its_reason_and_without_a_place(tmp_path: Path) -> None:
@@ -39,9 +39,9 @@ def test_an_unreadable_slide_fails_with_its_reason_and_without_a_place(tmp_path:
 
     assert record == read_record(tmp_path / "out", "inspect")
     assert record.status == "failed"
-    assert record.reason.startswith("letter.svs: no slide or image format")
+    assert record.reason.startswith("letter.svs: not a known slide or image format")
     assert str(tmp_path) not in record.reason
-    with pytest.raises(SlideError, match="no slide or image format"):
+    with pytest.raises(SlideError, match="not a known slide or image format"):
         current_info(job(text, tmp_path / "out"))
 
 

@@ -49,7 +49,7 @@ def test_two_slides_of_one_name_keep_apart(first: Run, messy: Path) -> None:
     ("slide_id", "reason"),
     [
         ("cut.tiff", "cut.tiff: the TIFF's directories lead out of the file; the file is damaged"),
-        ("cut.svs", "cut.svs: no slide or image format that is known here"),
+        ("cut.svs", "cut.svs: not a known slide or image format"),
         ("no-mpp", "the slide has no usable µm per pixel (mpp); give it with --mpp or in the sheet's mpp column"),
         ("b__same", "no tissue found"),
     ],
@@ -62,7 +62,7 @@ def test_a_slide_that_fails_for_want_of_an_mpp_is_told_what_it_looks_like(first:
     prediction = json.loads(first.files["slides/no-mpp/prediction.json"])
 
     assert prediction["status"] == "ok"
-    quoted = f"its pixels look like {prediction['mpp']:.3g} µm/px"
+    quoted = f"estimated from its pixels: {prediction['mpp']:.3g} µm/px"
     assert quoted in rows(first)["no-mpp"]["reason"]
 
 

@@ -66,7 +66,7 @@ def test_a_results_folder_that_snakemake_would_read_as_its_own(
 
     assert run.code == 1
     (line,) = run.errors
-    assert f"{name}: Snakemake reads {{}} and <> as its own; choose another folder" in line
+    assert f"{name}: Snakemake gives {{}} and <> a meaning of their own; choose another folder" in line
 
 
 def test_a_mask_named_after_the_slide_reaches_the_stage_as_it_is_written(

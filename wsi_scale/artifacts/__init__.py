@@ -1,1 +1,1 @@
-"""One module per thing on disk: its name, its schema, how it is written and how it is read."""
+"""Artefacts on disk, one module for each: its name, schema, writer and reader."""

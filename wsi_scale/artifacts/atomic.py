@@ -1,4 +1,4 @@
-"""Whole or not at all: everything is written beside its place and renamed."""
+"""Atomic writing: everything is written beside its target and then renamed."""
 
 import os
 import re
@@ -24,12 +24,12 @@ _REMOVALS, _PAUSE_S = 40, 0.05
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to; on leaving without an error it takes its place.
+    """Give a temporary path beside ``path`` to write to; without an error it then replaces ``path``.
 
     Raises
     ------
     ArtifactError
-        The place cannot be written (no folder, no right, no space).
+        The file cannot be written (no folder, no permission, no space).
     """
     with _one_line_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,17 +49,17 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path, is_own: Callable[[Path], bool]) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` to fill; on leaving without an error it takes its place.
+    """Give an empty folder beside ``path`` to fill; without an error it then replaces ``path``.
 
     Parameters
     ----------
     is_own
-        Whether what is in its place was written by this program, and may be removed. Of a link, the link is.
+        Whether the present folder was written by this program and may be removed. Of a link, only the link is removed.
 
     Raises
     ------
     ArtifactError
-        The place cannot be written, or holds something else.
+        The folder cannot be written, or holds something else.
     """
     if os.path.lexists(path) and not path.is_symlink() and not is_own(path):
         raise ArtifactError(f"{path} was not made by this program; move it away or choose another folder")
@@ -82,7 +82,7 @@ def replacing_folder(path: Path, is_own: Callable[[Path], bool]) -> Iterator[Pat
 
 
 def check_writable(folder: Path) -> None:
-    """Make a folder if it is missing, and make sure that files can be written in it.
+    """Make a folder if it is missing, and check that files can be written in it.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def check_writable(folder: Path) -> None:
 
 
 def sweep_parts(folder: Path, is_artefact: Callable[[str], bool]) -> None:
-    """Remove what a killed process left of some artefacts; nobody else may be writing them.
+    """Remove unfinished artefacts of a killed process; no other process may be writing them.
 
     Parameters
     ----------

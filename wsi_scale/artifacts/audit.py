@@ -1,4 +1,4 @@
-"""``audit.tsv``: every slide's claim of µm per pixel compared with its pixels."""
+"""``audit.tsv``: each slide's claimed µm per pixel compared with the estimate from its pixels."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, fields
@@ -12,5 +12,5 @@ NAME = names.AUDIT
 
 
 def write_audit(folder: Path, rows: Sequence[AuditRow]) -> None:
-    """Write the table, one row a slide; bytes of a path that are no text stand in it escaped."""
+    """Write the table, one row for each slide; bytes of a path that are not valid text are escaped."""
     write_table(folder / NAME, [field.name for field in fields(AuditRow)], [astuple(row) for row in rows])

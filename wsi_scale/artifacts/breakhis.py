@@ -1,4 +1,4 @@
-"""``breakhis.tsv`` and ``breakhis.json``: how well the relative scale of BreakHis's images is told."""
+"""``breakhis.tsv`` and ``breakhis.json``: how well the relative scale of BreakHis images is estimated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -12,7 +12,7 @@ TABLE, FIGURES = "breakhis.tsv", "breakhis.json"
 
 @dataclass(frozen=True)
 class BreakHisRow:
-    """An image and its two answers, a row of ``breakhis.tsv``.
+    """An image and its two estimates, a row of ``breakhis.tsv``.
 
     Attributes
     ----------
@@ -38,6 +38,6 @@ class BreakHisRow:
 
 
 def write_breakhis(folder: Path, rows: Sequence[BreakHisRow], figures: Mapping[str, object]) -> None:
-    """Write the table, one row an image, and the figures that sum it up."""
+    """Write the table, one row for each image, and summary figures."""
     write_table(folder / TABLE, [field.name for field in fields(BreakHisRow)], [astuple(row) for row in rows])
     write_json(folder / FIGURES, dict(figures))

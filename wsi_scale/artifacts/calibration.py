@@ -18,7 +18,7 @@ _COLUMNS = ("channels", "offset", "slope", "residual")
 
 @dataclass(frozen=True)
 class CalibrationFile:
-    """A calibration and what it is bound to.
+    """A calibration, and the network that it belongs to.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class CalibrationFile:
 
     @model_validator(mode="after")
     def _layers_have_channels(self) -> Self:
-        """Check that a file's layers list their channels, each with its line."""
+        """Check that the layers of a file list their channels, each with its line."""
         if not self.layers:
             raise ValueError("no layers")
         for name, columns in self.layers.items():
@@ -66,7 +66,7 @@ class CalibrationFile:
 
 @dataclass(frozen=True)
 class _Stored(CalibrationFile):
-    """A calibration as it lies on disk; those of earlier versions have no digest of their content."""
+    """A calibration as stored on disk; files of earlier versions have no digest of their content."""
 
     __pydantic_config__ = STRICT
 
@@ -84,7 +84,7 @@ class _Stored(CalibrationFile):
 
 
 def calibration_name(network: str, key: str) -> str:
-    """File name of a calibration; ``key`` tells two of one network apart."""
+    """File name of a calibration; ``key`` distinguishes calibrations of one network."""
     return f"{network}-{key[:12]}{SUFFIX}"
 
 

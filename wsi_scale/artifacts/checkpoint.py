@@ -1,4 +1,4 @@
-"""Work that is kept to go on from: named after what it depends on, so that no other work goes on from it.
+"""Checkpoints: their names contain a digest of what they depend on, so that no other work continues from them.
 
 A checkpoint of a training holds tensors in safetensors, the rest as JSON in its header; never pickle.
 """
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 
 def kept_work(path: Path, print_: str, suffix: str = CHECKPOINT) -> Path:
-    """Place beside ``path`` of what is kept of work of one fingerprint; tells where only other work is kept there.
+    """Path of a checkpoint beside ``path`` for a fingerprint; logs a line if only checkpoints of other work exist.
 
-    Work of other inputs or settings keeps a place of its own: it is neither gone on from nor lost.
+    Checkpoints of other inputs or settings keep their own files: they are neither used nor lost.
     """
     place = path.with_suffix(f".{print_[:12]}{suffix}")
     others = path.parent.glob(f"{escape(path.stem)}.{'[0-9a-f]' * 12}{escape(suffix)}")
     if not place.exists() and (other := min(others, default=None)):
-        log.warning("%s is of other inputs or settings: it stays, and this begins again as %s", other, place.name)
+        log.warning("%s has other inputs or settings: it is kept, and a new start is written to %s", other, place.name)
     return place
 
 
@@ -79,4 +79,4 @@ def _fill(outline: Any, stored: Any) -> Any:
         case {"value": value}:
             return value
         case _:
-            raise ValueError("its outline is of another making")
+            raise ValueError("its structure is not that of a checkpoint of this version")

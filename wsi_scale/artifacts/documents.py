@@ -1,4 +1,4 @@
-"""JSON documents: one way to write, to read and to check them."""
+"""Writing, reading and checking JSON documents."""
 
 import json
 import re
@@ -20,13 +20,13 @@ _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a document whole or not at all; the same content gives the same bytes."""
+    """Write a document atomically; the same content gives the same bytes."""
     with replacing_file(path) as part:
         part.write_text(as_text(content), encoding="utf-8")
 
 
 def as_text(content: Any) -> str:
-    r"""Lay a document out; bytes of a name that are no text stand in it escaped.
+    r"""Format a document as text; bytes of a name that are not valid text are escaped.
 
     >>> as_text({"path": "Pr\udce4parat"})
     '{\n "path": "Pr\\\\udce4parat"\n}\n'
@@ -47,16 +47,16 @@ def read_json(path: Path) -> Any:
 
 
 def read_document(path: Path, kind: type[Document], what: str, remedy: str) -> Document:
-    """Read a document and check it: every key there, of its type, and finite.
+    """Read a document and check it: every key is present, of its type, and finite.
 
     Parameters
     ----------
     path
         Its file.
     kind
-        A dataclass whose fields are the keys. Texts are never taken for numbers.
+        A dataclass whose fields are the keys. Texts are never converted to numbers.
     what, remedy
-        What it should be, and what to do where it is not, for the message.
+        What it should be, and what to do if it is not, for the message.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def read_document(path: Path, kind: type[Document], what: str, remedy: str) -> D
 
 
 def check_document(content: str | bytes, kind: type[Document], where: str, what: str, remedy: str) -> Document:
-    """Check JSON that lies in something else, such as a file's header; as :func:`read_document` does.
+    """Check JSON that is part of something else, such as a file's header, as :func:`read_document` does.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def check_document(content: str | bytes, kind: type[Document], where: str, what:
         checked: Document = _adapter(kind).validate_json(content, strict=True)  # type: ignore[arg-type]  # it is hashable
     except ValidationError as error:
         damaged = error.errors()[0]["type"] == "json_invalid"
-        fault = f"{where} is damaged" if damaged else f"{where} is no {what}"
+        fault = f"{where} is damaged" if damaged else f"{where} is not a {what}"
         raise ArtifactError(f"{fault} ({faults_of(error)}); {remedy}") from error
     return checked
 

@@ -1,7 +1,7 @@
-"""``execution.json``: device and dtype of a cohort, settled by its first run and the same for every slide.
+"""``execution.json``: device and dtype of a cohort, chosen by its first run and the same for every slide.
 
-``auto`` takes what the first machine has. The next machines go by that, so that no slide is computed otherwise than
-the others, and none again because another machine took it up.
+``auto`` uses what the first machine has. Later machines use the same, so that all slides are computed alike, and none
+is computed again because another machine continues the run.
 """
 
 from dataclasses import asdict, dataclass
@@ -25,12 +25,12 @@ class SettledExecution:
 
 
 def write_execution(results: Path, settled: SettledExecution) -> None:
-    """Write what was settled."""
+    """Write the chosen device and dtype."""
     write_json(results / NAME, asdict(settled))
 
 
 def read_execution(results: Path) -> SettledExecution | None:
-    """Read what was settled; None where nothing is yet.
+    """Read the chosen device and dtype; None before the first run.
 
     Raises
     ------
@@ -40,4 +40,5 @@ def read_execution(results: Path) -> SettledExecution | None:
     path = results / NAME
     if not path.exists():
         return None
-    return read_document(path, SettledExecution, "settled execution", "delete it: the next run settles it again")
+    what, remedy = "record of device and dtype", "delete it; the next run writes it again"
+    return read_document(path, SettledExecution, what, remedy)

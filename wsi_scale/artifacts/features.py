@@ -1,4 +1,4 @@
-"""``features.zarr``: what a layer answers to each tile at several mpp, and at the tile's optimal mpp."""
+"""``features.zarr``: features of each tile at several mpp, and at the tile's optimal mpp."""
 
 import warnings
 from collections.abc import Iterator
@@ -33,14 +33,14 @@ _ARRAYS = {
 
 @dataclass(frozen=True)
 class FeatureWriter:
-    """Open arrays of a store that is being written, by rows of tiles."""
+    """Writes the arrays of a store, some tiles at a time."""
 
     root: zarr.Group
     attributes: dict[str, Any]
     shards: dict[str, ShardWriter]
 
     def note_unreadable(self, tiles: int) -> None:
-        """Write down how many tiles could not be decoded."""
+        """Store how many tiles could not be decoded."""
         describe(self.root, self.attributes | {"unreadable_tiles": tiles})
 
     def put(
@@ -59,7 +59,7 @@ class FeatureWriter:
 def writing_features(
     folder: Path, tiles: int, mpps: NDArray[np.float64], channels: int, attributes: dict[str, Any]
 ) -> Iterator[FeatureWriter]:
-    """Open a new store to be filled; it takes its place when the body ends without an error."""
+    """Open a new store to fill; it replaces the old one when the body ends without an error."""
     extents = {"tile": tiles, "mpp": len(mpps), "channel": channels}
     with replacing_store(folder / NAME, (*_ARRAYS, "mpp")) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3)
@@ -91,7 +91,7 @@ def read_features(folder: Path) -> Features:
 
 
 def unreadable_tiles(folder: Path) -> int:
-    """Tiles of a store that could not be decoded.
+    """Number of tiles of a store that could not be decoded.
 
     Raises
     ------

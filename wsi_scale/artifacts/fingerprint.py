@@ -1,4 +1,4 @@
-"""What a result depends on, as one digest."""
+"""One digest over everything that a result depends on."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ def fingerprint(stage: str, version: int = 1, /, **depends_on: Any) -> str:
     Parameters
     ----------
     version
-        Raised with each change of what the stage makes of the same inputs.
+        Increased whenever the stage gives other results for the same inputs.
     depends_on
         JSON-able values: other fingerprints, parameters, file identities.
     """
@@ -31,9 +31,9 @@ def fingerprint(stage: str, version: int = 1, /, **depends_on: Any) -> str:
 
 
 def file_identity(path: Path) -> str:
-    """Identity of a file's content: its size and a digest over all of it, or of a large file over samples.
+    """Identity of a file's content: its size and a digest over all of it, or over samples of a large file.
 
-    Names and times are not used, so that a copy of a file is the same file. Of more than 64 MB the first megabyte,
+    Names and times are not used, so that a copy of a file is the same file. Of files above 64 MB, the first megabyte,
     the last 64 KB and 512 evenly spaced samples of 64 KB count.
 
     Raises

@@ -1,4 +1,4 @@
-"""The number of the layout on disk: what holds arrays or rows carries it, and readers ask for it."""
+"""Version number of the layout on disk, stored with arrays and tables and checked by readers."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ UNNUMBERED = 1
 
 
 def check_format(path: Path, found: int, stage: str) -> None:
-    """Refuse the layout of another version.
+    """Raise an error for the layout of another version.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def check_format(path: Path, found: int, stage: str) -> None:
     Raises
     ------
     ArtifactError
-        It is another layout than this version's.
+        The layout is not that of this version.
     """
     if found != FORMAT:
         raise ArtifactError(

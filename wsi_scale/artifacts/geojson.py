@@ -15,9 +15,9 @@ NAME = names.GEOJSON
 
 
 def write_geojson(folder: Path, tiles: TileTable, scale_map: ScaleMap) -> None:
-    """Write one QuPath tile object a tile; coordinates are level-0 pixels.
+    """Write one QuPath tile object for each tile; coordinates are level-0 pixels.
 
-    A tile without an answer has its reason as its class.
+    A tile without an optimal mpp has the reason as its class.
     """
     side = scale_map.grid.tile_px * scale_map.grid.mpp
     size = (side / scale_map.grid.mpp_x, side / scale_map.grid.mpp_y)

@@ -1,4 +1,4 @@
-"""Which files a stage left, each with its size and digest: what verifying goes by."""
+"""The files that a stage wrote, each with size and digest, for verification."""
 
 import hashlib
 import os
@@ -46,7 +46,7 @@ def manifest_of(folder: Path, artefacts: Sequence[str]) -> dict[str, StoredFile]
 
 
 def find_fault(folder: Path, manifest: Manifest) -> str:
-    """Read every file and tell the first that is missing, added or not as it was written; "" where all is sound."""
+    """Read every file and name the first that is missing, added or changed; "" if there is none."""
     if fault := find_missing(folder, manifest):
         return fault
     roots = sorted({name.partition("/")[0] for name in manifest})
@@ -63,7 +63,7 @@ def find_fault(folder: Path, manifest: Manifest) -> str:
 
 
 def find_missing(folder: Path, manifest: Manifest) -> str:
-    """Tell the first file that is gone or of another size, without reading any; "" where there is none."""
+    """Name the first file that is missing or of another size, without reading any; "" if there is none."""
     for name, stored in manifest.items():
         try:
             size = (folder / name).stat().st_size
@@ -81,7 +81,7 @@ def file_digest(path: Path) -> str:
 
 
 def part_of(manifest: Manifest, artefact: str) -> dict[str, StoredFile]:
-    """Keep the files of one artefact."""
+    """Choose the files of one artefact."""
     return {name: file for name, file in manifest.items() if name.partition("/")[0] == artefact}
 
 

@@ -1,4 +1,4 @@
-"""Names of what this program writes into a slide's folder of results."""
+"""Names of the files that this program writes into a slide's results folder."""
 
 SLIDE_INFO = "slide.json"
 PREDICTION = "prediction.json"

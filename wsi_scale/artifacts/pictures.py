@@ -37,8 +37,8 @@ def write_pictures(
     mask
         (row, col) True on tissue: white, else black.
     unreadable
-        (row, col) True where the slide cannot be decoded: light grey where the mask takes it for tissue, else dark
-        grey. None where all of it can.
+        (row, col) True where the slide cannot be decoded: light grey if the mask counts it as tissue, else dark
+        grey. None if all of it can be decoded.
     """
     shades = Image.fromarray(mask)
     if unreadable is not None:
@@ -56,7 +56,7 @@ def read_mask(folder: Path) -> NDArray[np.bool_]:
 
 
 def read_unreadable(folder: Path) -> NDArray[np.bool_] | None:
-    """Read where the slide cannot be decoded, (row, col); None where all of it can."""
+    """Read where the slide cannot be decoded, (row, col); None if all of it can."""
     shades = _shades(folder)
     unreadable = (shades == _UNREADABLE_GLASS) | (shades == _UNREADABLE_TISSUE)
     return unreadable if unreadable.any() else None
@@ -72,7 +72,7 @@ def _shades(folder: Path) -> NDArray[np.uint8]:
 
 
 def check_picture(path: Path) -> Path:
-    """Decode one of the pictures to its end.
+    """Decode one of the pictures completely, to check it.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """``planned.json``: the slides that a run of the workflow started with.
 
-Jobs for all slides go by this list: a slide that has gone since is still asked for, one that has come since is not.
-A path stands in it percent-encoded, as in a URL, so that names in any encoding come back as they were.
+All jobs use this list: a slide that was removed since is still expected, one that was added since is not. Paths are
+percent-encoded, as in a URL, so that names in any encoding are restored exactly.
 """
 
 import os
@@ -18,14 +18,14 @@ NAME = "planned.json"
 
 @dataclass(frozen=True)
 class PlannedSlide:
-    """A slide as the folder or sheet named it.
+    """A slide as named in the folder or sheet.
 
     Attributes
     ----------
     slide_id, path
         Its name in all results, and where it was.
     mpp
-        µm per pixel of level 0 that outranks the file's, or None.
+        µm per pixel of level 0, used instead of the file's, or None.
     group
         What must not be split between training and test, or None.
     """
@@ -39,7 +39,7 @@ class PlannedSlide:
 
 
 def write_plan(results: Path, slides: Sequence[PlannedSlide]) -> None:
-    """Write the list into the folder of the results, leaving one that says the same as it is."""
+    """Write the list into the results folder; a file with the same content is not touched."""
     path = results / NAME
     content = [asdict(slide) | {"path": quote(os.fsencode(slide.path))} for slide in slides]
     if not (path.is_file() and path.read_bytes() == as_text(content).encode()):

@@ -1,4 +1,4 @@
-"""``prediction.json``: µm per pixel as read from a slide's pixels."""
+"""``prediction.json``: µm per pixel estimated from a slide's pixels."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``<stage>.json``: what became of a stage on a slide, and the files that it left. No times, no absolute paths."""
+"""``<stage>.json``: status of a stage on a slide, and the files that it wrote. No times, no absolute paths."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _REMEDY = "run again to make a new one"
 
 @dataclass(frozen=True)
 class Record:
-    """What became of a stage.
+    """Status of a stage, its reason and its files.
 
     Attributes
     ----------
@@ -30,13 +30,13 @@ class Record:
     status
         ok; empty (no tissue: no failure); failed.
     reason
-        One line for a failed or empty stage, and for an ok one that had to leave something out; else "".
+        One line for a failed or empty stage, and for an ok one that had to omit something; else "".
     fingerprint
-        What its artefacts depend on; "" where the failure came first.
+        What its artefacts depend on; "" if it failed before that was known.
     files
-        Every file that it left, by its path below the slide's folder.
+        Every file that it wrote, by its path below the slide's folder.
     after
-        Fingerprints of the stages that it went by: where one of them has another by now, it is out of date.
+        Fingerprints of the stages that it used: if one of them has changed, this record is out of date.
     """
 
     __pydantic_config__ = STRICT
@@ -51,7 +51,7 @@ class Record:
 
 @dataclass(frozen=True)
 class _Stored(Record):
-    """A record as it lies on disk."""
+    """A record as stored on disk."""
 
     __pydantic_config__ = STRICT
 
@@ -61,15 +61,15 @@ class _Stored(Record):
     @model_validator(mode="after")
     def _is_as_written(self) -> Self:
         if not set(self.after) <= set(SLIDE_STAGES[self.stage].after if self.stage in SLIDE_STAGES else ()):
-            raise ValueError("it goes by stages that do not come before it")
+            raise ValueError("it names stages that do not come before it")
         if not self.digest:
-            raise ValueError("it was left by an earlier version")
+            raise ValueError("it was written by an earlier version")
         if self.digest != _digest(self.record(), self.version):
             raise ValueError("its digest does not match its content")
         return self
 
     def record(self) -> Record:
-        """Return what was recorded."""
+        """Return the record without its digest."""
         return Record(self.stage, self.status, self.reason, self.fingerprint, self.files, self.after)
 
 
@@ -79,19 +79,19 @@ def record_path(folder: Path, stage: str) -> Path:
 
 
 def place_of(path: Path) -> tuple[Path, str]:
-    """Return the slide's folder and the stage that a record's path stands for."""
+    """Return the slide's folder and the stage of a record's path."""
     return path.parent, path.stem
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write a record, with the version of its stage and a digest of all that it says."""
+    """Write a record, with the version of its stage and a digest of its content."""
     version = SLIDE_STAGES[record.stage].version
     content = asdict(record) | {"version": version, "digest": _digest(record, version)}
     write_json(record_path(folder, record.stage), content)
 
 
 def forget_record(folder: Path, stage: str) -> None:
-    """Remove a stage's record: what it left is then nobody's result until the stage has run again.
+    """Remove a stage's record: its artefacts then do not count as results until the stage has run again.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def read_record(folder: Path, stage: str) -> Record | None:
     Raises
     ------
     ArtifactError
-        It is damaged, was edited, or was left by an earlier version.
+        It is damaged, was edited, or was written by an earlier version.
     """
     path = record_path(folder, stage)
     if not path.exists():
@@ -120,12 +120,12 @@ def read_record(folder: Path, stage: str) -> Record | None:
     if stored.stage != stage:
         raise ArtifactError(f"{path} is the record of {stored.stage}; {_REMEDY}")
     if stored.version != SLIDE_STAGES[stage].version:
-        raise ArtifactError(f"{path} was left by another version of this program; {_REMEDY}")
+        raise ArtifactError(f"{path} was written by another version of this program; {_REMEDY}")
     return stored.record()
 
 
-def sound_record(folder: Path, stage: str) -> Record | None:
-    """Read a stage's record; None where there is none, or one that is nobody's any more."""
+def valid_record(folder: Path, stage: str) -> Record | None:
+    """Read a stage's record; None if it is missing, damaged or of another version."""
     try:
         return read_record(folder, stage)
     except ArtifactError:
@@ -133,7 +133,7 @@ def sound_record(folder: Path, stage: str) -> Record | None:
 
 
 def find_newer(folder: Path, record: Record) -> str:
-    """Name the first stage that has other results by now than a record went by; "" where none has.
+    """Name the first stage whose results have changed since a record was made; "" if there is none.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def find_newer(folder: Path, record: Record) -> str:
 
 
 def check_artefact(folder: Path, artefact: str) -> Record:
-    """Make sure that an artefact is what the record of its stage says, byte for byte.
+    """Check that an artefact is, byte for byte, what the record of its stage says.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def check_artefact(folder: Path, artefact: str) -> Record:
     Raises
     ------
     ArtifactError
-        It is missing, damaged, or not of the run that the record tells of.
+        It is missing, damaged, or not from the run of the record.
     """
     stage = writer_of(artefact).name
     again = f"run `wsi-scale {stage}` again"
@@ -170,9 +170,9 @@ def check_artefact(folder: Path, artefact: str) -> Record:
     files = part_of(record.files, artefact)
     if not files:
         why = f": {record.reason}" if record.reason else ""
-        raise ArtifactError(f"{folder}: `{stage}` left no {artefact} ({record.status}{why}); {again}")
+        raise ArtifactError(f"{folder}: `{stage}` wrote no {artefact} ({record.status}{why}); {again}")
     if newer := find_newer(folder, record):
-        raise ArtifactError(f"{folder}: {artefact} is of an earlier run than {newer}.json; {again}")
+        raise ArtifactError(f"{folder}: {artefact} is older than {newer}.json; {again}")
     if fault := find_fault(folder, files):
         raise ArtifactError(f"{folder}: {fault}; {again}")
     return record

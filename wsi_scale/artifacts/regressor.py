@@ -19,7 +19,7 @@ from wsi_scale.artifacts.documents import check_document
 from wsi_scale.errors import ArtifactError
 
 _KEY, _DIGEST = "wsi_scale_regressor", "digest"
-_AGAIN = "fit one, or leave it out to use the shipped one"
+_AGAIN = "fit one, or omit it to use the shipped one"
 #: Name → its dimensions: features, hidden units, outputs, bins, models and scores, by their first letters; 1: one.
 _SHAPES = {
     "mean": "f", "scale": "f", "hidden_weights": "hf", "hidden_bias": "h", "weights": "oh", "bias": "o",
@@ -32,14 +32,14 @@ _OPTIONAL_SHAPES = {"beyond_weights": "f", "beyond_bias": "1"}
 
 @dataclass(frozen=True)
 class RegressorFile:
-    """A regressor as stored.
+    """A regressor as stored on disk.
 
     Attributes
     ----------
     arrays
         The head (``mean``, ``scale`` (feature,), ``hidden_weights``, ``hidden_bias``, ``weights``, ``bias``,
-        ``centres``), what a cohort adds to it (``bends`` (model, feature), ``offsets`` (model,)), and what
-        its interval is calibrated on (``scores``, ``score_folds`` (n,)). Where it was learnt, what tells overviews
+        ``centres``), the correction fitted on a cohort (``bends`` (model, feature), ``offsets`` (model,)), and what
+        its interval is calibrated on (``scores``, ``score_folds`` (n,)). If it was fitted, the detector of overviews
         and enlargements (``beyond_weights`` (feature,), ``beyond_bias`` (1,)).
     header
         ``fold_of``, ``coverage``, ``network``, ``layers``, ``tile_px``, ``network_digest``, ``source`` (trained,
@@ -52,7 +52,7 @@ class RegressorFile:
 
 @dataclass(frozen=True)
 class _Answer:
-    """An out-of-fold answer, as a report shows it."""
+    """An out-of-fold prediction, as a report shows it."""
 
     true_mpp: PositiveFloat
     predicted_mpp: PositiveFloat
@@ -60,14 +60,14 @@ class _Answer:
 
 @dataclass(frozen=True)
 class _Training:
-    """What a regressor was fitted on, as far as a report shows it."""
+    """What a regressor was fitted on, as shown in a report."""
 
     answers: list[_Answer] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Header:
-    """The keys of a header that the package goes by; others are notes."""
+    """The keys of a header that the package uses; others are notes."""
 
     __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
@@ -82,7 +82,7 @@ class _Header:
 
 
 def write_regressor(path: Path, regressor: RegressorFile) -> None:
-    """Write a regressor whole or not at all."""
+    """Write a regressor atomically."""
     arrays = {name: np.ascontiguousarray(values) for name, values in sorted(regressor.arrays.items())}
     with replacing_file(path) as part:
         header = dict(regressor.header) | {_DIGEST: _digest(regressor.header, arrays)}
@@ -123,7 +123,7 @@ def _digest(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> st
 
 
 def _fault_of(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Say what is wrong with the arrays: each of the others' shapes, finite, and a scale to divide by."""
+    """Describe what is wrong with the arrays: shapes that do not fit, values not finite, scale not positive."""
     sizes = {"1": 1}
     for name, dimensions in (_SHAPES | _OPTIONAL_SHAPES).items():
         if name not in arrays:
@@ -135,7 +135,7 @@ def _fault_of(arrays: Mapping[str, NDArray[Any]]) -> str:
         if values.dtype.kind not in "fi" or not np.isfinite(values).all():
             return f"{name} holds values that are not finite numbers"
     if len(set(_OPTIONAL_SHAPES) & set(arrays)) == 1:
-        return f"{' and '.join(_OPTIONAL_SHAPES)} go together"
+        return f"{' and '.join(_OPTIONAL_SHAPES)} must be given together"
     if sizes["o"] != sizes["b"] + 1 or not sizes["m"] or not sizes["f"]:
         return f"{sizes['o']} outputs, {sizes['b']} bins, {sizes['m']} models and {sizes['f']} features do not fit"
     return "" if (arrays["scale"] > 0).all() else "scale must be positive"
@@ -147,7 +147,7 @@ def _fault_of_folds(fold_of: Mapping[str, int], models: int) -> str:
 
 
 def regressor_fingerprint(path: Path) -> str | None:
-    """Fingerprint of a cohort's regressor; None where there is none that can be read."""
+    """Fingerprint of a cohort's regressor; None if there is none that can be read."""
     try:
         return str(read_regressor(path).header.get("fingerprint"))
     except ArtifactError:

@@ -1,4 +1,4 @@
-"""``scale.ome.zarr``: the scale map as an OME-Zarr image, why places have no answer, and the response curves."""
+"""``scale.ome.zarr``: the scale map as an OME-Zarr image, reasons for missing values, and response curves."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -32,7 +32,7 @@ _CURVES = "curves"
 
 
 def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version: Version = "0.5") -> None:
-    """Write the map and its curves, whole or not at all.
+    """Write the map and its curves atomically.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""One array of a Zarr store in one file, written row by row while one chunk of it is held.
+"""One array of a Zarr store in one file, written row by row with one chunk in memory.
 
 zarr holds a whole shard, and its bytes twice, to write one, and reads and writes all of it for each block of rows.
-A shard is its chunks one behind another with an index at the end (ZEP 2), so it can be written as the rows come.
+A shard is a sequence of chunks with an index at the end (ZEP 2), so rows can be written as they arrive.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ _LEVEL = 0
 
 
 class ShardWriter:
-    """Rows of a float32 array, from the first to the last; those left out hold NaN."""
+    """Writes rows of a float32 array in order; rows that are not written hold NaN."""
 
     def __init__(self, stream: BinaryIO, chunk_shape: tuple[int, ...]) -> None:
         self._stream = stream
@@ -32,12 +32,12 @@ class ShardWriter:
         self._sizes: list[int] = []
 
     def put(self, rows: slice, values: NDArray[np.float32]) -> None:
-        """Write rows; all that were put before lie before them."""
+        """Write rows; they must follow all rows written before."""
         start = int(rows.start)
         while values.size:
             at = start - len(self._sizes) * len(self._chunk)
             if at < 0:
-                raise ValueError(f"row {start} is put after rows that follow it")
+                raise ValueError(f"row {start} is written after later rows")
             if at >= len(self._chunk):
                 self._write_chunk()
                 continue
@@ -46,7 +46,7 @@ class ShardWriter:
             start, values = start + len(taken), values[len(taken) :]
 
     def finish(self, chunks: int) -> None:
-        """Write the chunks that are left, and where each of them lies."""
+        """Write the remaining chunks and the index."""
         while len(self._sizes) < chunks:
             self._write_chunk()
         sizes = np.array(self._sizes, "<u8")
@@ -66,7 +66,7 @@ def writing_shard(
     dimensions: tuple[str, ...],
     attributes: Mapping[str, Any] | None = None,
 ) -> Iterator[ShardWriter]:
-    """Create an array in the root of a store of Zarr 3, to be filled; it is whole when the body ends.
+    """Create an array in the root of a Zarr 3 store, to be filled; it is complete when the body ends.
 
     Parameters
     ----------

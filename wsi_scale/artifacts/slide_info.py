@@ -1,4 +1,4 @@
-"""``slide.json``: what `inspect` says of a slide, under stable keys."""
+"""``slide.json``: the metadata of a slide as `inspect` reports them, under stable keys."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _AGAIN = "run `wsi-scale inspect` again"
 
 
 def write_slide_info(folder: Path, info: dict[str, Any]) -> None:
-    """Write the keys of `inspect`, leaving a file that says the same as it is."""
+    """Write the keys of `inspect`; a file with the same content is not touched."""
     path = folder / NAME
     if not (path.is_file() and path.read_bytes() == as_text(info).encode()):
         write_json(path, info)

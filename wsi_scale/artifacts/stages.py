@@ -1,4 +1,4 @@
-"""The one table of stages: their order, what each reads of the configuration, and what each leaves."""
+"""The table of stages: their order, the configuration that each reads, and the artefacts that each writes."""
 
 from dataclasses import dataclass
 
@@ -18,20 +18,20 @@ from wsi_scale.config.settings import (
 
 @dataclass(frozen=True)
 class StageSpec:
-    """A stage, as everything else derives from it: fingerprints, records, commands and rules of the workflow.
+    """A stage; fingerprints, records, commands and workflow rules are derived from it.
 
     Attributes
     ----------
     name
         Of the stage, its command, its rule and its record.
     version
-        Raised by whoever changes what the stage writes: results of another version are made again.
+        To be increased when the stage's output changes: results of another version are computed again.
     after
-        Stages that it may go by, and whose failure or emptiness is then passed on.
+        Stages whose results it may use, and whose failure or emptiness is then passed on.
     settings
         What the stage reads of the configuration.
     artefacts
-        Files and folders that it leaves beside its record.
+        Files and folders that it writes besides its record.
     """
 
     name: str
@@ -42,12 +42,12 @@ class StageSpec:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the configuration that it reads."""
+        """Keys of the configuration that the stage reads."""
         return self.settings.keys()
 
     @property
     def record(self) -> str:
-        """Name of its record."""
+        """File name of its record."""
         return f"{self.name}.json"
 
 
@@ -75,7 +75,7 @@ COHORT_STAGES = _table(
 
 
 def writer_of(artefact: str) -> StageSpec:
-    """Return the stage of a slide that leaves an artefact."""
+    """Return the stage that writes an artefact of a slide."""
     return next(spec for spec in SLIDE_STAGES.values() if artefact in spec.artefacts)
 
 

@@ -1,8 +1,8 @@
-"""``.wsi-scale.lock``: besides the lock itself, what the program notes for itself in a slide's folder.
+"""``.wsi-scale.lock``: the lock of a slide's folder, and a cache of what the program knows about its files.
 
-Stamps of files, by which a next run sees at once that nothing has changed, and what each stage left last, so that a
-record that Snakemake removed, or a failure in between, loses nothing that was computed. It says nothing of results:
-without it the same bytes are found to be current, only slower. It is no artefact, and differs from machine to machine.
+It holds stamps of files, so that the next run sees quickly that nothing has changed, and the last record of each stage,
+so that a record that Snakemake removed, or a failure in between, loses no results. Results do not depend on it: without
+it the same files are found to be up to date, only slower. It is not an artefact, and differs between machines.
 """
 
 import hashlib
@@ -76,7 +76,7 @@ class KnownNetwork:
 
 @dataclass(frozen=True)
 class Owner:
-    """The slide whose results a folder holds: its id, where it lay (percent-encoded), and its identity."""
+    """The slide whose results a folder holds: its id, its path (percent-encoded), and its identity."""
 
     __pydantic_config__ = STRICT
 
@@ -87,7 +87,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Page:
-    """What the slide's page was made of, and the digest of what was written."""
+    """Fingerprint of what the slide's page shows, and the digest of the page."""
 
     __pydantic_config__ = STRICT
 
@@ -122,9 +122,9 @@ class _Stored(_Content):
 
 
 class FolderState:
-    """The notes of one slide's folder, read when they are first needed and written when they have changed.
+    """The cache of one slide's folder, read when it is first needed and written when it has changed.
 
-    One process works with them at a time: the one that holds the folder's lock.
+    Only the process that holds the folder's lock uses it.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class FolderState:
         self._written = _digest(self._content())
 
     def identity(self, path: Path, stamp: Stamp, take: Callable[[], str]) -> str:
-        """Return a file's or slide's identity; it is taken again only where the stamp is another than before."""
+        """Return a file's or slide's identity; it is computed again only if the stamp has changed."""
         key = place_text(path)
         known = self._files.get(key)
         if known is None or known.stamp != stamp:
@@ -153,13 +153,13 @@ class FolderState:
         return known.identity
 
     def network(self, key: str, load: Callable[[], KnownNetwork]) -> KnownNetwork:
-        """Return what is known of a network under a key that covers its weights; it is loaded the first time only."""
+        """Return what is known about a network under a key that covers its weights; ``load`` runs only once."""
         if key not in self._networks:
             _keep(self._networks, key, load())
         return self._networks[key]
 
     def save(self) -> None:
-        """Write the notes where they have changed; where they cannot be written, nothing but time is lost."""
+        """Write the cache if it has changed; if it cannot be written, the next run is slower."""
         content = self._content()
         digest = _digest(content)
         if digest != self._written:
@@ -172,7 +172,7 @@ class FolderState:
 
 
 def _keep(kept: dict[str, _Known], key: str, known: _Known) -> None:
-    """Keep something in the place of what was known, and no more than a run ever needs."""
+    """Store an entry, and drop the oldest ones above the limit."""
     kept.pop(key, None)
     kept[key] = known
     while len(kept) > _MOST_KEPT:
@@ -180,26 +180,26 @@ def _keep(kept: dict[str, _Known], key: str, known: _Known) -> None:
 
 
 def place_text(path: Path) -> str:
-    """Write a path as text, whatever its bytes: percent-encoded, and the same however its folder is named."""
+    """Write a path as percent-encoded text, resolved, so that all ways to name its folder give the same text."""
     return quote(os.fsencode(Path(os.path.realpath(path.parent), path.name)))
 
 
 def stamp_of(files: list[Path]) -> Stamp:
-    """Stamp some files: it changes whenever one of them is written or put in its place.
+    """Compute a stamp of some files: it changes when one of them is written or replaced.
 
     The ctime is in it because a copy may bring the mtime of its original along.
 
     Raises
     ------
     OSError
-        One is gone.
+        One does not exist.
     """
     stats = [file.stat() for file in files]
     return tuple((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for stat in stats)
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
-    """Write the notes in place, for the lock is bound to the file; what is cut short is known by its digest."""
+    """Write in place, because the lock belongs to the file; an incomplete write is detected by its digest."""
     line = json.dumps(content, ensure_ascii=True, allow_nan=False).encode() + b"\n"
     with path.open("r+b" if path.exists() else "wb", buffering=0) as stream:
         stream.write(line)
@@ -209,7 +209,7 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
 def _read(path: Path) -> _Content:
     try:
         with path.open("rb") as stream:
-            return check_document(stream.readline(), _Stored, str(path), "notes", "they are made again")
+            return check_document(stream.readline(), _Stored, str(path), "file of notes", "it is written again")
     except (OSError, ArtifactError):  # not there yet, or damaged: all is found out again
         return _Content()
 

@@ -1,4 +1,4 @@
-"""``status.tsv``: what became of every slide, with the reason."""
+"""``status.tsv``: the status of every slide, with the reason."""
 
 import csv
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _COLUMNS = ("slide_id", "path", "status", "reason")
 
 @dataclass(frozen=True)
 class StatusRow:
-    """A slide and what became of it.
+    """A slide and its status.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class StatusRow:
     status
         ok, empty or failed.
     reason
-        One line; for ok "", or what of the slide has no results.
+        One line; for ok "", or which parts of the slide have no results.
     """
 
     __pydantic_config__ = STRICT
@@ -44,9 +44,9 @@ class StatusRow:
 
 
 def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] = tuple(SLIDE_STAGES)) -> StatusRow:
-    """Sum up a slide's records: failed where one failed or is missing, else empty where it has no tissue.
+    """Sum up a slide's records: failed if one failed or is missing, else empty if it has no tissue.
 
-    The reason is that of the first stage that is not ok, else the first that one gives.
+    The reason is that of the first stage that is not ok, else the first reason of any stage.
     """
     status: Status = "ok"
     reason = ""
@@ -57,7 +57,7 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
         if record.status == "failed":
             return StatusRow(slide_id, path, "failed", record.reason)
         if newer := find_newer(folder, record):
-            return StatusRow(slide_id, path, "failed", f"{stage} is of an earlier run than {newer}; run again")
+            return StatusRow(slide_id, path, "failed", f"{stage} is older than {newer}; run again")
         if record.status == "empty" and status == "ok":
             status, reason = "empty", record.reason
         reason = reason or record.reason
@@ -65,7 +65,7 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
 
 
 def write_status(folder: Path, rows: Sequence[StatusRow]) -> None:
-    """Write the table, one row a slide; bytes of a path that are no text stand in it escaped."""
+    """Write the table, one row for each slide; bytes of a path that are not valid text are escaped."""
     write_table(folder / NAME, _COLUMNS, [(row.slide_id, row.path, row.status, row.reason) for row in rows])
 
 

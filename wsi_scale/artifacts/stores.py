@@ -1,4 +1,4 @@
-"""Zarr stores: what this program says of each, and arrays read into memory."""
+"""Zarr stores: their description, and reading their arrays into memory."""
 
 import json
 import zlib
@@ -25,7 +25,7 @@ _METADATA = ("zarr.json", ".zattrs", ".zgroup", ".zmetadata")
 
 @contextmanager
 def replacing_store(path: Path, members: Collection[str]) -> Iterator[Path]:
-    """Give an empty folder beside a store to fill; on leaving without an error it takes its place.
+    """Give an empty folder beside a store to fill; without an error it then replaces the store.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ def replacing_store(path: Path, members: Collection[str]) -> Iterator[Path]:
     Raises
     ------
     ArtifactError
-        It cannot be written, or somebody else's store or folder is in its place.
+        It cannot be written, or another program's store or folder has its name.
     """
     with replacing_folder(path, lambda place: _is_own(place, members)) as part:
         yield part
 
 
 def _is_own(path: Path, members: Collection[str]) -> bool:
-    """Whether a folder is a store of this program; one whose metadata are damaged is told by its members."""
+    """Whether a folder is a store of this program; with damaged metadata, its members decide."""
     if not path.is_dir():
         return False
     for name in ("zarr.json", ".zattrs"):
@@ -56,18 +56,18 @@ def _is_own(path: Path, members: Collection[str]) -> bool:
 
 
 def describe(root: zarr.Group, attributes: Mapping[str, Any]) -> None:
-    """Write down what a store is, with the number of its layout."""
+    """Store the description of a store, with the version of its layout."""
     root.attrs["wsi_scale"] = {"format": FORMAT, **attributes}
 
 
 @contextmanager
 def reading_store(path: Path, is_none: str, stage: str) -> Iterator[tuple[zarr.Group, dict[str, Any]]]:
-    """Open a store to read from, with what was described of it; what is wrong becomes one line.
+    """Open a store for reading, with its description; any fault becomes a one-line error.
 
     Parameters
     ----------
     is_none
-        What a damaged one is said to be, such as "is not a scale map".
+        Message for a damaged store, such as "is not a scale map".
     stage
         What writes it.
 
@@ -97,8 +97,8 @@ def array_in(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def read_array(group: zarr.Group, name: str) -> NDArray[Any]:
-    """Read a whole array, which lies in one file; zarr itself takes a file that is gone for an empty one."""
+    """Read a whole array, which lies in one file; zarr itself would read a missing file as fill values."""
     array = array_in(group, name)
     if array.size and not array.nchunks_initialized:
-        raise ValueError(f"the values of {name} are gone")
+        raise ValueError(f"the values of {name} are missing")
     return np.asarray(array[:])

@@ -1,4 +1,4 @@
-"""Tables of text (.tsv, .csv) that a spreadsheet can open: no cell starts a formula, and all come back as they were."""
+"""Text tables (.tsv, .csv) for spreadsheets: no cell starts a formula, and reading gives back what was written."""
 
 import csv
 import io
@@ -23,14 +23,14 @@ def write_table(
     delimiter: str = "\t",
     errors: str = "backslashreplace",
 ) -> None:
-    """Write a table, whole or not at all.
+    """Write a table atomically.
 
     Parameters
     ----------
     rows
         Cells in the order of the columns; None is an empty one.
     errors
-        What becomes of bytes of a path that are no text: by default they stand in it escaped.
+        How bytes of a path that are not valid text are written: by default escaped.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 
 def as_cell(value: Value) -> str:
-    """Put a value into a cell; text that would start a formula gets an apostrophe, as spreadsheets write it.
+    """Write a value as a cell; text that would start a formula gets an apostrophe, as in spreadsheets.
 
     >>> as_cell("=1+1"), as_cell(-0.5), as_cell("-0.5"), as_cell(None), as_cell("it's")
     ("'=1+1", '-0.5', '-0.5', '', "it's")
@@ -79,7 +79,7 @@ def as_cell(value: Value) -> str:
 
 
 def from_cell(cell: str) -> str:
-    """Take the text of a cell back.
+    """Read the text of a cell.
 
     >>> from_cell("'=1+1"), from_cell("=1+1"), from_cell("'tis")
     ('=1+1', '=1+1', "'tis")

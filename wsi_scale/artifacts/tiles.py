@@ -26,7 +26,7 @@ _COLUMNS = {"row": "i", "col": "i", "x": "i", "y": "i", "tissue_fraction": "f"}
 
 @dataclass(frozen=True)
 class _Header:
-    """What the schema's metadata say."""
+    """The metadata of the schema."""
 
     __pydantic_config__ = STRICT
 
@@ -75,10 +75,10 @@ def _header(path: Path, text: bytes) -> _Header:
 
 
 def _fault_of(table: TileTable) -> str:
-    """Say what is wrong with the columns: each of its kind, and every tile on the grid."""
+    """Describe what is wrong with the columns: their types, and whether every tile lies on the grid."""
     for name, kind in _COLUMNS.items():
         values = getattr(table, name)
         if values.dtype.kind != kind or not np.isfinite(values).all():
-            return f"{name} holds what is not a number of its kind"
+            return f"{name} holds values of a wrong type"
     on_grid = (table.row >= 0) & (table.row < table.grid.rows) & (table.col >= 0) & (table.col < table.grid.cols)
     return "" if on_grid.all() else "some tiles lie off the grid"

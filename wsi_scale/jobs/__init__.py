@@ -1,1 +1,1 @@
-"""What a slide's job and a cohort are: folders of results, their owner and lock, and how a stage runs in them."""
+"""Jobs of slides and cohorts: results folders, their owner and lock, and how a stage runs in them."""

@@ -1,4 +1,4 @@
-"""The audit of a cohort: slides whose claim of µm per pixel disagrees with their look."""
+"""The audit of a cohort: slides whose claimed µm per pixel disagrees with the estimate from their pixels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from wsi_scale.steps.audit import verdict_on
 
 
 def audit(jobs: Sequence[SlideJob], results: Path) -> list[AuditRow]:
-    """Judge every slide and write ``audit.tsv``, one row a slide."""
+    """Audit every slide and write ``audit.tsv``, one row for each."""
     rows = [audit_slide(job) for job in jobs]
     write_audit(results, rows)
     return rows
 
 
 def audit_slide(job: SlideJob) -> AuditRow:
-    """Compare one slide's claim with its estimate; a slide that cannot be judged is unreadable, with its reason."""
+    """Compare one slide's claim with its estimate; a slide that cannot be compared is unreadable, with its reason."""
     slide_id, path = job.row.slide_id, str(job.row.path)
 
     def judged() -> AuditRow:

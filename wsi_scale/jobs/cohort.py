@@ -1,4 +1,4 @@
-"""Which slides a cohort's results belong to."""
+"""The slides of a cohort."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,18 +20,18 @@ def slide_folder(results: Path, slide_id: str) -> Path:
 
 
 def jobs_of(source: Path, results: Path) -> list[SlideJob]:
-    """Jobs of all slides that a folder, a sheet or a run's own plan stands for."""
+    """Jobs of all slides of a folder, a sheet or the plan of a run."""
     rows = planned(source) if source.name == PLAN else slides_of(source, exclude=results)
     return [SlideJob(row, slide_folder(results, row.slide_id)) for row in rows]
 
 
 def plan(results: Path, rows: Sequence[SheetRow]) -> None:
-    """Write down the slides that a run starts with."""
+    """Write the list of slides that a run starts with."""
     write_plan(results, [PlannedSlide(row.slide_id, row.path, row.mpp, row.group) for row in rows])
 
 
 def planned(path: Path) -> list[SheetRow]:
-    """Read the slides that a run started with, whether they are still there or not.
+    """Read the list of slides that a run started with, including slides that no longer exist.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def planned(path: Path) -> list[SheetRow]:
 
 
 def sheet_rows(source: Path) -> tuple[list[SheetRow], list[str]]:
-    """Rows of a sample sheet to start from, and one line for each slide that a sheet cannot name.
+    """Rows of a new sample sheet, and one line for each slide that cannot be written into it.
 
     Raises
     ------
@@ -62,12 +62,12 @@ def sheet_rows(source: Path) -> tuple[list[SheetRow], list[str]]:
 
 
 def jobs_in(results: Path) -> list[SlideJob]:
-    """Jobs of all slides that have left results in a folder, or began to: below slides/, or directly in it.
+    """Jobs of all slides with results, also unfinished ones, in a folder: below slides/, or directly in it.
 
     Raises
     ------
     ArtifactError
-        There is none.
+        There are none.
     """
     folder = results / SLIDES if (results / SLIDES).is_dir() else results
     found = sorted({path.parent for mark in (NAME, LOCK) for path in folder.glob(f"*/{mark}")})
@@ -79,12 +79,12 @@ def jobs_in(results: Path) -> list[SlideJob]:
 
 
 def job_in(folder: Path) -> SlideJob:
-    """Job of the slide that has left results in a folder."""
+    """Job of the slide whose results are in a folder."""
     return SlideJob(_row_of(folder), folder)
 
 
 def _row_of(folder: Path) -> SheetRow:
-    """Name the slide of a folder; by the folder where what it says of itself is damaged or missing."""
+    """Name the slide of a folder: by its slide.json, or by the folder if that is damaged or missing."""
     try:
         info = SlideInfo.from_dict(read_slide_info(folder))
     except ArtifactError:

@@ -1,6 +1,6 @@
-"""What the stages of a slide left last, read back and checked against their records.
+"""The latest results of a slide's stages, read and checked against their records.
 
-Every function raises ArtifactError where its artefact is missing, damaged, or of another slide or other parameters.
+Every function raises ArtifactError if its artefact is missing, damaged, or belongs to another slide or other parameters.
 """
 
 from wsi_scale.artifacts.features import read_features
@@ -21,7 +21,7 @@ from wsi_scale.slides.metadata import SlideInfo, with_estimated_mpp
 
 
 def current_info(job: SlideJob) -> SlideInfo:
-    """Read what `inspect` said of a slide.
+    """Read the metadata that `inspect` wrote.
 
     Raises
     ------
@@ -40,12 +40,12 @@ def current_info(job: SlideJob) -> SlideInfo:
 
 
 def settled_info(job: SlideJob, *, estimate: bool) -> SlideInfo:
-    """Read the same; where it says no usable mpp, what the slide's pixels look like may stand in.
+    """Read the same; without a usable mpp, the estimate from the slide's pixels may be used.
 
     Parameters
     ----------
     estimate
-        Whether it may (``slides.mpp=estimate``).
+        Whether the estimate may be used (``slides.mpp=estimate``).
 
     Raises
     ------
@@ -61,7 +61,7 @@ def settled_info(job: SlideJob, *, estimate: bool) -> SlideInfo:
 
 
 def current_prediction(job: SlideJob) -> Prediction | None:
-    """Read a slide's prediction; None where it went between being checked and read."""
+    """Read a slide's prediction; None if it was removed between check and reading."""
     check_artefact(job.folder, PREDICTION)
     return read_prediction(job.folder)
 
@@ -88,7 +88,7 @@ def current_map(job: SlideJob) -> ScaleMap:
 
 
 def current_features(job: SlideJob, tiles: TileTable, scale_map: ScaleMap) -> TileFeatures:
-    """Read a slide's features, those of its tiles at fixed µm per pixel and at the optimal one of its map."""
+    """Read a slide's features: at fixed µm per pixel, and at the optimal one of its scale map."""
     features = read_features(job.folder)
     check_artefact(job.folder, FEATURES)
     return TileFeatures(**vars(features), tiles=tiles, scale_map=scale_map)

@@ -1,4 +1,4 @@
-"""What a workflow's job leaves of a slide's stage where the process ended before it could write its record."""
+"""The record of a stage whose process ended before it could write one."""
 
 import signal
 from pathlib import Path
@@ -12,12 +12,12 @@ _LOG_BYTES = 1 << 16
 
 
 def record_death(record: Path, exit_code: int, log: Path) -> Record:
-    """Write a failed record in the place of a process that wrote none.
+    """Write a failed record for a process that wrote none.
 
     Parameters
     ----------
     record
-        Path of the record that it should have written.
+        Path of the missing record.
     exit_code
         As the shell gives it.
     log
@@ -26,7 +26,7 @@ def record_death(record: Path, exit_code: int, log: Path) -> Record:
     Returns
     -------
     Record
-        The one in place: a process that died after it had written its own keeps it.
+        The record on disk: one that the process wrote before it died is kept.
 
     Raises
     ------
@@ -43,20 +43,22 @@ def record_death(record: Path, exit_code: int, log: Path) -> Record:
 
 def _reason(stage: str, exit_code: int, log: Path) -> str:
     if exit_code > _SIGNALLED:
-        return f"{stage} died before it could say why ({_name(exit_code - _SIGNALLED)})"
-    return _last_words(log) or f"{stage} ended with exit code {exit_code} before it could say why; see the slide's log"
+        return f"{stage} was killed before it could record a reason ({_name(exit_code - _SIGNALLED)})"
+    if line := _last_line(log):
+        return line
+    return f"{stage} ended with exit code {exit_code} before it could record a reason; see the slide's log"
 
 
 def _name(number: int) -> str:
-    """Name a signal; the one that cannot be refused is mostly sent for want of memory."""
+    """Name a signal; SIGKILL is mostly sent when memory is full."""
     if number == signal.SIGKILL:
         return "out of memory?"
     known = {int(member): member.name for member in signal.Signals}
     return known.get(number, f"signal {number}")
 
 
-def _last_words(log: Path) -> str:
-    """Return the last line of a log: that of an error, or of a traceback."""
+def _last_line(log: Path) -> str:
+    """Return the last line of a log, which is that of an error or a traceback."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(log.stat().st_size - _LOG_BYTES, 0))

@@ -1,4 +1,4 @@
-"""Stage `demo`: a seed → demo slides with planted truth."""
+"""Stage `demo`: a seed → demo slides of known µm per pixel and nuclear size."""
 
 import logging
 from pathlib import Path
@@ -16,7 +16,7 @@ MARKER = "demo.json"
 
 
 def demo(config: DemoConfig) -> Path:
-    """Make the demo's slides where they are missing, and return their folder.
+    """Make the demo slides if they are missing, and return their folder.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Results in the formats of other tools."""
+"""Results in file formats of other tools."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def export_anndata(folder: Path, target: Path) -> None:
     ConfigError
         The extra ``anndata`` is not installed.
     ArtifactError
-        A result is missing, damaged, or not of the last run.
+        A result is missing, damaged, or not from the last run.
     """
     job = job_in(folder)
     content = current_features(job, current_tiles(job), current_map(job)).to_anndata()

@@ -1,4 +1,4 @@
-"""Device and dtype of a slide's stages: what is configured, or what the first run of the cohort settled."""
+"""Device and dtype of a slide's stages: as configured, or as chosen by the first run of the cohort."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from wsi_scale.jobs.job import SlideJob
 
 
 def settle(job: SlideJob, execution: ExecutionConfig, state: FolderState) -> ExecutionConfig:
-    """Put the cohort's device and dtype in the place of ``auto``; the first run settles them by what it has.
+    """Replace ``auto`` by the cohort's device and dtype; the first run chooses them by its hardware.
 
-    torch is not loaded where they are settled already, so that a slide with nothing to do costs nothing here.
+    torch is not loaded if they were chosen before, so that a slide that is up to date costs no time here.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def settle(job: SlideJob, execution: ExecutionConfig, state: FolderState) -> Exe
 
 
 def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:
-    """Do the same for what is computed of a whole cohort.
+    """Do the same for stages of a whole cohort.
 
     Parameters
     ----------

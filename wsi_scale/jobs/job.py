@@ -21,23 +21,23 @@ class SlideJob:
 
     @property
     def results(self) -> Path | None:
-        """Folder of the cohort's results; None for a folder that holds one slide's alone."""
+        """Folder of the cohort's results; None for a folder with the results of one slide only."""
         # As it was given first: a slide's folder may be a link. `.` and `name` say only resolved where they lie.
         ways = (self.folder, self.folder.resolve())
         return next((folder.parent.parent for folder in ways if folder.parent.name == SLIDES), None)
 
     @property
     def group(self) -> str:
-        """What a split keeps together: the sheet's group, else the slide itself."""
+        """Group that a split keeps together: the sheet's, else the slide itself."""
         return self.row.group or self.row.slide_id
 
     def identity(self, state: FolderState | None = None) -> str:
-        """Identity of the slide's content; by its stamp alone where nothing has changed.
+        """Identity of the slide's content; read from the cache if the slide's stamp has not changed.
 
         Raises
         ------
         SlideError, ArtifactError
-            The slide is gone, or no file or folder at all, or cannot be read.
+            The slide does not exist, is neither a file nor a folder, or cannot be read.
         """
         path = self.row.path
         known = state or FolderState(self.folder)

@@ -1,4 +1,4 @@
-"""What fingerprints need of a network, without loading it where its file is known."""
+"""What fingerprints need of a network, without loading it if its file is known."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def known_network(
     state: FolderState, network: str, weights: Path | None, asked: Sequence[str | None], load: Callable[[], "Network"]
 ) -> KnownNetwork:
-    """Tell a network's digest and tapped layers; it is loaded only where its file or what is asked of it is new.
+    """Return a network's digest and tapped layers; it is loaded only if its file or the request is new.
 
     Parameters
     ----------

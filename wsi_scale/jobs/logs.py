@@ -1,4 +1,4 @@
-"""Logs of a workflow's jobs, put together: one a slide."""
+"""Logs of a workflow's jobs, joined to one log for each slide."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,7 +11,7 @@ from wsi_scale.jobs.job import SlideJob
 
 
 def gather_logs(results: Path, jobs: Iterable[SlideJob]) -> None:
-    """Move what the jobs of each slide logged to the end of the slide's own log, each after a line with its stage.
+    """Append the logs of each slide's jobs to the slide's own log, each after a line with its stage.
 
     Raises
     ------

@@ -1,10 +1,10 @@
-"""Whose a folder of results is: nobody's files are written over, and no slide's results become another's."""
+"""Owners of results folders: user files and results of other slides are never overwritten."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsi_scale.artifacts.record import sound_record
+from wsi_scale.artifacts.record import valid_record
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.artifacts.stages import SLIDE_STAGES, is_artefact
 from wsi_scale.artifacts.state import FolderState, Owner, place_text
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_own(folder: Path) -> None:
-    """Make sure that no stage writes over what a user keeps in a folder in which no stage has ever run.
+    """Check that no stage overwrites user files in a folder in which no stage has run before.
 
     Raises
     ------
@@ -32,32 +32,32 @@ def check_own(folder: Path) -> None:
         return
     if foreign := [name for name in names if is_artefact(name)]:
         raise ArtifactError(
-            f"{folder} holds {', '.join(foreign)} not made by this program, which would write over it; "
+            f"{folder} holds {', '.join(foreign)} not made by this program, which would overwrite it; "
             "choose another folder"
         )
 
 
 def _is_worked_in(folder: Path, names: Sequence[str]) -> bool:
-    """Whether a stage has run in a folder; a lock alone may be that of a cohort's results."""
+    """Whether a stage has run in a folder; a lock alone may belong to a cohort's results."""
     if LOCK in names and (FolderState(folder).owner or any(spec.record in names for spec in SLIDE_STAGES.values())):
         return True
-    return any(sound_record(folder, stage) is not None for stage in SLIDE_STAGES)
+    return any(valid_record(folder, stage) is not None for stage in SLIDE_STAGES)
 
 
 def check_owner(job: "SlideJob", state: FolderState, *, begins: bool) -> None:
-    """Make sure that a folder holds results of this slide, and note whose it is.
+    """Check that a folder holds results of this slide, and store the slide as its owner.
 
-    A slide that was moved or copied is the same by its content; one that was replaced, by its place.
+    A slide that was moved or copied is recognised by its content; one that was replaced, by its path.
 
     Parameters
     ----------
     begins
-        Whether the stage is the first, with which results of another slide may be replaced where the user says so.
+        Whether the stage is the first, which may replace results of another slide if the user asks for it.
 
     Raises
     ------
     ArtifactError
-        They are of another slide.
+        It holds results of another slide.
     """
     try:
         identity = job.identity(state)
@@ -75,7 +75,7 @@ def check_owner(job: "SlideJob", state: FolderState, *, begins: bool) -> None:
 
 
 def _described_owner(folder: Path) -> Owner | None:
-    """Tell whose a folder is by its slide.json, where the notes are lost."""
+    """Find the owner of a folder by its slide.json, if the cache is lost."""
     try:
         info = SlideInfo.from_dict(read_slide_info(folder))
     except ArtifactError:

@@ -1,4 +1,4 @@
-"""How a stage runs on a slide: locked, fingerprinted, verified, recorded, and never stopping the others."""
+"""Running a stage on a slide: lock, fingerprint, verification and record; a failure never stops other slides."""
 
 import logging
 import shutil
@@ -19,7 +19,7 @@ from wsi_scale.artifacts.record import (
     check_artefact,
     forget_record,
     read_record,
-    sound_record,
+    valid_record,
     write_record,
 )
 from wsi_scale.artifacts.slide_info import read_slide_info
@@ -41,7 +41,7 @@ _held: ContextVar[frozenset[Path]] = ContextVar("_held", default=frozenset())
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage came to."""
+    """The result of a stage."""
 
     status: Status = "ok"
     reason: str = ""
@@ -49,14 +49,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A stage that knows all that it goes by.
+    """A stage whose inputs are known.
 
     Attributes
     ----------
     depends_on
         What its artefacts depend on besides slide and settings: names and JSON-able values.
     work
-        Fingerprint → outcome, with the artefacts written.
+        Fingerprint → outcome; it writes the artefacts.
     """
 
     depends_on: Mapping[str, Any]
@@ -72,13 +72,13 @@ class Stage:
     spec
         Its line of the table.
     settings
-        What it reads of the configuration.
+        What it reads from the configuration.
     prepare
         Finds out what the artefacts depend on; may raise UserError.
     after
         Stages whose failure or emptiness is passed on; by default the table's.
     is_shown
-        Whether what stands there shows what depends on no fingerprint, such as where the slide lies.
+        Whether the artefacts show current facts that no fingerprint covers, such as the slide's path.
     """
 
     spec: StageSpec
@@ -89,18 +89,18 @@ class Stage:
 
     @property
     def waits_for(self) -> Sequence[str]:
-        """Stages that come before it."""
+        """Stages that must run before it."""
         return self.spec.after if self.after is None else self.after
 
 
 @contextmanager
 def holding(folder: Path) -> Iterator[None]:
-    """Hold a slide's folder for several stages; inside, each stage finds it held.
+    """Lock a slide's folder for several stages, which then do not lock it themselves.
 
     Raises
     ------
     ArtifactError, BusyError
-        The folder cannot be written, holds files of the user's own, or is another process's.
+        The folder cannot be written, holds user files, or is locked by another process.
     """
     place = folder.resolve()
     if place in _held.get():
@@ -118,13 +118,13 @@ def holding(folder: Path) -> Iterator[None]:
 
 
 def run_stage(job: SlideJob, stage: Stage) -> Record:
-    """Run a stage where its artefacts are missing, damaged or of other inputs, and record what became of it.
+    """Run a stage if its artefacts are missing, damaged or of other inputs, and write its record.
 
     Raises
     ------
     ArtifactError, BusyError
-        The slide's folder cannot be written, or holds files of the user's own or results of another slide, so that
-        nothing can be recorded.
+        The slide's folder cannot be written, or holds user files or results of another slide, so that no record can be
+        written.
     """
     with holding(job.folder):
         state = FolderState(job.folder)
@@ -136,7 +136,7 @@ def run_stage(job: SlideJob, stage: Stage) -> Record:
         else:
             state.last[stage.spec.name] = record
             state.save()
-            if sound_record(job.folder, stage.spec.name) != record:
+            if valid_record(job.folder, stage.spec.name) != record:
                 write_record(job.folder, record)
         state.save()
     if record.status == "failed":
@@ -145,7 +145,7 @@ def run_stage(job: SlideJob, stage: Stage) -> Record:
 
 
 def known_identity(state: FolderState, path: Path) -> str:
-    """Identity of a file that a stage reads besides the slide; by its stamp alone where nothing has changed.
+    """Identity of a file that a stage reads besides the slide; from the cache if its stamp has not changed.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def known_identity(state: FolderState, path: Path) -> str:
 
 
 def _fingerprints(job: SlideJob, stage: Stage) -> dict[str, str]:
-    """Fingerprints of the stages that a stage went by."""
+    """Fingerprints of the stages whose results a stage used."""
     records = [read_record(job.folder, name) for name in stage.waits_for]
     return {record.stage: record.fingerprint for record in records if record is not None}
 
@@ -199,7 +199,7 @@ def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
         if job.identity(state) != identity:
             raise SlideError(f"{job.row.path}: the slide changed while `{name}` read it; run again")
         if stage.prepare(state).depends_on != prepared.depends_on:
-            raise ArtifactError(f"a file that `{name}` goes by was replaced while it worked; run again")
+            raise ArtifactError(f"a file that `{name}` reads was replaced during the run; run again")
         reason = _without_places(outcome.reason, job)
         return Record(name, outcome.status, reason, print_, manifest_of(job.folder, stage.spec.artefacts))
 
@@ -210,36 +210,34 @@ def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
 
 
 def _same_slide(job: SlideJob, stage: Stage, state: FolderState) -> str:
-    """Take the slide's identity; it must be that of the slide which was inspected.
+    """Compute the slide's identity; it must be that of the slide which was inspected.
 
     Raises
     ------
     SlideError, ArtifactError
-        It is another one by now.
+        It is not.
     """
     identity = job.identity(state)
     if stage.waits_for:
         info = SlideInfo.from_dict(read_slide_info(job.folder))
         check_artefact(job.folder, SLIDE_INFO)
         if info.identity != identity:
-            raise SlideError(
-                f"{job.row.path}: the slide is another than the one that was inspected; run `wsi-scale inspect` again"
-            )
+            raise SlideError(f"{job.row.path}: this is not the slide that was inspected; run `wsi-scale inspect` again")
     return identity
 
 
 def _last(job: SlideJob, stage: str, state: FolderState) -> Record | None:
-    """Return what the stage left last: as the record says, or as noted where a failure or Snakemake removed that."""
+    """Return the last record of a stage; from the cache if a failure or Snakemake removed it."""
     if job.overwrite:
         return None
-    record = sound_record(job.folder, stage)
+    record = valid_record(job.folder, stage)
     return record if record is not None and record.status != "failed" else state.last.get(stage)
 
 
 def _remove_last(job: SlideJob, stage: str, state: FolderState) -> None:
-    """Remove what an earlier run left of a stage that now has nothing to do; files that are not its own stay."""
+    """Remove results of an earlier run of a stage that now has nothing to do; other files stay."""
     # A folder that was merged with another has records that the notes know nothing of.
-    found = (sound_record(job.folder, stage), state.last.get(stage))
+    found = (valid_record(job.folder, stage), state.last.get(stage))
     names = {name.partition("/")[0] for record in found if record is not None for name in record.files}
     if not names:
         return
@@ -256,7 +254,7 @@ def _remove_last(job: SlideJob, stage: str, state: FolderState) -> None:
 
 
 def _without_places(reason: str, job: SlideJob) -> str:
-    """Name the slide and its results without their absolute folders: a record holds wherever it is moved."""
+    """Remove absolute folders from a message, so that a record stays valid when it is moved."""
     if job.row.path.is_absolute():
         reason = reason.replace(str(job.row.path), job.row.path.name)
     if job.folder.is_absolute():

@@ -1,4 +1,4 @@
-"""One slide, named as a user gives it."""
+"""A single slide given by the user."""
 
 import os
 from pathlib import Path
@@ -10,14 +10,14 @@ from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
 
 
 def single_row(slide: Path, slide_id: str | None, mpp: float | None, group: str | None) -> SheetRow:
-    """Name a slide as a row of a sheet does.
+    """Describe a slide as a row of a sheet does.
 
     Parameters
     ----------
     slide_id
         By default its file's name.
     mpp
-        µm per pixel of level 0 that outranks the file's.
+        µm per pixel of level 0, used instead of the file's.
 
     Raises
     ------
@@ -32,6 +32,6 @@ def single_row(slide: Path, slide_id: str | None, mpp: float | None, group: str 
 
 
 def check_there(slide: Path) -> None:
-    """Make sure that there is something under a slide's path (SlideError)."""
+    """Check that a slide's path exists (else SlideError)."""
     if not os.path.lexists(slide):
         raise SlideError(f"there is no slide {slide}; check the path")

@@ -1,4 +1,4 @@
-"""What became of a slide, in one line that helps."""
+"""The status of a slide, with a reason that helps."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from wsi_scale.slides.metadata import SlideInfo
 
 
 def status_of(folder: Path, slide_id: str, path: str) -> StatusRow:
-    """Sum up a slide; a failure for want of an mpp quotes what its pixels look like, or why they tell nothing."""
+    """Sum up a slide; if it failed without an mpp, add the estimate from its pixels, or why there is none."""
     try:
         return _quoting(slide_status(folder, slide_id, path), folder)
     except ArtifactError as error:
@@ -32,5 +32,5 @@ def _quoting(row: StatusRow, folder: Path) -> StatusRow:
         quoted = f"its pixels give no estimate: {prediction.reason}"
     else:
         mpp, low, high = prediction.estimate
-        quoted = f"its pixels look like {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
+        quoted = f"estimated from its pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
     return StatusRow(row.slide_id, row.path, row.status, f"{row.reason}; {quoted}")

@@ -1,4 +1,4 @@
-"""What the Snakefile asks at the start: the configuration, the slides, and each stage's own sections."""
+"""What the Snakefile needs at the start: configuration, slides, and the settings of each stage."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any
 from wsi_scale.artifacts.execution import read_execution
 from wsi_scale.artifacts.manifest import find_missing
 from wsi_scale.artifacts.plan import NAME as PLAN
-from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path, sound_record
+from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path, valid_record
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
@@ -45,11 +45,13 @@ class Study:
         self.config = parse_config(values)
         self.results = self.config.results
         if set("{}<>") & set(str(self.results)):
-            raise ConfigError(f"results={self.results}: Snakemake reads {{}} and <> as its own; choose another folder")
+            raise ConfigError(
+                f"results={self.results}: Snakemake gives {{}} and <> a meaning of their own; choose another folder"
+            )
         self.rows: dict[str, SheetRow] = {}
 
     def find_slides(self, *, make_demo: bool) -> None:
-        """Find the slides of the configured folder or sheet; demo slides are made first where missing.
+        """Find the slides of the configured folder or sheet; missing demo slides are made first.
 
         Raises
         ------
@@ -58,7 +60,7 @@ class Study:
         """
         source = self.config.slides.path
         if source is None:
-            raise ConfigError("which slides? give --config slides=FOLDER (or a sample sheet, or one slide)")
+            raise ConfigError("no slides are given; use --config slides=FOLDER (or a sample sheet, or one slide)")
         if make_demo and self.config.demo.folder is not None:
             from wsi_scale.jobs.demo import demo
 
@@ -66,7 +68,7 @@ class Study:
         self.rows = {row.slide_id: row for row in slides_of(source, exclude=self.results)}
 
     def read_plan(self) -> None:
-        """Take the slides that the run's main process found: the folder may have changed since.
+        """Read the slides that the run's main process found: the folder may have changed since.
 
         Raises
         ------
@@ -76,13 +78,13 @@ class Study:
         self.rows = {row.slide_id: row for row in planned(self.plan_path)}
 
     def settings(self, stage: str) -> list[str]:
-        """Command-line assignments of what a stage reads of the configuration."""
+        """Command-line assignments for the configuration that a stage reads."""
         plain = dump_section(self.config)
         spec = (SLIDE_STAGES | COHORT_STAGES)[stage]
         return [f"--set={key}={json.dumps(reduce(getitem, key.split('.'), plain))}" for key in spec.keys]
 
     def before_tiles(self, slide: Path) -> list[str]:
-        """Name the records that `tile` waits for: an estimated mpp must be there before tiles are laid."""
+        """Records that `tile` waits for: an estimated mpp must exist before tiles are placed."""
         stages = ("inspect", "predict") if self.config.slides.mpp == "estimate" else ("inspect",)
         return [str(record_path(slide, stage)) for stage in stages]
 
@@ -107,7 +109,7 @@ class Study:
         return self.results / PLAN
 
     def records(self, stage: str) -> list[str]:
-        """Paths of a stage's records, one a slide."""
+        """Paths of a stage's records, one for each slide."""
         return [str(record_path(slide_folder(self.results, slide_id), stage)) for slide_id in self.rows]
 
     def all_records(self) -> list[str]:
@@ -115,12 +117,12 @@ class Study:
         return [path for stage in SLIDE_STAGES for path in self.records(stage)]
 
     def start(self) -> None:
-        """Write the plan, and forget the records of what must be taken up again.
+        """Write the plan, and remove the records of stages that must run again.
 
-        These are the failures of an earlier run, stages whose artefacts have gone since, slides that have
-        changed since they were inspected, slides that were computed on another device or in another dtype than the
-        cohort is by now, and all of a slide whose results the last report could not read. A calibration, regressor
-        or report that is damaged goes too.
+        These are stages that failed in an earlier run, stages whose artefacts are missing, all stages of slides that
+        have changed since they were inspected, of slides that were computed with another device or dtype than the
+        cohort now has, and of slides whose results the last report could not read. A damaged calibration, regressor
+        or report is removed too.
 
         Raises
         ------
@@ -139,7 +141,7 @@ class Study:
         (self.results / "finished.txt").unlink(missing_ok=True)
 
     def _damaged(self) -> set[str]:
-        """Slides that the last report called failed though every stage had done its work."""
+        """Slides that the last report lists as failed although no stage failed."""
         try:
             rows = read_status(self.results / STATUS)
         except ArtifactError:  # no report yet
@@ -149,16 +151,16 @@ class Study:
 
 
 def open_study(values: Mapping[str, Any], *, starts: bool, needs_slides: bool, goes_on: bool = False) -> Study:
-    """Parse and find everything, or leave with one line.
+    """Read the configuration and find the slides, or exit with a one-line error.
 
     Parameters
     ----------
     starts
         Whether a real run starts here, in its main process: demo slides are made, failed records removed.
     needs_slides
-        Whether jobs are made; a lint or an unlock does without slides.
+        Whether jobs are made; linting and unlocking need no slides.
     goes_on
-        Whether this is a job of a run that has started, on a machine of its own: it goes by that run's plan.
+        Whether this is a job of a run that has started, on another machine: it uses the plan of that run.
     """
     # Jobs call `wsi-scale` of the environment that runs Snakemake, activated or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -176,7 +178,7 @@ def open_study(values: Mapping[str, Any], *, starts: bool, needs_slides: bool, g
 
 
 def _forget(job: SlideJob, *, all_of_it: bool) -> None:
-    """Forget the records of what must be taken up again."""
+    """Remove the records of stages that must run again."""
     otherwise = _was_computed_otherwise(job)
     for stage, spec in SLIDE_STAGES.items():
         again = all_of_it or (otherwise and "execution" in spec.keys)
@@ -185,7 +187,7 @@ def _forget(job: SlideJob, *, all_of_it: bool) -> None:
 
 
 def _was_computed_otherwise(job: SlideJob) -> bool:
-    """Whether a slide's last run had another device or dtype than its cohort has been given since."""
+    """Whether a slide's last run had another device or dtype than its cohort has now."""
     noted = FolderState(job.folder).execution
     try:
         settled = read_execution(job.results) if job.results is not None else None
@@ -195,7 +197,7 @@ def _was_computed_otherwise(job: SlideJob) -> bool:
 
 
 def _must_run(job: SlideJob, stage: str) -> bool:
-    """Whether a stage that has a record must be taken up again, by what can be told without reading a result."""
+    """Whether a stage that has a record must run again, judged without reading a result."""
     try:
         record = read_record(job.folder, stage)
         if record is None or record.status == "failed" or find_newer(job.folder, record):
@@ -208,7 +210,7 @@ def _must_run(job: SlideJob, stage: str) -> bool:
 
 
 def _has_changed(job: SlideJob) -> bool:
-    """Whether a slide's content is another than when it was inspected; it is read only where its stamp is another."""
+    """Whether a slide's content has changed since it was inspected; it is read only if its stamp has changed."""
     state = FolderState(job.folder)
     identity = job.identity(state)
     state.save()
@@ -216,6 +218,6 @@ def _has_changed(job: SlideJob) -> bool:
 
 
 def _is_done(folder: Path, stage: str) -> bool:
-    """Whether a stage has a sound record that is not of a failure."""
-    record = sound_record(folder, stage)
+    """Whether a stage has a valid record that is not of a failure."""
+    record = valid_record(folder, stage)
     return record is not None and record.status != "failed"

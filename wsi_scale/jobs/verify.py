@@ -1,4 +1,4 @@
-"""All of a cohort's results, read and compared with what was recorded of them."""
+"""Verification of a cohort's results against their records."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from wsi_scale.jobs.runner import holding
 
 @dataclass(frozen=True)
 class Damage:
-    """Something that is not as it was recorded.
+    """A result that differs from its record.
 
     Attributes
     ----------
     place
         The slide's id, or the cohort's folder.
     stage
-        Whose result it is.
+        The stage that wrote the result.
     fault
         One line.
     """
@@ -40,7 +40,7 @@ class Damage:
 
 
 def verify(results: Path) -> tuple[int, list[Damage]]:
-    """Read every file that stages have left, and forget the records of what is damaged: the next run makes it again.
+    """Read every file that stages wrote, and remove the records of damaged ones: the next run computes them again.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def verify(results: Path) -> tuple[int, list[Damage]]:
     Returns
     -------
     slides, damage
-        How many slides there are, and all that was found.
+        Number of slides, and what was found.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def verify(results: Path) -> tuple[int, list[Damage]]:
 
 
 def remove_damaged(results: Path) -> list[Damage]:
-    """Remove what is damaged of a cohort's calibration, regressor and report: the next run makes it again.
+    """Remove a damaged calibration, regressor or report of a cohort: the next run makes it again.
 
     Raises
     ------
     ArtifactError
-        One cannot be removed.
+        A file cannot be removed.
     """
     found = []
     for name, stage, read in ((CALIBRATION, "calibrate", read_calibration), (REGRESSOR, "fit", read_regressor)):
@@ -86,7 +86,7 @@ def remove_damaged(results: Path) -> list[Damage]:
 
 
 def _report(results: Path) -> list[Damage]:
-    """Remove the tables and the page of a cohort that are not as its folder's notes have them."""
+    """Remove tables and page of a cohort that differ from what was stored about them."""
     reported = FolderState(results).last.get("report")
     files = reported.files if reported is not None else {}
     faults = {name: fault for name, file in files.items() if (fault := find_fault(results, {name: file}))}
@@ -109,7 +109,7 @@ def _remove(path: Path) -> None:
 
 
 def _not_verified(job: SlideJob, reason: str) -> list[Damage]:
-    """Tell why a slide's folder cannot be looked through; the next one is all the same."""
+    """Return a damage with the reason why a slide's folder cannot be read; the next one is still verified."""
     return [Damage(job.row.slide_id, "verify", reason)]
 
 
@@ -140,5 +140,5 @@ def _fault(folder: Path, stage: str, forgotten: Collection[str], *, expected: bo
     except ArtifactError as error:
         return str(error)
     if newer and newer not in forgotten:
-        return f"{record_path(folder, stage).name} is of an earlier run than {newer}.json"
+        return f"{record_path(folder, stage).name} is older than {newer}.json"
     return find_fault(folder, record.files)

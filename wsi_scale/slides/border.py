@@ -1,8 +1,8 @@
-"""The one border between this program and the libraries that read slides.
+"""Errors of the libraries that read slides, turned into errors of this program.
 
-On damaged files these libraries raise what they please: struct, codec and XML errors, KeyError, OverflowError,
-RecursionError, MemoryError. Whatever leaves a reader is a SlideError with one line when it gets past this border;
-behind it nobody lists a library's exceptions.
+On damaged files these libraries raise exceptions of many kinds: struct, codec and XML errors, KeyError,
+OverflowError, RecursionError, MemoryError. Here each of them becomes a SlideError with a one-line message, so that
+no other module has to list the exceptions of a library.
 """
 
 import stat
@@ -44,7 +44,7 @@ def opening(path: Path) -> Iterator[None]:
 
 
 def check_place(path: Path) -> None:
-    """Make sure that a file or folder is there, without opening it: a pipe would block, a device never end.
+    """Make sure that a file or folder exists, without opening it: a pipe would block, a device would never end.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def check_place(path: Path) -> None:
         if path.is_symlink():
             raise SlideError(
                 f"{path}: it is a link to {path.readlink()}, which cannot be read ({reason_of(error)}); "
-                "bring that place back or remove the link"
+                "restore the target or remove the link"
             ) from error
         raise SlideError(f"{path}: cannot be read ({reason_of(error)}); check the path") from error
     if _is_special(mode):
@@ -65,7 +65,7 @@ def check_place(path: Path) -> None:
 
 
 def check_beside(folder: Path) -> None:
-    """Make sure that a reader which opens every file of a folder is blocked by none.
+    """Make sure that no file of a folder blocks a reader which opens all of them.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _is_special(mode: int) -> bool:
 def decoding(path: Path, level: int, x: int, y: int) -> Iterator[None]:
     """Turn every exception of a reader that decodes pixels into a RegionError that names the place.
 
-    A share that hiccups or memory that runs out says nothing of the place: the slide fails, and is tried again.
+    An interrupted network share or too little memory is no damage of the slide: the slide fails, and can be run again.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def decoding(path: Path, level: int, x: int, y: int) -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    r"""Put a library's words on one line; its kind stands for those that have none.
+    r"""Put a library's error message on one line; without a message, use the error's class name.
 
     >>> reason_of(ValueError("two\n lines")), reason_of(KeyError()), reason_of(MemoryError())
     ('two lines', 'KeyError', 'not enough memory')

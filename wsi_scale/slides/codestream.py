@@ -1,7 +1,7 @@
-"""What a compressed tile says of its own size and end, before a codec takes memory for it.
+"""The size and end that a compressed tile states, checked before a codec allocates memory for it.
 
-A codec makes room for the size that stands in its own stream, whatever the file's header says, and some fill it with
-grey where the stream ends early: a few damaged bytes could take many gigabytes.
+A codec allocates the size that is written in its own stream, whatever the file's header says, and some fill it with
+grey if the stream ends early: a few damaged bytes could take many gigabytes.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Where a slide holds anything: transparent places show a background that no scanner has seen."""
+"""Which parts of a slide hold an image: transparent parts were not scanned and show a background colour."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ _ROWS = 512
 
 
 def transparent_places(slide: Slide, size: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Mask of what is more transparent than not, at the size of a thumbnail.
+    """Mask of the parts that are more transparent than opaque, at the size of a thumbnail.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def transparent_places(slide: Slide, size: tuple[int, int]) -> NDArray[np.bool_]
     Returns
     -------
     ndarray or None
-        (height, width) bool; None where nothing is transparent, or where every level is too large to look.
+        (height, width) bool; None where nothing is transparent, or where every level is too large to check.
         What cannot be decoded is not transparent.
     """
     long = [n for n, level in enumerate(slide.levels) if max(level.width, level.height) >= _LEAST_PX]

@@ -1,7 +1,7 @@
-"""A level of which places cannot be decoded: everything else is read, and the gaps are closed from finer levels.
+"""A level with parts that cannot be decoded: the rest is read, and gaps are filled from finer levels.
 
-A box that cannot be decoded is halved until what fails is small. That is read from the next finer level that can be
-decoded there; where none can, it is marked.
+A box that cannot be decoded is halved until the failing part is small. That part is read from the next finer level
+that can be decoded there; if there is none, it is marked as unreadable.
 """
 
 import math
@@ -76,7 +76,7 @@ class GapReader:
         Raises
         ------
         RegionError
-            More of the level than allowed cannot be decoded; the line names the first place.
+            More of the level than allowed cannot be decoded; the message names the first place.
         """
         try:
             return self._slide.read(self._level, box.x, box.y, box.width, box.height), None

@@ -1,4 +1,4 @@
-"""DICOM files of slides: told by their content, and sorted by the series that they say they belong to."""
+"""DICOM files of slides: recognised by their content, and sorted by the series that they name."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _Tag = tuple[int, int]
 
 @dataclass(frozen=True)
 class DicomHead:
-    """What a file says before its pixels.
+    """The metadata of a file before its pixels.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ def read_head(path: Path) -> DicomHead | None:
 
 
 def dicom_files(files: Sequence[Path]) -> list[Path]:
-    """Pick the DICOM files: by their suffix; where the name has none, those that say that they are of a slide.
+    """Choose the DICOM files: by their suffix; without a suffix, by metadata that name a slide.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def dicom_files(files: Sequence[Path]) -> list[Path]:
 
 
 def series_of(files: Sequence[Path]) -> dict[str, list[Path]]:
-    """Sort files by the series they name; one that names none, or cannot be read, stands for itself."""
+    """Sort files by the series they name; a file that names none, or cannot be read, is a series of its own."""
     series: dict[str, list[Path]] = {}
     for file in files:
         head = read_head(file)
@@ -84,9 +84,9 @@ def series_of(files: Sequence[Path]) -> dict[str, list[Path]]:
 
 
 def slides_among(files: Sequence[Path]) -> list[Path]:
-    """Pick the first level file of every series that has one: each such series is a scan of its own.
+    """Choose the first level file of every series that has one: each such series is one scan.
 
-    Labels and overviews that stand in a series of their own are no slides.
+    Labels and overviews in a series of their own are not slides.
     """
     firsts: dict[str, Path] = {}
     for file in files:
@@ -97,7 +97,7 @@ def slides_among(files: Sequence[Path]) -> list[Path]:
 
 
 def series_beside(path: Path) -> list[Path]:
-    """Return all files of a DICOM file's series that lie beside it, itself among them; others stand alone."""
+    """Return all files of a DICOM file's series in its folder, including itself; for other files, the file alone."""
     head = read_head(path) if path.is_file() else None
     if head is None or not head.series:
         return [path]

@@ -1,4 +1,4 @@
-"""Which files below a folder are slides, and what each is called."""
+"""Find the slides in a folder, and give each an id."""
 
 import hashlib
 import logging
@@ -62,10 +62,10 @@ class FoundSlide:
 def find_slides(folder: Path, *, exclude: Path | None = None) -> list[FoundSlide]:
     """Search a folder and what is below it for slides.
 
-    Passed over are hidden files and folders, what belongs to a MIRAX, VMS or VSI slide, tiles of DeepZoom and
+    Skipped are hidden files and folders, files that belong to a MIRAX, VMS or VSI slide, tiles of DeepZoom and
     Zoomify pyramids, servers' own folders, and folders that hold results. A folder that cannot be listed is
-    left out with a warning. What is named like a slide and is none (a broken link, a pipe) is found all the same:
-    it fails when it is opened, and so is told.
+    left out with a warning. A broken link or a pipe with the name of a slide counts as
+    found: it fails when it is opened, and is reported.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class _Listing:
     special
         Pipes, devices, sockets.
     lost
-        What cannot be looked at: broken links, places without permission.
+        Entries that cannot be read: broken links, no permission.
     """
 
     folder: Path
@@ -186,7 +186,7 @@ def _is_searched(here: _Listing) -> bool:
     if any(file.name == RESULTS_MARK for file in here.files):
         why = f"it holds results ({RESULTS_MARK})"
     elif name in _SERVERS or name.startswith(_SERVERS_MARKS):
-        why = "a file server's own folder by its name"
+        why = "its name is that of a file server's system folder"
     else:
         return True
     if name not in _SERVERS and any(_suffix_of(file) not in ("", *_PICTURES) for file in here.files):
@@ -220,7 +220,7 @@ def _own_slides(here: _Listing) -> Iterator[Path]:
         if _suffix_of(path) or not _OTHER_KIND.search(path.name):
             yield path
         else:
-            log.warning("%s: a broken link, or a place without permission; it is left out", path)
+            log.warning("%s: a broken link, or no permission; it is left out", path)
     dicom = dicom_files([file for file in here.files if _suffix_of(file) in ("", DICOM_SUFFIX)])
     several = slides_among(dicom) if len(dicom) > 1 else []
     if len(several) > 1:

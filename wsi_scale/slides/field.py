@@ -1,4 +1,4 @@
-"""The one reader of a field of view at an exact scale.
+"""Reading a field of view at an exact scale.
 
 A field is read from the coarsest level that is still at least as fine as asked, with a margin for the
 filter, and resampled by Pillow's antialiased triangle (``BILINEAR``) over the exact fractional box. Against

@@ -1,4 +1,4 @@
-"""The light that a slide was seen in: through glass of any colour, or shining by itself on black.
+"""Brightfield or fluorescence: light through glass of any colour, or emission on black.
 
 Nothing here assumes how bright glass is, or of what colour. Stains only take light away, so glass is the
 brightest common colour; and where light comes through a slide, what is smooth (glass) is brighter than what
@@ -33,7 +33,7 @@ _BESIDE_PADDING = 0.35
 #: Black at the border is padding at any rate where a quarter of the rest has this in every channel.
 _BRIGHT_LEAST = 120
 
-#: Glass is told from this percentile of brightness: brighter is noise, and dust.
+#: Percentile of brightness that is taken for glass: brighter pixels are noise and dust.
 _GLASS_PERCENTILE = 98
 
 #: Shares of the brightness within which pixels have one colour, and smooth ones are preferred to brighter ones.
@@ -84,7 +84,7 @@ def black_padding(image: _Image, seen: _Mask) -> _Mask:
 
 
 def _is_padding(image: _Image, black: _Mask, rest: _Mask) -> bool:
-    """Whether what lies beside black is brightfield beyond doubt."""
+    """Whether the parts beside black are certainly brightfield."""
     if not rest.any():
         return False
     least = image.min(axis=2)
@@ -97,7 +97,7 @@ def _is_padding(image: _Image, black: _Mask, rest: _Mask) -> bool:
 
 
 def is_brightfield(image: _Image, seen: _Mask) -> bool:
-    """Whether light came through what an image shows, however little of it; fluorescence shines by itself.
+    """Whether an image shows a brightfield specimen, however small; else fluorescence or dark field.
 
     Parameters
     ----------
@@ -113,10 +113,10 @@ def is_brightfield(image: _Image, seen: _Mask) -> bool:
 
 
 def glass_colour(image: _Image, seen: _Mask) -> _Values:
-    """Colour (R, G, B) of the glass: the brightest common one.
+    """Colour (R, G, B) of the glass: the brightest common colour.
 
-    White that a scanner painted where it did not look counts only where nothing else looks like glass. A
-    field full of tissue has no glass; there it is the brightest that the tissue leaves.
+    White that the scanner filled in where it did not scan counts only if nothing else is taken for glass. A
+    field full of tissue has no glass; there it is the brightest common colour of the tissue.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def glass_colour(image: _Image, seen: _Mask) -> _Values:
 
 
 def _maybe_painted(image: _Image) -> _Mask:
-    """Where an image is white, or does not vary at all over some pixels."""
+    """Parts of an image that are white, or do not vary at all over some pixels."""
     window = (WINDOW_PX, WINDOW_PX, 1)
     even = (ndimage.maximum_filter(image, window) == ndimage.minimum_filter(image, window)).all(axis=2)
     # Up to its edge, and a little further: that is smoothed before glass is told.
@@ -161,7 +161,7 @@ def _brightest_common(levels: _Values, texture: _Values, among: _Mask) -> tuple[
 
 
 def _lit_through(image: _Image, seen: _Mask) -> bool:
-    """Whether smooth parts are brighter than others; where that tells nothing, whether colours are those of stains."""
+    """Whether smooth parts are brighter than others; if that is unclear, whether the colours are those of stains."""
     share, brighter = _smooth_parts(image, seen)
     if brighter and share >= _BRIGHT_SHARE:
         return True
@@ -175,7 +175,7 @@ def _lit_through(image: _Image, seen: _Mask) -> bool:
 
 
 def _smooth_parts(image: _Image, seen: _Mask) -> tuple[float, bool]:
-    """Share of what is seen that is smooth, and whether that is brighter than the rest."""
+    """Share of the image that is smooth, and whether that part is brighter than the rest."""
     brightest = smoothed(image.max(axis=2).astype(np.float32), 1.0)
     top = float(np.percentile(brightest[seen], 99))
     texture = deviation(image.mean(axis=2, dtype=np.float32))

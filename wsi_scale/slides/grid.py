@@ -47,7 +47,7 @@ class Grid:
         return math.floor(col * self.step_x + _ROUNDING), math.floor(row * self.step_y + _ROUNDING)
 
     def field(self, row: int, col: int) -> Field:
-        """Give what a tile covers, at its exact place."""
+        """Return the field that a tile covers, not rounded."""
         return Field(col * self.step_x, row * self.step_y, self.tile_width, self.tile_height)
 
 
@@ -60,7 +60,7 @@ def lay_grid(
     overlap_px: int,
     edge: Literal["drop", "pad"],
 ) -> Grid:
-    """Lay a grid of tiles over a slide.
+    """Place a grid of tiles on a slide.
 
     Parameters
     ----------

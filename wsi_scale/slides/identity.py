@@ -1,4 +1,4 @@
-"""Which slide it is: all files that belong to it, their identity by content, and a stamp that tells of changes."""
+"""A slide's files, their identity by content, and a stamp that shows changes."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def slide_files(path: Path) -> list[Path]:
     Raises
     ------
     SlideError
-        It is gone, or no file or folder at all.
+        It does not exist, or is neither a file nor a folder.
     """
     check_place(path)
     if path.is_dir():
@@ -46,19 +46,19 @@ def slide_identity(path: Path) -> str:
     Raises
     ------
     SlideError, ArtifactError
-        It is gone, or a file of it cannot be read.
+        It does not exist, or a file of it cannot be read.
     """
     files = [file_identity(file) for file in slide_files(path)]
     return files[0] if len(files) == 1 else fingerprint("slide of several files", files=files)
 
 
 def slide_stamp(path: Path) -> Stamp:
-    """Sizes and times of a slide's files: another stamp calls for another look at the identity.
+    """Sizes and times of a slide's files: if the stamp has changed, the identity is computed again.
 
     Raises
     ------
     SlideError
-        It is gone.
+        It does not exist.
     """
     try:
         return stamp_of(slide_files(path))
@@ -77,12 +77,12 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 
 def _of_the_system(name: str) -> bool:
-    """Whether a desktop or file server leaves files of this name wherever it looks."""
+    """Whether a desktop or file server writes files of this name into every folder that it opens."""
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
 
 
 def _named_in(path: Path) -> list[Path]:
-    """Files of its folder that a Hamamatsu slide's list names."""
+    """Files in its folder that a Hamamatsu slide's index names."""
     with path.open("rb") as stream:
         text = stream.read(_MAX_LIST_BYTES).decode("latin-1")
     named = {line.partition("=")[2].strip() for line in re.split(r"[\r\n]+", text) if "=" in line}

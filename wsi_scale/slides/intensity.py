@@ -1,4 +1,4 @@
-"""How 16-bit intensities become 8-bit ones, and multiplied colours plain ones.
+"""Conversion of 16-bit to 8-bit intensities, and of premultiplied to plain colours.
 
 Cameras store 10, 12, 14 or 16 bits in 16. The number of bits in use is read from the metadata, or else is
 that of the largest value on the slide's coarsest level; all levels are shifted right by the same number of

@@ -1,4 +1,4 @@
-"""What pixels say of a level's factor: places of it are compared with the next finer level."""
+"""Downsample of a level from its pixels: parts of it are compared with the next finer level."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,8 +1,8 @@
-"""The true factor of each level of a pyramid.
+"""The true downsample of each level of a pyramid.
 
-Sizes alone do not tell it. Writers drop or round up what does not divide, stretch a level over the whole picture, fill
-it up to whole tiles, or cut level 0 after the levels were made; some pages are no level at all. What sizes leave open
-the pixels decide: places far from the origin are compared with the next finer level, where a wrong factor shows most.
+Sizes alone do not give it. Writers drop or round up what does not divide, stretch a level over the whole picture, pad
+it to whole tiles, or crop level 0 after the levels were made; some pages are not levels at all. If sizes do not decide,
+pixels do: places far from the origin, where a wrong factor shows most, are compared with the next finer level.
 """
 
 import math

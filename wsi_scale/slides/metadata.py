@@ -1,4 +1,4 @@
-"""What a slide says about itself, and whether its µm per pixel can be believed."""
+"""Metadata of a slide, and whether its µm per pixel can be trusted."""
 
 import math
 from collections.abc import Mapping
@@ -54,15 +54,14 @@ class SlideInfo:
         ``override``, ``metadata`` (the scanner's own), ``ome`` (OME-XML), ``tiff`` (resolution tags),
         ``estimated`` or ``missing``.
     mpp_doubts
-        Why the µm per pixel is nothing to learn from: ``axes`` (x and y differ), ``objective`` (far off what it
-        suggests), ``sources`` (the file says two things).
+        Why the µm per pixel is not used for fitting: ``axes`` (x and y differ), ``objective`` (far from what the
+        objective suggests), ``sources`` (the file holds two different values).
     header_mpp, header_source
         What the file itself says and who in it, whatever outranks or replaces it; None and ``missing`` if nothing.
     status
         ``ok`` or ``unreadable``; the reason is then the first warning.
     warnings
-        One line each: of the file, then of its µm per pixel; the last one of a readable slide without any says so.
-        Nothing is decided by their words.
+        One line each: about the file, then about its µm per pixel. No program logic depends on their wording.
     identity
         Digest of the slide's content (:func:`wsi_scale.slides.identity.slide_identity`); "" where it was not taken.
     """
@@ -106,7 +105,7 @@ class SlideInfo:
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:
-        """Check what a file says beyond the types of its keys."""
+        """Check values of a file that their types do not cover."""
         if self.status == "unreadable" and not self.warnings:
             raise ValueError("an unreadable slide has its reason as first warning")
         if self.status == "ok" and not (0 < self.width < _MOST_PX and 0 < self.height < _MOST_PX):
@@ -124,7 +123,7 @@ class SlideInfo:
 
     @property
     def trusted(self) -> bool:
-        """Whether the µm per pixel is good enough to learn from."""
+        """Whether the µm per pixel is good enough for fitting."""
         if self.status != "ok" or self.usable_mpp is None:
             return False
         if self.mpp_source == "override":
@@ -202,7 +201,7 @@ def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float |
 
 
 def with_estimated_mpp(info: SlideInfo, estimate: tuple[float, float, float]) -> SlideInfo:
-    """Give a slide without a usable mpp the one that its pixels look like; its source then is ``estimated``.
+    """Give a slide without a usable mpp the one estimated from its pixels; its source then is ``estimated``.
 
     Parameters
     ----------
@@ -212,17 +211,17 @@ def with_estimated_mpp(info: SlideInfo, estimate: tuple[float, float, float]) ->
     mpp, low, high = estimate
     # That it is missing is the last warning of a slide that says nothing.
     kept = info.warnings[:-1] if info.mpp_source == "missing" else info.warnings
-    said = f"mpp is estimated from the pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
+    said = f"mpp is estimated from pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
     return replace(info, mpp=mpp, mpp_x=mpp, mpp_y=mpp, mpp_source="estimated", warnings=(*kept, said))
 
 
 def require_mpp(info: SlideInfo) -> tuple[float, float]:
-    """µm per pixel of a slide along x and y, where nothing works without it.
+    """µm per pixel of a slide along x and y, for stages that cannot work without it.
 
     Raises
     ------
     MppError
-        If it is missing or implausible; the line says how to give it.
+        If it is missing or implausible; the message says how to give it.
     """
     if info.usable_mpp is not None:
         return info.usable_mpp
@@ -235,7 +234,7 @@ def require_mpp(info: SlideInfo) -> tuple[float, float]:
 
 
 def _claims(slide: Slide) -> list[MppClaim]:
-    """Gather what the file itself says of level 0, one claim for each authority, the highest first."""
+    """Collect the claims of a file about level 0, one for each source, the most trusted first."""
     reported = _reported(slide.properties, slide.width, slide.height)
     claims = [MppClaim("metadata", *reported)] if reported else []
     from wsi_scale.slides.tiff_header import is_tiff
@@ -250,7 +249,7 @@ def _claims(slide: Slide) -> list[MppClaim]:
 
 
 def _reported(properties: Mapping[str, str], width: int, height: int) -> tuple[float, float] | None:
-    """Read what OpenSlide found in the scanner's own metadata, if it means the image that is level 0."""
+    """Read the mpp in the scanner's metadata as OpenSlide reports it, if it belongs to the image that is level 0."""
     # Of a generic TIFF it reports the first directory's resolution tags, whatever image that holds.
     if properties.get("openslide.vendor") == "generic-tiff":
         return None

@@ -1,4 +1,4 @@
-"""What a file claims of its pixel size, who in it says so, and whom to believe."""
+"""What a file claims as its pixel size, where in the file, and which claim is used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SOURCE_NAMES = {
     "metadata": "the scanner's metadata",
     "ome": "OME-XML",
     "tiff": "TIFF resolution tags",
-    "estimated": "estimated from the pixels",
+    "estimated": "estimated from pixels",
 }
 
 #: Usable claims of one file that differ by more than this factor along either axis disagree.
@@ -24,7 +24,7 @@ _DISAGREEING = 1.1
 
 @dataclass(frozen=True)
 class MppClaim:
-    """What one authority of a file says of level 0.
+    """What one source within a file claims about level 0.
 
     Attributes
     ----------
@@ -50,12 +50,12 @@ class MppClaim:
 
     @property
     def name(self) -> str:
-        """The authority in words."""
+        """The source in words."""
         return SOURCE_NAMES[self.authority]
 
 
 def believed(claims: Sequence[MppClaim]) -> MppClaim | None:
-    """Pick the claim that counts.
+    """Choose the claim that is used.
 
     Parameters
     ----------

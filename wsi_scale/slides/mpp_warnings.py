@@ -1,4 +1,4 @@
-"""What is wrong with a slide's µm per pixel: one line for the user, and what it makes doubtful."""
+"""Warnings about a slide's µm per pixel: one line for the user, and the doubt it raises."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Literal
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES, MppClaim, MppSource, disagree
 from wsi_scale.units import PLAUSIBLE_MPP, POWER_TOLERANCE, agrees_with_power, is_plausible_mpp, mpp_from_power
 
-#: Why a µm per pixel is used and yet no lesson: its axes differ; it is far off the objective; the file says two things.
+#: Why a µm per pixel is not used for fitting: axes differ; far from the objective's; the file claims two values.
 MppDoubt = Literal["axes", "objective", "sources"]
 
 #: How a user gives what the slide does not say.
@@ -22,22 +22,22 @@ _DIFFERENT = 0.01
 
 @dataclass(frozen=True)
 class MppWarning:
-    """A line for the user, and what it makes doubtful (None: nothing)."""
+    """A line for the user, and the doubt it raises (None: none)."""
 
     text: str
     doubt: MppDoubt | None = None
 
 
 def about_override(override: float, header: MppClaim | None) -> list[MppWarning]:
-    """Tell that a user's µm per pixel and the file's differ by more than 1 %."""
+    """Warn if the user's µm per pixel and the file's differ by more than 1 %."""
     if header is None or math.isclose(override, header.mean, rel_tol=_DIFFERENT):
         return []
     said = f"{header.mean:.4g} in the header ({header.name})"
-    return [MppWarning(f"mpp {override:.4g} µm/px as you gave it contradicts {said}; yours is used")]
+    return [MppWarning(f"mpp {override:.4g} µm/px, as given by you, differs from {said}; yours is used")]
 
 
 def about_claims(claims: Sequence[MppClaim]) -> list[MppWarning]:
-    """Tell what is odd about a file's claims beside each other.
+    """Warn of claims of one file that contradict each other.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ def about_claims(claims: Sequence[MppClaim]) -> list[MppWarning]:
     ]
     if disagree(usable):
         listed = ", ".join(f"{_size(claim)} ({claim.name})" for claim in usable)
-        text = f"mpp is told in several ways: {listed} µm/px; the first is used, but not trusted for training"
+        text = f"the file claims several mpp: {listed} µm/px; the first is used, but not trusted for training"
         said.append(MppWarning(text, "sources"))
     return said
 
 
 def about_mpp(mpp_xy: tuple[float, float] | None, source: MppSource, power: float | None) -> list[MppWarning]:
-    """Tell everything that is wrong with the µm per pixel that counts.
+    """Warn of everything that is wrong with the µm per pixel that is used.
 
     Parameters
     ----------
@@ -85,16 +85,17 @@ def about_mpp(mpp_xy: tuple[float, float] | None, source: MppSource, power: floa
         return [MppWarning(f"{named} lies outside {PLAUSIBLE_RANGE} and is not used; {HOW_TO_GIVE_MPP}")]
     said = []
     if abs(x - y) > _DIFFERENT * mean:
-        text = f"mpp differs along x ({x:.4g}) and y ({y:.4g} µm/px); each axis is read at its own"
+        text = f"mpp differs along x ({x:.4g}) and y ({y:.4g} µm/px); each axis is read at its own mpp"
         said.append(MppWarning(text, "axes"))
     if power is not None and not agrees_with_power(mean, power):
         suggested = f"{mpp_from_power(power):.4g} that objective {power:g}x suggests"
-        text = f"{named} is more than {POWER_TOLERANCE} times off the {suggested}; not trusted for training"
+        factor = f"more than {POWER_TOLERANCE} times larger or smaller than"
+        text = f"{named} is {factor} the {suggested}; not trusted for training"
         said.append(MppWarning(text, "objective"))
     return said
 
 
 def _size(claim: MppClaim) -> str:
-    """Both axes, as one number where they agree."""
+    """Both axes, or one number if they agree."""
     same = abs(claim.x - claim.y) <= _DIFFERENT * claim.mean
     return f"{claim.mean:.4g}" if same else f"{claim.x:.4g} × {claim.y:.4g}"

@@ -1,4 +1,4 @@
-"""The one door to slides: which library reads which file."""
+"""Opening slides: which library reads which file."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -60,7 +60,7 @@ def _open_file(path: Path, head: bytes) -> Slide:
     vendor = vendor_of(path)
     if vendor is None:
         raise SlideError(
-            f"{path}: no slide or image format that is known here (an empty file, a text file or a partial download?)"
+            f"{path}: not a known slide or image format (an empty file, a text file or a partial download?)"
         )
     if vendor == "dicom":
         check_beside(path.parent)
@@ -98,7 +98,7 @@ def _open_dicom_folder(folder: Path) -> Slide:
 
 
 def _open_series(folder: Path, files: list[Path]) -> Slide | None:
-    """OpenSlide's view of a series from the first of its files that it accepts."""
+    """Open a series with OpenSlide, from the first of its files that it accepts."""
     from wsi_scale.slides.openslide_backend import OpenSlideSlide
 
     for file in files:

@@ -1,4 +1,4 @@
-"""Which library reads a TIFF: told by what its directories hold."""
+"""Choose the library that reads a TIFF by what its directories hold."""
 
 from pathlib import Path
 
@@ -70,13 +70,13 @@ def _instead_of(
 
 
 def _decodable(image: TiffImage, header: TiffHeader) -> bool:
-    """Whether OpenSlide can decode an image and what stands beside it, all in 8 bits."""
+    """Whether OpenSlide can decode an image and its other levels, all in 8 bits."""
     known = all(found.compression in _OPENSLIDE_COMPRESSIONS for found in image.levels)
     return known and image.finest.bits == 8 and header.directories[0].bits == 8
 
 
 def _shows(slide: Slide, image: TiffImage, vendor: str) -> bool:
-    """Whether OpenSlide's view is the whole of an image."""
+    """Whether OpenSlide shows the whole image."""
     area = slide.width * slide.height
     if vendor in _COMPOSING_VENDORS:
         return image.finest.area <= _OVERLAP * area
@@ -90,7 +90,7 @@ def _shows(slide: Slide, image: TiffImage, vendor: str) -> bool:
 
 
 def _of_this_image(slide: Slide, image: TiffImage) -> dict[str, str]:
-    """Properties that OpenSlide reports, without what it says of its own level 0 where that is another image."""
+    """Properties that OpenSlide reports, without those of its own level 0 if that is another image."""
     same = (slide.width, slide.height) == (image.finest.width, image.finest.height)
     left = () if same else _OF_LEVEL_0
     return {name: value for name, value in slide.properties.items() if not name.startswith(left)}
@@ -103,4 +103,4 @@ def _about_others(image: TiffImage, images: tuple[TiffImage, ...]) -> tuple[str,
     named = ", ".join(f"{other.name!r} ({other.size})" if other.name else other.size for other in others[:3])
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
     own = f"{image.name!r} ({image.size})" if image.name else image.size
-    return (f"the file holds {len(others) + 1} images; the largest is read, {own}; left aside: {named}{more}",)
+    return (f"the file holds {len(others) + 1} images; the largest is read, {own}; not read: {named}{more}",)

@@ -26,7 +26,7 @@ PLAIN_VENDORS = ("generic-tiff", "aperio")
 
 
 def vendor_of(path: Path) -> str | None:
-    """Tell what OpenSlide takes a file for (None: nothing it knows)."""
+    """Return the vendor that OpenSlide detects (None: unknown format)."""
     try:
         return openslide.OpenSlide.detect_format(str(path))
     except (OSError, openslide.OpenSlideError):

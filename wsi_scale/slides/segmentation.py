@@ -2,9 +2,9 @@
 
 Brightfield: a pixel's distance from the glass is measured in optical density over a few pixels, its colour
 counting more than its greyness, because shadows, dust and bubbles are grey and stains are not. The threshold
-is Otsu's, kept between two narrow floors, so that scanner noise never becomes tissue and pale stains always
-do. Ink (a hue that stains do not have, or black, and smooth), black padding and smooth areas are taken out,
-and what is brighter than the glass, which no stain can be. All of it is relative to the glass, so that its
+is Otsu's, limited to a narrow range, so that scanner noise never becomes tissue and pale stains always
+do. Ink (a hue that stains do not have, or black, and smooth), black padding and smooth areas are removed,
+and so are parts brighter than the glass, because no stain is. All of it is relative to the glass, so that its
 colour and the light do not matter. Fluorescence: what is brighter than the dark background.
 """
 
@@ -20,7 +20,7 @@ _Image = NDArray[np.uint8]
 _Mask = NDArray[np.bool_]
 _Values = NDArray[np.float32]
 
-#: The mask is told on at most this many pixels a side and then enlarged.
+#: The mask is computed on at most this many pixels a side and then enlarged.
 _WORKING_PX = 1024
 
 #: Otsu's threshold of the distance (natural optical density) is kept within these.
@@ -44,7 +44,7 @@ def segment_tissue(image: _Image, held: _Mask) -> _Mask:
     image
         (h, w, 3) uint8 RGB.
     held
-        (h, w) bool: where the slide holds anything; elsewhere the image shows what nobody has seen.
+        (h, w) bool: where the slide holds an image; elsewhere nothing was scanned.
 
     Returns
     -------
@@ -60,12 +60,12 @@ def segment_tissue(image: _Image, held: _Mask) -> _Mask:
 
 
 def shows_brightfield(image: _Image, held: _Mask) -> bool:
-    """Whether light came through what a thumbnail shows; parameters as of ``segment_tissue``."""
+    """Whether a thumbnail shows a brightfield specimen; parameters as for ``segment_tissue``."""
     return is_brightfield(*_shrunk(image, held))
 
 
 def _shrunk(image: _Image, held: _Mask) -> tuple[_Image, _Mask]:
-    """Bring a thumbnail to the size that is worked at; with what is neither transparent nor padding."""
+    """Shrink a thumbnail to working size; also return which pixels are neither transparent nor padding."""
     factor = _factor(image)
     small = np.asarray(Image.fromarray(image).reduce(factor))
     if held.all():
@@ -100,7 +100,7 @@ def _density(white: _Values) -> _Values:
 
 
 def _stain_distance(density: _Values) -> _Values:
-    """Distance from the glass: colour in full, greyness by half; none for what is brighter."""
+    """Distance from the glass: colour counts in full, greyness by half; 0 for pixels brighter than glass."""
     grey = density.mean(axis=2)
     colour = np.sqrt(((density - grey[..., np.newaxis]) ** 2).sum(axis=2))
     brighter = (grey < _BRIGHTER) & (density.max(axis=2) < _NOT_DARKER)
@@ -122,7 +122,7 @@ def _otsu(values: _Values) -> float:
 
 
 def _ink(density: _Values, texture: _Values) -> _Mask:
-    """Find marks of a pen: hues that stains do not have, and smooth black."""
+    """Find pen marks: hues that stains do not have, and smooth black."""
     red, green, blue = density[..., 0], density[..., 1], density[..., 2]
     # Stains absorb green at least about as much as red; green and blue ink absorb red far more.
     cold = (red > 0.3) & (green < 0.72 * red)

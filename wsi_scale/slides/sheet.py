@@ -1,4 +1,4 @@
-"""Sample sheets, and the one place that says which slides a source means."""
+"""Sample sheets, and which slides a folder, sheet or path stands for."""
 
 import codecs
 import csv
@@ -72,7 +72,7 @@ def slides_of(source: Path, *, exclude: Path | None = None) -> list[SheetRow]:
     Raises
     ------
     UserError
-        If there is nothing, or the folder holds no slides.
+        If the source does not exist, or the folder holds no slides.
     SheetError
         If the sheet has faults.
     """
@@ -118,15 +118,15 @@ def read_sheet(path: Path) -> list[SheetRow]:
     if len(problems) > len(missing) or len(missing) == len(rows):
         raise SheetError(str(path), problems)
     if missing:
-        log.warning("%s: %d of %d slides are not there and will fail: %s", path, len(missing), len(rows), missing[0])
+        log.warning("%s: %d of %d slides do not exist and will fail: %s", path, len(missing), len(rows), missing[0])
     if others := [name for name in header if name and name not in COLUMNS]:
-        log.warning("%s: columns that are not read: %s", path, ", ".join(others))
+        log.warning("%s: columns that are not used: %s", path, ", ".join(others))
     return [row.slide for row in rows]
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row as it was read: its slide, its faults, and which of them says that its slide is not there."""
+    """A row as it was read: its slide, its faults, and which fault means that the slide is missing."""
 
     slide: SheetRow
     faults: list[str]
@@ -165,7 +165,7 @@ def _shown(slide: Path, folder: Path) -> str:
 
 
 def _delimiter(path: Path, header: str = "") -> str:
-    """Find what divides a header into the columns that are needed; by the sheet's suffix where nothing does."""
+    """Find the delimiter that gives the needed columns; by default that of the sheet's suffix."""
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
     for mark in (usual, *_DELIMITERS):
         names = {name.strip() for cells in csv.reader([header], delimiter=mark) for name in cells}
@@ -198,19 +198,19 @@ def _text(path: Path) -> str:
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = content.decode("utf-16", "replace") if wide else content.decode("utf-8-sig", "surrogateescape")
     if "\0" in text:
-        raise SheetError(str(path), ["it holds null bytes, as no text does; save it as CSV in UTF-8"])
+        raise SheetError(str(path), ["it holds null bytes, so it is not text; save it as CSV in UTF-8"])
     return text
 
 
 def _header_problems(header: list[str]) -> list[str]:
-    """Columns that are missing, twice there, or misspelt; other columns are the user's own."""
+    """Columns that are missing, given twice or misspelt; other columns are allowed."""
     missing = [name for name in COLUMNS if name not in header]
     problems = []
     for name in header:
         alike = [known for known in missing if _folded(name) == _folded(known)]
         if near := alike or difflib.get_close_matches(name.lower(), missing, n=1, cutoff=_MISSPELT):
             problems.append(f"unknown column {name!r}; did you mean {near[0]}?")
-    problems += [f"column {name!r} is there {header.count(name)} times" for name in COLUMNS if header.count(name) > 1]
+    problems += [f"column {name!r} occurs {header.count(name)} times" for name in COLUMNS if header.count(name) > 1]
     return problems + [f"column {name!r} is missing" for name in _NEEDED if name in missing]
 
 
@@ -228,23 +228,23 @@ def _row(sheet: Path, values: dict[str, str]) -> _Row:
         *(["path is empty"] if "path" in values and not named else []),
         *([missing] if missing else []),
         *mpp_faults,
-        *([f"group {group!r} has control characters or is no UTF-8"] if _UNFIT_TEXT.search(group) else []),
+        *([f"group {group!r} has control characters or is not UTF-8"] if _UNFIT_TEXT.search(group) else []),
     ]
     return _Row(SheetRow(slide_id, slide or sheet.parent / named, mpp, group or None), faults, missing)
 
 
 def _encoding_hint(named: str) -> str:
-    return "; its name is no UTF-8: save the sheet as UTF-8" if _NO_TEXT.search(named) else ""
+    return "; the name is not UTF-8: save the sheet as UTF-8" if _NO_TEXT.search(named) else ""
 
 
 def id_faults(slide_id: str) -> list[str]:
-    """Say why a text cannot name a slide in results; [] where it can."""
+    """List why a text cannot be the id of a slide; [] if it can."""
     if not slide_id:
         return ["slide_id is empty"]
     if _UNFIT_ID.search(slide_id):
         return [f"slide_id {slide_id!r} has '/', {{}}, <> or control characters"]
     if _NO_TEXT.search(slide_id):
-        return [f"slide_id {slide_id!r} is no UTF-8; save the sheet as UTF-8"]
+        return [f"slide_id {slide_id!r} is not UTF-8; save the sheet as UTF-8"]
     return [f"slide_id {slide_id!r} begins with a dot"] if slide_id.startswith(".") else []
 
 
@@ -277,4 +277,4 @@ def _mpp(text: str) -> tuple[float | None, list[str]]:
 
 
 def _duplicates(ids: list[str]) -> list[str]:
-    return [f"slide_id {name!r} is there {count} times" for name, count in Counter(ids).items() if count > 1 and name]
+    return [f"slide_id {name!r} occurs {count} times" for name, count in Counter(ids).items() if count > 1 and name]

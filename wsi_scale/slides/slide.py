@@ -1,4 +1,4 @@
-"""What every opened slide offers, whichever library reads it."""
+"""The interface of every opened slide, whichever library reads it."""
 
 import abc
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ BLACK = (0, 0, 0)
 #: A slide whose border is darker than this in every channel (median, 0–255) has a dark background.
 DARK_BORDER = 50
 
-#: Side in pixels of the patches along the border from which the background is told.
+#: Side in pixels of the patches along the border that decide the background.
 BORDER_PATCH_PX = 32
 
 
@@ -36,7 +36,7 @@ class Slide(abc.ABC):
     vendor
         What the file claims to be, e.g. ``aperio`` or ``generic-tiff``.
     levels
-        What the reader calls the pyramid, finest level first; factors are settled by the sizes.
+        The pyramid as the reader reports it, finest level first; downsamples are settled by the sizes.
     properties
         Metadata of the reader (``openslide.*`` keys where OpenSlide could tell).
     warnings
@@ -137,11 +137,11 @@ class Slide(abc.ABC):
             return self._read_pixels(number, x, y, width, height)
 
     def _settle_by_pixels(self) -> None:
-        """Find each level's true factor, or leave it out, where the format has no rule for it."""
+        """Find each level's true downsample, or leave the level out, if the format has no rule for it."""
         sizes = [(level.width, level.height) for level in self._reported]
         self._settled = settle_by_pixels(sizes, [level.downsample for level in self._reported], self._decode)
         self.warnings += tuple(
-            f"an image of {sizes[number][0]}x{sizes[number][1]} px is left out: at no factor does it show what "
+            f"an image of {sizes[number][0]}x{sizes[number][1]} px is left out: at no downsample does it show what "
             f"level 0 ({sizes[0][0]}x{sizes[0][1]} px) shows"
             for number in self._settled.left_out
         )
@@ -161,7 +161,7 @@ class Slide(abc.ABC):
         self.close()
 
     def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("a slide is never pickled: send its path and open it in the worker")
+        raise TypeError("a slide cannot be pickled: send its path and open it in the worker")
 
 
 def level_scale(slide: Slide, level: int) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-#: Side of the window that variation is told over, pixels.
+#: Side of the window that variation is measured over, pixels.
 WINDOW_PX = 7
 
 

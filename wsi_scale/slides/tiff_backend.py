@@ -1,4 +1,4 @@
-"""TIFF and OME-TIFF that OpenSlide does not read (or not wholly), by tifffile."""
+"""TIFF and OME-TIFF files that OpenSlide does not read completely, read by tifffile."""
 
 import threading
 from collections import OrderedDict
@@ -32,7 +32,7 @@ from wsi_scale.slides.tiff_page import (
 #: Decoded strips and tiles that a slide keeps, so that neighbours are not decoded twice.
 CACHE_BYTES = 192 << 20
 
-#: The number of bits in use is told from at most this many strips or tiles of the coarsest level.
+#: The number of bits in use is found from at most this many strips or tiles of the coarsest level.
 SAMPLED_SEGMENTS = 64
 
 _UNCOMPRESSED = 1
@@ -74,7 +74,7 @@ class TiffSlide(Slide):
     ) -> None:
         if image.stack:
             raise SlideError(
-                f"{path}: not one grey or RGB image but {image.stack}; export one channel or an RGB rendering of it"
+                f"{path}: not a single grey or RGB image but {image.stack}; export one channel or an RGB rendering"
             )
         #: The image that is read: its directory (offset, number in the main chain) and its place in the OME-XML.
         self.image = image
@@ -154,7 +154,7 @@ class TiffSlide(Slide):
         The file is read, not mapped: one that is cut while it is mapped ends the process.
         """
         if page.dtype is None:
-            raise ValueError("samples of no known kind")
+            raise ValueError("unknown kind of samples")
         samples, size = page.samplesperpixel, page.dtype.itemsize
         box = np.empty((height, width, samples), page.dtype.newbyteorder(self._file.byteorder))
         with self._lock:
@@ -210,14 +210,14 @@ class SegmentCache:
         self._bytes = 0
 
     def get(self, key: tuple[int, int]) -> NDArray[Any] | None:
-        """Segment of a level and index, if it is still there."""
+        """Return the segment of a level and index, if it is in the cache."""
         with self._lock:
             if key in self._segments:
                 self._segments.move_to_end(key)
             return self._segments.get(key)
 
     def put(self, key: tuple[int, int], segment: NDArray[Any]) -> None:
-        """Keep a segment and drop the oldest ones above the limit (the newest always stays)."""
+        """Store a segment and drop the oldest ones above the limit (the newest always stays)."""
         with self._lock:
             if key in self._segments:
                 return

@@ -1,7 +1,7 @@
-"""What a TIFF's directories say, checked against the file before any library opens it.
+"""The directories of a TIFF, checked against the file before any library opens it.
 
-A header may claim sizes that no memory holds. What the directories hold decides which library reads the file, not the
-file's name.
+A header may claim sizes that no memory holds. The content of the directories, not the name of the file, decides which
+library reads it.
 """
 
 import struct
@@ -114,7 +114,7 @@ class Directory:
 
 @dataclass(frozen=True)
 class TiffHeader:
-    """What the walk found out.
+    """What the directories of a TIFF hold.
 
     Parameters
     ----------

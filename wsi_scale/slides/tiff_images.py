@@ -1,4 +1,4 @@
-"""Which image of a TIFF is the slide, and which of its directories are that image's levels.
+"""Find the image of a TIFF that is the slide, and the directories that are its levels.
 
 A file may hold a label, a macro image, a preview, several sections, several channels, and levels in any order. The
 largest image in colour is the slide, wherever it stands.
@@ -59,7 +59,7 @@ class TiffImage:
 
     @property
     def stack(self) -> str:
-        """Say in words why it is not a single picture, or nothing."""
+        """Describe in words why it is not a single picture; "" if it is."""
         if not self.planes:
             return ""
         kind = f"{_NUMPY_KINDS.get(self.finest.sample_format, 'void')}{self.finest.bits}"
@@ -108,9 +108,9 @@ def images_of(directories: Sequence[Directory], declared: Sequence[OmeImage] = (
 
 
 def choose_image(images: Sequence[TiffImage]) -> TiffImage:
-    """Pick the image that is the slide: the largest one in colour, or the largest of all.
+    """Choose the image that is the slide: the largest one in colour, or the largest of all.
 
-    An image in grey stands before one in colour with less than a quarter of its pixels: that is a preview.
+    A grey image is chosen before one in colour with less than a quarter of its pixels: that is a preview.
     """
     largest = max(image.finest.area for image in images)
     coloured = [

@@ -1,4 +1,4 @@
-"""What a TIFF's own header claims of the pixel size: the scanner's description, OME-XML, resolution tags."""
+"""What a TIFF's header claims as its pixel size: the scanner's description, OME-XML, resolution tags."""
 
 import math
 import re

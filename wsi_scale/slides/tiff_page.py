@@ -1,4 +1,4 @@
-"""How one TIFF page lies in its file, and how its samples become colours."""
+"""Layout of a TIFF page in its file, and conversion of its samples to colours."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

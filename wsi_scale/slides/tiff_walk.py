@@ -1,4 +1,4 @@
-"""A walk along a TIFF's directories that trusts nothing.
+"""Reading a TIFF's directories without trusting them.
 
 Libraries follow the chain of directories (IFDs) as they find it: one that loops is followed for ever. This walk reads
 only offsets and a few tags.

@@ -1,7 +1,7 @@
-"""Whether the data of a TIFF's tiles are whole, for OpenSlide, which does not ask.
+"""Whether the data of a TIFF's tiles are complete: OpenSlide does not check it.
 
-OpenSlide fills in what a tile lacks without a word. A copy that was broken off, or whose holes were never filled, loses
-the end of a tile more often than its start: JPEG and JPEG 2000 have a mark there, deflate a checksum.
+OpenSlide fills in missing parts of a tile without an error. An interrupted copy loses the end of a tile more often
+than its start: JPEG and JPEG 2000 have a mark there, deflate a checksum.
 """
 
 import math
@@ -28,7 +28,7 @@ _UNKNOWN, _WHOLE, _CUT = 0, 1, 2
 
 
 class TileEnds:
-    """Tells which tiles of a TIFF end before their image does; each is looked at once, when it is first needed.
+    """Finds tiles of a TIFF whose data end too early; each tile is checked once, when it is first needed.
 
     Safe among threads.
 
@@ -64,7 +64,7 @@ class TileEnds:
         Raises
         ------
         ValueError
-            One is not; the line says where it lies.
+            One is not; the message says where it lies.
         OSError
             The file cannot be read.
         """

@@ -26,7 +26,7 @@ _ASPECT_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A slide at a glance.
+    """A small image of a slide.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Thumbnail:
 
 
 def read_thumbnail(slide: Slide, longer_side_px: int = 2048, most_unreadable: float = 0.01) -> Thumbnail:
-    """Average a slide down to a fixed size.
+    """Shrink a slide to a fixed size by averaging.
 
     The coarsest level that is at least that large is read block by block, so that memory stays bounded also
     where a large slide has but one level. A smaller slide keeps its size.
@@ -66,7 +66,7 @@ def read_thumbnail(slide: Slide, longer_side_px: int = 2048, most_unreadable: fl
     Raises
     ------
     RegionError
-        If more of the slide cannot be decoded; the line names the first place.
+        If more of the slide cannot be decoded; the message names the first place.
     SlideError
         If the slide is too large to be read through.
     """
@@ -77,7 +77,7 @@ def read_thumbnail(slide: Slide, longer_side_px: int = 2048, most_unreadable: fl
     level = slide.levels[index]
     if level.width * level.height > MAX_THUMBNAIL_PX:
         raise SlideError(
-            f"{slide.path}: {level.width}x{level.height} px without a coarser level are too many for a "
+            f"{slide.path}: {level.width}x{level.height} px without a coarser level are too large for a "
             "thumbnail; convert it to a pyramidal TIFF"
         )
     factor = max(1, min(level.width // width, level.height // height))
@@ -116,7 +116,7 @@ def _block_means(
 
 
 def tissue_mask(thumbnail: Thumbnail, method: Literal["auto", "none"]) -> NDArray[np.bool_]:
-    """Tell tissue from background.
+    """Separate tissue from background.
 
     Parameters
     ----------
@@ -140,14 +140,14 @@ def tissue_mask(thumbnail: Thumbnail, method: Literal["auto", "none"]) -> NDArra
 
 
 def shows_brightfield(thumbnail: Thumbnail) -> bool:
-    """Whether light came through what a thumbnail shows, however little; in fluorescence the specimen shines."""
+    """Whether a thumbnail shows a brightfield specimen, however small; else fluorescence or dark field."""
     from wsi_scale.slides.segmentation import shows_brightfield as told
 
     return told(thumbnail.image, _held(thumbnail))
 
 
 def _held(thumbnail: Thumbnail) -> NDArray[np.bool_]:
-    """(h, w): where the slide holds anything."""
+    """(h, w): where the slide holds an image."""
     if thumbnail.transparent is None:
         return np.ones(thumbnail.image.shape[:2], np.bool_)
     return ~thumbnail.transparent
@@ -186,7 +186,7 @@ def read_mask_image(path: Path, thumbnail: Thumbnail) -> NDArray[np.bool_]:
     if abs(own_width / own_height / slide_aspect - 1) > _ASPECT_TOLERANCE:
         raise UserError(
             f"{path}: the mask is {own_width}x{own_height} px, which is not the slide's shape "
-            f"({slide_aspect:.3f} wide to high); it must show the whole slide"
+            f"(width / height = {slide_aspect:.3f}); it must show the whole slide"
         )
     scaled = Image.fromarray(drawn).resize((width, height), Image.Resampling.NEAREST)
     return np.asarray(scaled, np.bool_)

@@ -68,7 +68,7 @@ def view_px(slide: Slide, downsample: int = 1) -> int:
 
 
 def is_brightfield(slide: Slide, most_unreadable: float = 0.01) -> bool:
-    """Whether light came through a slide, as it does through stained tissue; fluorescence shines on black."""
+    """Whether a slide was scanned in brightfield; fluorescence has a black background."""
     return shows_brightfield(read_thumbnail(slide, THUMBNAIL_PX, most_unreadable))
 
 
