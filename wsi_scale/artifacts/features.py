@@ -91,7 +91,7 @@ def read_features(folder: Path) -> Features:
 
 
 def unreadable_tiles(folder: Path) -> int:
-    """Number of tiles of a store that could not be decoded.
+    """Count the tiles of a store that could not be decoded.
 
     Raises
     ------

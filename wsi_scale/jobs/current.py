@@ -1,6 +1,6 @@
 """The latest results of a slide's stages, read and checked against their records.
 
-Every function raises ArtifactError if its artefact is missing, damaged, or belongs to another slide or other parameters.
+Every function raises ArtifactError if its artefact is missing, damaged, or of another slide or other parameters.
 """
 
 from wsi_scale.artifacts.features import read_features

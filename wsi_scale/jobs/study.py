@@ -84,7 +84,7 @@ class Study:
         return [f"--set={key}={json.dumps(reduce(getitem, key.split('.'), plain))}" for key in spec.keys]
 
     def before_tiles(self, slide: Path) -> list[str]:
-        """Records that `tile` waits for: an estimated mpp must exist before tiles are placed."""
+        """List the records that `tile` waits for: an estimated mpp must exist before tiles are placed."""
         stages = ("inspect", "predict") if self.config.slides.mpp == "estimate" else ("inspect",)
         return [str(record_path(slide, stage)) for stage in stages]
 
