@@ -38,7 +38,7 @@ def test_a_configuration_error_is_also_a_value_error() -> None:
 @pytest.mark.parametrize(("count", "said"), [(1, "1 fault in"), (2, "2 faults in"), (10, "10 faults in")])
 def test_a_sheet_tells_all_its_faults_in_one_line(count: int, said: str) -> None:
     problems = [f"line {i + 2}: no path" for i in range(count)]
-    error = SheetError("slides.tsv", problems)
+    error = pickle.loads(pickle.dumps(SheetError("slides.tsv", problems)))
     assert said in str(error)
     assert all(problem in str(error) for problem in problems)
     assert "\n" not in str(error)

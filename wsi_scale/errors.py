@@ -16,6 +16,7 @@ WsiScaleError
 """
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class WsiScaleError(Exception):
@@ -46,6 +47,9 @@ class SheetError(UserError):
         self.problems = tuple(problems)
         count = f"{len(self.problems)} fault{'s' if len(self.problems) > 1 else ''}"
         super().__init__(f"{path}: {count} in the sample sheet: " + "; ".join(self.problems))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.path, self.problems)
 
 
 class SlideError(UserError):

@@ -36,3 +36,6 @@ def test_every_slide_is_a_row(small_slide: Path, tmp_path: Path) -> None:
 def test_a_lone_source_without_slides_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ws.UserError, match="gone"):
         ws.audit(tmp_path / "gone")
+    (row,) = ws.audit([tmp_path / "gone"])
+    assert row.flag == "unreadable"
+    assert "flag" in row._repr_html_()

@@ -106,3 +106,21 @@ def test_results_are_kept_compared_and_copied(tiles: ws.Tiles, scale_map: ws.Sca
 def test_numbers_of_numpy_are_numbers(pixels: NDArray[np.uint8]) -> None:
     tiles = ws.tile_slide(pixels, slide_mpp=MPP, method="none", tile_px=np.int64(224), mpp=np.float32(0.5))
     assert len(tiles) == 8
+
+
+def test_what_does_not_belong_together_is_refused(
+    pixels: NDArray[np.uint8], tiles: ws.Tiles, scale_map: ws.ScaleMap
+) -> None:
+    others = ws.tile_slide(pixels, slide_mpp=MPP, method="none", tile_px=112)
+    with pytest.raises(ws.SlideError, match="the scale map is of other tiles"):
+        ws.extract_features(pixels, others, optimal=scale_map)
+    with pytest.raises(ws.SlideError, match=r"laid at 0\.5 µm per level-0 pixel, not 0\.25"):
+        ws.search_scale(ws.open_slide(pixels, mpp=0.25), tiles)
+    with pytest.raises(ws.SlideError, match="must be those that tile_slide gives, not TileTable"):
+        ws.search_scale(pixels, tiles.table)  # type: ignore[arg-type]
+    with pytest.raises(ws.ConfigError, match="there is nothing to extract"):
+        ws.extract_features(pixels, tiles, mpps=[])
+    with pytest.raises(ws.ConfigError, match="names one µm per pixel twice"):
+        ws.extract_features(pixels, tiles, mpps=[1, 1.0])
+    with pytest.raises(ws.ConfigError, match="layers is empty"):
+        ws.search_scale(pixels, tiles, layers=[])

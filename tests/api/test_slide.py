@@ -1,6 +1,7 @@
 """Slides as users open them: a path, an array, an mpp of their own."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def test_a_slide_tells_what_it_is_and_reads_fields(small_slide: Path) -> None:
         assert slide.read_field(x=10, y=20, width=224, height=224).shape == (224, 224, 3)
         assert "1300 × 1000 px" in repr(slide)
         assert '<img src="data:image/jpeg' in slide._repr_html_()
-        with pytest.raises(ValueError, match="is empty"):
+        with pytest.raises(ValueError, match="give finite numbers"):
             slide.read_field(x=0, y=0, width=0, height=5)
 
 
@@ -59,3 +60,32 @@ def test_an_mpp_that_is_given_outranks_the_files(small_slide: Path) -> None:
     with ws.open_slide(small_slide, mpp=0.25) as slide:
         assert (slide.mpp, slide.mpp_source) == (0.25, "override")
         assert any("0.25" in warning for warning in slide.warnings)
+
+
+@pytest.mark.parametrize("as_array", [True, False])
+def test_a_closed_slide_says_so_and_closes_twice(small_slide: Path, as_array: bool) -> None:
+    slide = ws.open_slide(np.zeros((500, 500, 3), np.uint8) if as_array else small_slide)
+    slide.close()
+    slide.close()
+    with pytest.raises(ws.SlideError, match="the slide is closed; open it again"):
+        slide.read_field(x=0, y=0, width=100, height=100)
+    assert "<img" not in slide._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "asked", [{"size": 0}, {"width": float("nan")}, {"x": float("inf")}, {"height": -1.0}, {"size": (64, 0)}]
+)
+def test_a_field_that_cannot_be_is_refused(asked: dict[str, Any]) -> None:
+    slide = ws.open_slide(np.zeros((500, 500, 3), np.uint8))
+    with pytest.raises(ValueError, match="give finite numbers"):
+        slide.read_field(**({"x": 0.0, "y": 0.0, "width": 100.0, "height": 100.0} | asked))
+    assert slide.read_field(x=0, y=0, width=10, height=10, size=np.int64(5)).shape == (5, 5, 3)
+    with pytest.raises(ValueError, match="a thumbnail of 0 px is empty"):
+        slide.thumbnail(0)
+
+
+def test_other_things_than_slides_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ws.SlideError, match="a slide must be a path or an"):
+        ws.open_slide(None)  # type: ignore[arg-type]
+    with pytest.raises(ws.ConfigError, match="give µm per pixel between"):
+        ws.open_slide(np.zeros((5, 5, 3), np.uint8), mpp="0.5")  # type: ignore[arg-type]

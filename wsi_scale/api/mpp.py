@@ -9,9 +9,10 @@ from wsi_scale.api.settings import configured
 from wsi_scale.api.slide import SlideLike, opened
 from wsi_scale.config.models import Config
 from wsi_scale.config.settings import PredictSettings
+from wsi_scale.errors import UserError, one_line
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.learning.estimator import load_estimator
-from wsi_scale.results.audit import AuditRow
+from wsi_scale.results.audit import AuditRow, unreadable_row
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.steps.estimate import estimate_mpp as estimate_of
 from wsi_scale.steps.sources import audit_sources
@@ -99,7 +100,7 @@ def audit(
     Raises
     ------
     UserError
-        The only source holds no slide, or the regressor cannot be read.
+        A source that is given alone, not in a list, holds no slide; or the regressor cannot be read.
 
     Examples
     --------
@@ -108,10 +109,16 @@ def audit(
     ['unreadable', 'unreadable']
     """
     config = _configured(regressor, tiles_per_slide, coverage, seed, unreadable_share, device)
-    sources = [slides] if isinstance(slides, str | PathLike) else slides
-    with showing_progress(progress):
-        audited = audit_sources([Path(source) for source in sources], config, load_estimator(config))
-    return [slide.row for slide in audited]
+    alone = isinstance(slides, str | PathLike)
+    sources = [Path(source) for source in ([slides] if isinstance(slides, str | PathLike) else slides)]
+    estimator = load_estimator(config)
+    try:
+        with showing_progress(progress):
+            return [audited.row for audited in audit_sources(sources, config, estimator)]
+    except UserError as error:
+        if alone or len(sources) != 1:
+            raise
+        return [unreadable_row(sources[0].name, str(sources[0]), one_line(error))]
 
 
 def _configured(

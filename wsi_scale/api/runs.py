@@ -147,7 +147,7 @@ def load_result(folder: str | PathLike[str]) -> Result:
     job = job_in(place)
     told = status_of(place, job.row.slide_id, str(job.row.path))
     tiles = current_tiles(job) if _is_there(place, "tile", "empty") else None
-    scale_map = current_map(job) if _is_there(place, "search") else None
+    scale_map = current_map(job) if tiles is not None and _is_there(place, "search") else None
     has_features = tiles is not None and scale_map is not None and _is_there(place, "extract")
     return Result(
         folder=place,

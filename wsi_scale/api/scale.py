@@ -13,7 +13,7 @@ from wsi_scale.api.settings import configured, settled
 from wsi_scale.api.slide import Slide, SlideLike, opened
 from wsi_scale.artifacts.names import CALIBRATION
 from wsi_scale.config.settings import ExtractSettings, SearchSettings, TileSettings
-from wsi_scale.errors import SlideError
+from wsi_scale.errors import ConfigError, SlideError
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.learning.calibrations import calibration_for, read_for
 from wsi_scale.networks.known import describe
@@ -156,6 +156,8 @@ def search_scale(
     >>> scale_map.optimal_mpp.shape, list(scale_map.curves)
     ((2, 4), ['C3_1'])
     """
+    if layers is not None and not len(layers):
+        raise ConfigError("layers is empty; give at least one, or None for the network's own choice")
     config = configured(
         network=network,
         weights=weights,
@@ -230,6 +232,10 @@ def extract_features(
     >>> ws.extract_features(image, tiles, mpps=[0.5, 1.0]).features.shape
     (8, 2, 160)
     """
+    if not len(mpps) and optimal is None:
+        raise ConfigError("mpps is empty and optimal is None: there is nothing to extract; give one of them")
+    if len({f"{mpp:g}" for mpp in mpps}) < len(mpps):
+        raise ConfigError(f"mpps {list(mpps)} names one µm per pixel twice; give each once")
     config = configured(
         network=network,
         weights=weights,
@@ -244,7 +250,10 @@ def extract_features(
     settings = replace(asked, execution=settled(asked.execution))
     with showing_progress(progress), opened(slide) as own:
         loaded = extract_network(settings)
-        extraction = Extraction.of(_checked(own, tiles, mpp), tiles.table, loaded, settings, optimal)
+        source = _checked(own, tiles, mpp)
+        if optimal is not None and optimal.grid != tiles.table.grid:
+            raise SlideError(f"{own.path}: the scale map is of other tiles; search these with search_scale")
+        extraction = Extraction.of(source, tiles.table, loaded, settings, optimal)
         answers = list(extraction.answers(settings, BlockRun("extract", settings.execution)))
     parts = (
         np.concatenate([getattr(answer, name) for answer in answers]) for name in ("features", "optimal", "padded")
@@ -264,6 +273,8 @@ def _checked(slide: Slide, tiles: Tiles, mpp: float | None) -> OpenedSlide:
     SlideError
         There is none, or they are of a slide of another size or µm per pixel.
     """
+    if not isinstance(tiles, Tiles):
+        raise SlideError(f"{slide.path}: the tiles must be those that tile_slide gives, not {type(tiles).__name__}")
     grid = tiles.table.grid
     if not len(tiles):
         raise SlideError(f"{slide.path}: there is no tile to compute: {tiles.reason}")
@@ -272,9 +283,10 @@ def _checked(slide: Slide, tiles: Tiles, mpp: float | None) -> OpenedSlide:
             f"{slide.path}: the tiles are of a slide of {grid.slide_width} × {grid.slide_height} px, and this one has "
             f"{slide.size[0]} × {slide.size[1]}; tile it with tile_slide"
         )
-    if mpp is not None and not np.isclose(mpp, (grid.mpp_x, grid.mpp_y), rtol=1e-6).all():
+    given = slide.mpp if mpp is None and slide.mpp_source == "override" else mpp
+    if given is not None and not np.isclose(given, (grid.mpp_x, grid.mpp_y), rtol=1e-6).all():
         raise SlideError(
-            f"{slide.path}: the tiles were laid at {grid.mpp_x:g} µm per level-0 pixel, not {mpp:g}; tile it again "
+            f"{slide.path}: the tiles were laid at {grid.mpp_x:g} µm per level-0 pixel, not {given:g}; tile it again "
             "with slide_mpp"
         )
     return OpenedSlide(slide.reader)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import isfinite
+from operator import index
 from os import PathLike
 from pathlib import Path
 from typing import Self, TypeAlias
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale import slides
+from wsi_scale.errors import SlideError
 from wsi_scale.jobs.single import check_there, single_row
 from wsi_scale.results.html import facts_html, picture_html
 from wsi_scale.slides.array import ArraySlide
@@ -73,7 +76,11 @@ class Slide:
         ------
         SlideError
             The slide cannot be decoded.
+        ValueError
+            It would have no pixel.
         """
+        if longer_side < 1:
+            raise ValueError(f"a thumbnail of {longer_side} px is empty; give a longer side of 1 or more")
         return read_thumbnail(self.reader, longer_side).image
 
     def read_field(
@@ -100,16 +107,21 @@ class Slide:
         SlideError
             The slide cannot be decoded there.
         ValueError
-            The field or the size is empty.
+            The field or the size is empty, not finite or no whole number of pixels.
         """
-        pixels = (size, size) if isinstance(size, int) else size
-        if not (width > 0 and height > 0 and min(pixels) > 0):
-            raise ValueError(f"a field of {width:g}x{height:g} px at {pixels} px is empty; give lengths above 0")
-        return read_field(self.reader, Field(x, y, width, height), pixels)
+        columns, rows = (index(side) for side in (size if isinstance(size, tuple | list) else (size, size)))
+        if not (all(map(isfinite, (x, y, width, height))) and min(width, height, columns, rows) > 0):
+            raise ValueError(
+                f"a field of {width:g}x{height:g} px at x={x:g} y={y:g} cannot be read at {columns}x{rows} px; give "
+                "finite numbers, and lengths above 0"
+            )
+        return read_field(self.reader, Field(x, y, width, height), (columns, rows))
 
     def close(self) -> None:
-        """Release the file."""
-        self.reader.close()
+        """Release the file; the slide cannot be read afterwards."""
+        if not self.reader.is_closed:
+            self.reader.close()
+            self.reader.is_closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -121,7 +133,8 @@ class Slide:
         return f"Slide({'; '.join(f'{name}: {value}' for name, value in self._facts().items())})"
 
     def _repr_html_(self) -> str:
-        return facts_html("Slide", self._facts(), picture_html(self.thumbnail(480), "the slide"))
+        picture = "" if self.reader.is_closed else picture_html(self.thumbnail(480), "the slide")
+        return facts_html("Slide", self._facts(), picture)
 
     def _facts(self) -> dict[str, object]:
         mpp = "none" if self.mpp is None else f"{self.mpp:.4g} µm/px ({self.mpp_source})"
@@ -164,6 +177,8 @@ def open_slide(slide: str | PathLike[str] | NDArray[np.uint8], mpp: float | None
     if isinstance(slide, np.ndarray):
         row = single_row(Path("array"), None, mpp, None)
         reader: slides.Slide = ArraySlide(slide)
+    elif not isinstance(slide, str | PathLike):
+        raise SlideError(f"a slide must be a path or an (H, W, 3) array of uint8, not {type(slide).__name__}")
     else:
         check_there(Path(slide))
         row = single_row(Path(slide), None, mpp, None)

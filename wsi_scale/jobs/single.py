@@ -24,7 +24,7 @@ def single_row(slide: Path, slide_id: str | None, mpp: float | None, group: str 
     ConfigError
         The mpp is not a length; the id cannot be one.
     """
-    if mpp is not None and not is_plausible_mpp(mpp):
+    if mpp is not None and not _is_plausible(mpp):
         raise ConfigError(f"mpp {mpp}: give µm per pixel between {PLAUSIBLE_MPP[0]} and {PLAUSIBLE_MPP[1]}")
     if slide_id is not None and (faults := id_faults(slide_id)):
         raise ConfigError(f"{'; '.join(faults)}; choose another name")
@@ -35,3 +35,10 @@ def check_there(slide: Path) -> None:
     """Check that a slide's path exists (else SlideError)."""
     if not os.path.lexists(slide):
         raise SlideError(f"there is no slide {slide}; check the path")
+
+
+def _is_plausible(mpp: float) -> bool:
+    try:
+        return is_plausible_mpp(mpp)
+    except TypeError:  # from Python it may be anything
+        return False

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from wsi_scale.results.html import facts_html
 from wsi_scale.results.prediction import with_interval
 
 Flag = Literal["off_10x", "off_2x", "mixed", "implausible", "missing", "unreadable", "no_estimate", "agrees"]
@@ -60,6 +61,9 @@ class AuditRow:
     def estimate(self) -> tuple[float, float, float] | None:
         """(mpp, low, high), µm per pixel; None where the estimator abstains."""
         return with_interval(self.mpp, self.mpp_low, self.mpp_high)
+
+    def _repr_html_(self) -> str:
+        return facts_html("Audit", {"slide": self.slide_id, "flag": self.flag, "reason": self.reason})
 
     @property
     def flagged(self) -> bool:

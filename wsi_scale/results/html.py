@@ -29,7 +29,7 @@ def facts_html(title: str, facts: Mapping[str, object], pictures: str = "") -> s
     """
     rows = "".join(
         f'<tr><th style="text-align:left">{html.escape(name)}</th>'
-        f'<td style="text-align:left">{html.escape(str(value))}</td></tr>'
+        f'<td style="text-align:left">{html.escape(str(value).encode("utf-8", "replace").decode())}</td></tr>'
         for name, value in facts.items()
     )
     return f"<div><b>{html.escape(title)}</b><table>{rows}</table>{pictures}</div>"

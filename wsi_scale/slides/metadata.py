@@ -113,6 +113,11 @@ class SlideInfo:
         return self
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of level 0 in pixels; zeros if unreadable."""
+        return self.width, self.height
+
+    @property
     def usable_mpp(self) -> tuple[float, float] | None:
         """µm per pixel along x and y, or None if missing or implausible."""
         if self.mpp_x is None or self.mpp_y is None:

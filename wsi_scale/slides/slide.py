@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.errors import RegionError
+from wsi_scale.errors import RegionError, SlideError
 from wsi_scale.slides.border import decoding
 from wsi_scale.slides.levels import Level, settle_by_pixels, settle_by_size
 
@@ -52,6 +52,7 @@ class Slide(abc.ABC):
         warnings: tuple[str, ...] = (),
     ) -> None:
         self.path = path
+        self.is_closed = False
         self.vendor = vendor
         self._reported = levels
         self._settled = settle_by_size(
@@ -127,6 +128,8 @@ class Slide(abc.ABC):
         return pixels[..., 3] if pixels.shape[2] == 4 else None
 
     def _checked_read(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        if self.is_closed:
+            raise SlideError(f"{self.path}: the slide is closed; open it again")
         box = self.levels[level]
         if x < 0 or y < 0 or width < 1 or height < 1 or x + width > box.width or y + height > box.height:
             raise ValueError(f"box x={x} y={y} {width}x{height} leaves level {level} ({box.width}x{box.height})")
