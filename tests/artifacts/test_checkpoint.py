@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from wsi_scale.artifacts.checkpoint import kept_work, read_checkpoint, write_checkpoint
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.prediction import Prediction
 
 PRINT, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -97,3 +98,35 @@ def test_other_work_keeps_its_checkpoint_and_is_told_of(tmp_path: Path, caplog: 
         assert kept_work(path, PRINT) == own
         assert len(caplog.records) == 1
     assert other.exists()
+
+
+def test_a_checkpoint_comes_back_bit_by_bit(tmp_path: Path, state: Any) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    write_checkpoint(path, state)
+    read = read_checkpoint(path, type(state))
+    assert (read.epoch, read.score, read.history) == (state.epoch, state.score, state.history)
+    torch.testing.assert_close(read.model, state.model, rtol=0, atol=0)
+    torch.testing.assert_close(read.optimizer["state"], state.optimizer["state"], rtol=0, atol=0)
+    groups = [{**group, "betas": tuple(group["betas"])} for group in read.optimizer["param_groups"]]
+    assert groups == state.optimizer["param_groups"]
+
+
+def test_a_fresh_checkpoint_keeps_infinity_and_emptiness(tmp_path: Path, state: Any) -> None:
+    fresh = type(state)()
+    write_checkpoint(tmp_path / "c.safetensors", fresh)
+    assert read_checkpoint(tmp_path / "c.safetensors", type(state)) == fresh
+
+
+def test_a_checkpoint_of_another_training_is_refused_in_one_line(tmp_path: Path, state: Any) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    write_checkpoint(path, Prediction(1, 1, 1, "ok", "", 3, {}, ""))
+    with pytest.raises(ArtifactError, match="checkpoint") as error:
+        read_checkpoint(path, type(state))
+    assert "\n" not in str(error.value)
+
+
+def test_weights_are_no_checkpoint(tmp_path: Path, state: Any) -> None:
+    save_file({"a": torch.zeros(2)}, tmp_path / "weights.safetensors")
+    with pytest.raises(ArtifactError, match="not a checkpoint") as error:
+        read_checkpoint(tmp_path / "weights.safetensors", type(state))
+    assert "\n" not in str(error.value)

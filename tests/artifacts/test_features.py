@@ -97,7 +97,7 @@ def test_rows_come_in_order(tmp_path: Path) -> None:
     rows = np.zeros((8, 1, 2), np.float32)
     with writing_features(tmp_path, 3000, np.array([0.5]), 2, {"fingerprint": "print"}) as writer:
         writer.put(slice(2000, 2008), rows, rows[:, 0], rows[..., 0])
-        with pytest.raises(ValueError, match="row 0 is written after later rows"):
+        with pytest.raises(ValueError, match="row 0 is written after"):
             writer.put(slice(0, 8), rows, rows[:, 0], rows[..., 0])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from wsi_scale.artifacts import names
+from wsi_scale.artifacts.documents import write_json
 from wsi_scale.artifacts.manifest import manifest_of
 from wsi_scale.artifacts.record import (
     Record,
@@ -18,6 +19,7 @@ from wsi_scale.artifacts.record import (
     valid_record,
     write_record,
 )
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.errors import ArtifactError
 
 FILE = names.SLIDE_INFO
@@ -109,3 +111,19 @@ def test_a_stage_that_left_nothing_says_why(tmp_path: Path) -> None:
     write_record(tmp_path, Record("search", "empty", "no tissue", "a"))
     with pytest.raises(ArtifactError, match=rf"`search` wrote no {names.SCALE_MAP} \(empty: no tissue\)"):
         check_artefact(tmp_path, names.SCALE_MAP)
+
+
+def test_a_record_of_an_unknown_status_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "tile.json", {"stage": "tile", "status": "fine", "reason": "", "fingerprint": ""})
+    with pytest.raises(ArtifactError, match=r"status: Input should be 'ok', 'empty' or 'failed'.*got 'fine'"):
+        read_record(tmp_path, "tile")
+
+
+def test_a_record_holds_no_time_and_no_absolute_path(tmp_path: Path) -> None:
+    write_record(tmp_path, Record("tile", "ok", "", "print"))
+    content = json.loads((tmp_path / "tile.json").read_text())
+    assert len(content.pop("digest")) == 64
+    assert content == {
+        "stage": "tile", "status": "ok", "reason": "", "fingerprint": "print", "files": {}, "after": {},
+        "version": SLIDE_STAGES["tile"].version,
+    }  # fmt: skip

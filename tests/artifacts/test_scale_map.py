@@ -220,3 +220,19 @@ def test_a_map_without_any_answer_can_be_written(tmp_path: Path, answered: Scale
     attributes: Any = zarr.open_group(tmp_path / "scale.ome.zarr", mode="r").attrs
     channels = (attributes["ome"] if version == "0.5" else attributes)["omero"]["channels"]
     assert channels[0]["window"]["start"] < channels[0]["window"]["end"]
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.4"])
+def test_a_scale_map_comes_back_bit_by_bit(tmp_path: Path, answered: ScaleMap, version: Any) -> None:
+    write_scale_map(tmp_path, answered, "print", version)
+    read, print_ = read_scale_map(tmp_path)
+    assert print_ == "print"
+    assert read.grid == answered.grid
+    assert dict(read.attributes) == dict(answered.attributes)
+    np.testing.assert_array_equal(read.image, answered.image)
+    np.testing.assert_array_equal(read.rung_mpp, answered.rung_mpp)
+    np.testing.assert_array_equal(read.rung_interpolated, answered.rung_interpolated)
+    assert read.rung_interpolated.dtype == bool
+    assert set(read.curves) == set(answered.curves)
+    for layer, values in answered.curves.items():
+        np.testing.assert_array_equal(read.curves[layer], values)

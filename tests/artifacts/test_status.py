@@ -1,12 +1,17 @@
 """What became of a slide is summed up from its records."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wsi_scale.artifacts.record import Record, Status, write_record
 from wsi_scale.artifacts.stages import SLIDE_STAGES
-from wsi_scale.artifacts.status import slide_status
+from wsi_scale.artifacts.status import StatusRow, read_status, slide_status, write_status
+
+lines = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=30)
 
 
 def leave(folder: Path, **statuses: Status) -> None:
@@ -50,3 +55,12 @@ def test_what_an_ok_slide_lacks_is_said(tmp_path: Path) -> None:
 def test_a_failure_outweighs_emptiness(tmp_path: Path) -> None:
     leave(tmp_path, inspect="ok", predict="ok", tile="empty", search="failed", extract="empty")
     assert slide_status(tmp_path, "a", "a.svs").status == "failed"
+
+
+@given(st.lists(st.tuples(lines, lines, st.sampled_from(["ok", "empty", "failed"]), lines), max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_any_status_table_comes_back(tmp_path_factory: pytest.TempPathFactory, rows: list[Any]) -> None:
+    folder = tmp_path_factory.getbasetemp() / "status"
+    expected = [StatusRow(*row) for row in rows]
+    write_status(folder, expected)
+    assert read_status(folder / "status.tsv") == expected
