@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wsi_scale.synthesis.nuclei import keep_apart
 from wsi_scale.synthesis.scene import Scene, calibration_scenes, render_scene, truth_scenes
 from wsi_scale.synthesis.texture import TEXTURES
 
@@ -104,22 +103,3 @@ def test_scenes_take_the_asked_grid() -> None:
 
     assert (scene.mpp, scene.size_px) == (0.5, 96)
     assert 2.0 <= scene.radius_um <= 2.1
-
-
-def test_places_kept_apart_are_apart_and_the_first_stays() -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.uniform(0, 50, (2, 400))
-    radius = rng.uniform(1, 3, 400)
-
-    kept = keep_apart(x, y, radius, 0.9)
-
-    gaps = np.hypot(x[kept, None] - x[kept], y[kept, None] - y[kept])
-    limits = 0.9 * (radius[kept, None] + radius[kept])
-    assert kept[0] == 0
-    assert (gaps >= limits)[~np.eye(len(kept), dtype=bool)].all()
-
-
-def test_keeping_one_place_apart_keeps_it() -> None:
-    one = np.array([1.0])
-
-    assert keep_apart(one, one, one, 1.0).tolist() == [0]
