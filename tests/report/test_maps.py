@@ -3,35 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wsi_scale.report.colors import CONFIDENCE_SCALE, mpp_scale
+from wsi_scale.report.colors import CONFIDENCE_SCALE
 from wsi_scale.report.maps import MapFrame, lay_map
 from wsi_scale.results.tiles import TileGrid
 
 GRID = TileGrid(4, 6, 200, 0.5, 100.0, 2500, 1700, 0.25, 0.25, "metadata")
 VALUES = np.array([[0.25, 0.5], [1.0, np.nan]], np.float32)
-
-
-def test_tiles_without_an_answer_are_transparent_and_others_opaque() -> None:
-    painted = mpp_scale(VALUES).paint(VALUES)
-    assert painted[..., 3].tolist() == [[255, 255], [255, 0]]
-
-
-def test_equal_ratios_of_mpp_are_equal_steps_of_colour() -> None:
-    scale = mpp_scale(VALUES)
-    low, middle, high = scale.places(np.array([scale.low, np.sqrt(scale.low * scale.high), scale.high]))
-    assert [low, middle, high] == pytest.approx([0.0, 0.5, 1.0])
-
-
-def test_the_legend_spans_an_octave_even_where_all_tiles_agree() -> None:
-    scale = mpp_scale(np.full((3, 3), 0.5))
-    assert scale.high / scale.low == pytest.approx(2.0)
-    assert np.sqrt(scale.high * scale.low) == pytest.approx(0.5)
-
-
-def test_a_legend_has_ticks_within_its_ends() -> None:
-    for scale in (mpp_scale(VALUES), mpp_scale(np.array([0.0633])), CONFIDENCE_SCALE):
-        assert scale.ticks()
-        assert all(0 <= place <= 1 for place, _ in scale.ticks())
 
 
 def test_a_map_covers_its_tiles_in_micrometres_of_the_slide() -> None:

@@ -14,7 +14,6 @@ from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.report.cohort import CohortView, read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
-from wsi_scale.report.words import slide_facts
 from wsi_scale.results.audit import FLAGS, AuditRow, Flag, unreadable_row
 from wsi_scale.results.scale_map import Reason
 
@@ -156,14 +155,6 @@ def test_warnings_and_the_verdict_stand_in_a_slides_section(views: list[SlideVie
     assert "off_2x because" in text
     assert "Estimated from the pixels alone: 0.258 µm/px at level 0 (0.2–0.33)" in text
     assert "the scanner's metadata" in text
-
-
-def test_a_slides_facts_say_what_was_given_and_what_the_header_says() -> None:
-    known = {"status": "ok", "mpp": 0.25, "mpp_source": "override", "header_mpp": 0.499}
-    assert ("Pixel", "0.25 µm/px (given by you; the header says 0.499)") in slide_facts(known)
-    assert ("Pixel", "0.25 µm/px (OME-XML)") in slide_facts(known | {"mpp_source": "ome"})
-    estimated = known | {"mpp_source": "estimated", "header_mpp": None}
-    assert ("Pixel", "0.25 µm/px (estimated from pixels; the header says nothing)") in slide_facts(estimated)
 
 
 def test_a_slide_that_cannot_be_read_says_so_once(tmp_path: Path, write_failed: SlideWriter) -> None:
