@@ -32,7 +32,7 @@ def test_a_text_file_named_svs_is_no_slide(tmp_path: Path) -> None:
     (tmp_path / "empty.svs").touch()
     (tmp_path / "folder.svs").mkdir()
     assert "not a known slide" in reason(tmp_path / "text.svs")
-    assert "no slide" in reason(tmp_path / "empty.svs")
+    assert "not a known slide" in reason(tmp_path / "empty.svs")
     assert "DICOM" in reason(tmp_path / "folder.svs")
     assert "No such file" in reason(tmp_path / "none.svs")
 
