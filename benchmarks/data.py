@@ -1,4 +1,4 @@
-"""The real data that benchmarks need, and mosaics of it."""
+"""Where benchmarks read and write, and what they do with tables and images alike."""
 
 import os
 import sys
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from wsi_scale.learning.fields import read_table
 
@@ -22,15 +21,6 @@ def data_root() -> Path:
         print("error: this target needs real tissue and weights; set WSI_SCALE_DATA to their folder", file=sys.stderr)
         raise SystemExit(1)
     return Path(named)
-
-
-def tissue_crops(root: Path, mpp: tuple[float, float], count: int) -> list[NDArray[np.uint8]]:
-    """H&E crops of 1024 px whose µm per pixel lies in a range, in order of their names."""
-    rows = [row for row in read_rows(root / "tissue" / "crops.tsv") if row["stain"] == "H&E"]
-    names = sorted(row["file"] for row in rows if mpp[0] <= float(row["mpp"]) <= mpp[1])
-    if len(names) < count:
-        raise ValueError(f"only {len(names)} crops at {mpp} µm/px")
-    return [np.asarray(Image.open(root / "tissue" / name).convert("RGB")) for name in names[:count]]
 
 
 def read_rows(table: Path) -> list[dict[str, str]]:

@@ -16,8 +16,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.data import RESULTS, data_root, mosaic, tissue_crops
+from benchmarks.data import RESULTS, data_root, mosaic
+from benchmarks.sources import read_crops
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.load import parse_config
 from wsi_scale.config.models import Config
@@ -37,6 +39,14 @@ from wsi_scale.synthesis.pyramid import write_pyramid
 
 #: Tiles whose network passes are timed alone, per network; the rest is scaled.
 PASS_TILES = {"embedded": 160, "vgg19": 24}
+
+
+def tissue_crops(root: Path, count: int) -> list[NDArray[np.uint8]]:
+    """H&E crops of 1024 px at some 0.25 µm/px, in order of their names."""
+    sources = [source for source in read_crops(root, ("tissue",)) if 0.25 <= source.mpp <= 0.27]
+    if len(sources) < count:
+        raise ValueError(f"only {len(sources)} crops at 0.25 µm/px")
+    return [source.pixels() for source in sorted(sources, key=lambda each: each.path.name)[:count]]
 
 
 def settings(network: str) -> Config:
@@ -99,7 +109,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="speed-"))
     figures: dict[str, dict[str, float]] = {}
     try:
-        crops = tissue_crops(root, (0.25, 0.27), 64)
+        crops = tissue_crops(root, 64)
         small, large = folder / "small.tiff", folder / "large.tiff"
         write_pyramid(small, mosaic(crops[:16], 4), 0.25)
         write_pyramid(large, mosaic(crops, 8), 0.25)

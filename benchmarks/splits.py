@@ -10,41 +10,44 @@ import hashlib
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks.data import data_root, read_rows
+from benchmarks.data import data_root
+from benchmarks.sources import UNKNOWN, read_crops
 
 FOLDER = Path("configs/splits")
 FOLDS = 3
 SCANNERS = {"without-at2": "Aperio AT2", "without-gt450": "Leica GT450 DX"}
 
 
-def main() -> None:
-    """Write one table a split."""
+def main(folder: Path = FOLDER) -> None:
+    """Write one table a split into a folder."""
     scanners = scanners_of_cases(data_root())
     strata: dict[str, list[str]] = defaultdict(list)
     for case in sorted(scanners, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
         strata["+".join(sorted(scanners[case]))].append(case)
     order = [case for name in sorted(strata) for case in strata[name]]
-    FOLDER.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for fold in range(FOLDS):
-        write(f"fold-{fold + 1}", [(case, f"fold {fold + 1} of {FOLDS}") for case in order[fold::FOLDS]])
+        write(folder / f"fold-{fold + 1}.tsv", [(case, f"fold {fold + 1} of {FOLDS}") for case in order[fold::FOLDS]])
     for name, scanner in SCANNERS.items():
         seen = sorted(case for case, found in scanners.items() if scanner in found)
-        write(name, [(case, scanner if len(scanners[case]) == 1 else "on both scanners") for case in seen])
+        write(
+            folder / f"{name}.tsv",
+            [(case, scanner if len(scanners[case]) == 1 else "on both scanners") for case in seen],
+        )
 
 
 def scanners_of_cases(root: Path) -> dict[str, set[str]]:
-    """Case → its scanners, over both tables of tissue."""
+    """Case → its scanners, over the atlas, whatever the stain."""
     found: dict[str, set[str]] = defaultdict(set)
-    for table in ("tissue", "tissue_wide"):
-        for row in read_rows(root / table / "crops.tsv"):
-            found[row["case"]] |= {row["scanner"]} - {""}
+    for source in read_crops(root, stain=None):
+        found[source.case] |= {source.scanner} - {UNKNOWN}
     return found
 
 
-def write(name: str, rows: list[tuple[str, str]]) -> None:
+def write(table: Path, rows: list[tuple[str, str]]) -> None:
     """Write a table of cases."""
     lines = ["case\twhy", *sorted("\t".join(row) for row in rows)]
-    (FOLDER / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

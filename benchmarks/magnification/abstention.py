@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from benchmarks.magnification.cache import draw_features
 from benchmarks.magnification.estimators import kept_out
-from benchmarks.magnification.extremes import Extreme, atlas, enlargements, overviews, side_of
+from benchmarks.magnification.extremes import Extreme, enlargements, overviews, side_of
+from benchmarks.magnification.features import draw_features
+from benchmarks.sources import read_crops
 from wsi_scale.config.models import MagnificationConfig
 from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.estimate import Views, estimate_views
@@ -48,9 +49,9 @@ class Outcome:
 
 def measure(root: Path, estimator: Estimator) -> tuple[dict[str, Any], dict[str, Any]]:
     """Share of overviews and enlargements that are abstained on or held, with and without the rule for them."""
-    trained = set(atlas(root, ("tissue", "tissue_wide"))) - kept_out("shipped")
+    trained = {source.case for source in read_crops(root)} - kept_out("shipped")
     images = [image for image in chain(overviews(root), enlargements(root)) if side_of(image.case) == "reporting"]
-    features = draw_features(images, estimator.features, estimator.network.digest)
+    features = draw_features(images, estimator)
     parts = [(image, [Views(d, f, np.zeros((len(f), 2))) for d, f in features[image.key]]) for image in images]
     plain = replace(estimator.regressor, beyond=None)
     now, before = ([outcome(image, views, r, trained) for image, views in parts] for r in (estimator.regressor, plain))

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.data import RESULTS, data_root
-from benchmarks.magnification.draws import Source, resampled
+from benchmarks.cache import images_identity, kept_arrays, network_identity
+from benchmarks.data import data_root
+from benchmarks.magnification.draws import resampled
 from benchmarks.magnification.estimators import BACKBONES, FOLDS, LEFT_OUT, kept_out
 from benchmarks.magnification.extremes import (
     COARSEST_ENLARGED,
@@ -33,6 +34,7 @@ from benchmarks.magnification.extremes import (
     side_of,
     single_fields,
 )
+from benchmarks.sources import Source
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.learning.embedded_training import NETWORK
@@ -105,13 +107,17 @@ def images(root: Path) -> Iterator[tuple[Extreme, bool]]:
 
 def examples(estimator: Estimator, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> Examples:
     """Features of the images' views by one network, from the cache where they are there."""
-    path = RESULTS / "features" / f"{estimator.network.digest[:16]}" / "beyond.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        np.savez(path, features=np.concatenate([estimator.features(seen) for *_, seen in views]).astype(np.float32))
+    depends_on = network_identity(estimator.network, estimator.compute) | {
+        "views": [images_identity(seen) for *_, seen in views]
+    }
+    kept = kept_arrays(
+        "beyond",
+        depends_on,
+        lambda: {"features": np.concatenate([estimator.features(seen) for *_, seen in views]).astype(np.float32)},
+    )
     counts = [len(seen) for *_, seen in views]
     return Examples(
-        np.load(path)["features"].astype(np.float64),
+        kept["features"].astype(np.float64),
         np.repeat(np.arange(len(views)), counts),
         np.repeat([case for case, *_ in views], counts),
         np.repeat([beyond for _, beyond, _ in views], counts),

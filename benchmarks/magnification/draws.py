@@ -1,16 +1,16 @@
-"""What estimators are tried on: slides re-read at drawn mpp, single tiles, and images from elsewhere."""
+"""What estimators are tried on: slides read again at drawn mpp, images at their own, and single tiles."""
 
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.data import read_rows
+from benchmarks.sources import UNKNOWN, Source
 from wsi_scale.slides.array import ArraySlide
 from wsi_scale.slides.views import views_of
 
@@ -21,37 +21,6 @@ VIEWS, LEAST_VIEWS = 16, 4
 #: Side of a single tile, and how many are drawn a field.
 TILE_PX, TILES_PER_FIELD = 224, 6
 SEED = 2026
-
-
-@dataclass(frozen=True)
-class Source:
-    """An image of known mpp.
-
-    Attributes
-    ----------
-    path, mpp
-        The image, µm per pixel.
-    case, slide, scanner, stain, name
-        As the tables have them; ``name`` is what figures are told apart by.
-    tissue_fraction
-        Share of it that is tissue, where its table says so.
-    split
-        Of the data set, where it has one.
-    """
-
-    path: Path
-    mpp: float
-    case: str
-    slide: str
-    scanner: str
-    stain: str
-    name: str
-    tissue_fraction: float = 1.0
-    split: str = ""
-
-    def pixels(self) -> NDArray[np.uint8]:
-        """(row, col, rgb)."""
-        return np.asarray(Image.open(self.path).convert("RGB"))
 
 
 @dataclass(frozen=True)
@@ -80,11 +49,16 @@ class Draw:
 
     @property
     def key(self) -> str:
-        """Name in caches and tables."""
+        """Name in tables."""
         return f"{self.name}|{self.case}|{self.sources[0].slide}|{self.scanner}|{self.mpp:.5f}"
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that the views depend on."""
+        return {"sources": [source.identity for source in self.sources], "mpp": self.mpp, "views": VIEWS, "seed": SEED}
+
     def views(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield the downsample and (view, row, col, rgb) of what an estimator looks at."""
+        """Yield the downsample and (view, row, col, rgb) of what an estimator reads."""
         rng = np.random.default_rng(SEED)
         share = -(-VIEWS // len(self.sources))
         for source in self.sources:
@@ -100,26 +74,8 @@ def resampled(image: NDArray[np.uint8], mpp: float, target_mpp: float) -> NDArra
     return np.asarray(Image.fromarray(image).resize((size[0], size[1]), Image.Resampling.BILINEAR, box=box))
 
 
-def read_sources(table: Path, name: str | None = None) -> list[Source]:
-    """Read a table of images (columns file, case, mpp; slide, scanner, stain, source_set, tissue_fraction)."""
-    return [
-        Source(
-            table.parent / row["file"],
-            float(row["mpp"]),
-            row["case"],
-            row.get("slide") or row["case"],
-            row.get("scanner") or "unknown",
-            row.get("stain", "H&E"),
-            name or row.get("source_set") or row.get("dataset") or table.parent.name,
-            float(row.get("tissue_fraction") or 1),
-            row.get("split", ""),
-        )
-        for row in read_rows(table)
-    ]
-
-
 def slide_draws(sources: Sequence[Source]) -> list[Draw]:
-    """One draw a slide and octave, log-uniform, from all its fields that are as fine or finer."""
+    """One draw a slide and octave, log-uniform, from all its fields that are as fine."""
     slides: dict[tuple[str, str, str], list[Source]] = defaultdict(list)
     for source in sources:
         slides[source.case, source.slide, source.stain].append(source)
@@ -132,7 +88,7 @@ def slide_draws(sources: Sequence[Source]) -> list[Draw]:
             able = tuple(field for field in fields if field.mpp <= mpp * 1.001)
             if able:
                 first = able[0]
-                scanner = next((f.scanner for f in able if f.scanner != "unknown"), "unknown")
+                scanner = next((f.scanner for f in able if f.scanner != UNKNOWN), UNKNOWN)
                 draws.append(Draw("tissue", first.case, scanner, first.stain, mpp, low, able))
     return draws
 

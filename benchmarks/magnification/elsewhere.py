@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
-from benchmarks.magnification.draws import Source, image_draws, read_sources, resampled
+from benchmarks.magnification.draws import image_draws, resampled
 from benchmarks.magnification.estimators import answers_of
 from benchmarks.magnification.figures import by_source, error_figures, median_over_sources
+from benchmarks.sources import Source, read_sources
 from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.pooling import view_weights
 from wsi_scale.units import mpp_from_power

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.magnification.cache import draw_features
 from benchmarks.magnification.draws import Draw
+from benchmarks.magnification.features import ViewFeatures, draw_features
 from benchmarks.magnification.figures import Answer
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.learning.embedded_training import NETWORK
@@ -36,11 +36,11 @@ def kept_out(split: str) -> frozenset[str]:
 
 def answers_of(estimator: Estimator, draws: Sequence[Draw]) -> list[Answer]:
     """Answers to draws by an estimator's own network and regressor."""
-    features = draw_features(draws, estimator.features, estimator.network.digest)
+    features = draw_features(draws, estimator)
     return [answer_to(draw, features[draw.key], estimator.regressor) for draw in draws]
 
 
-def answer_to(draw: Draw, views: list[tuple[int, np.ndarray]], regressor: Regressor) -> Answer:
+def answer_to(draw: Draw, views: ViewFeatures, regressor: Regressor) -> Answer:
     """Answer to one draw from the features of its views."""
     seen = [Views(downsample, features, np.zeros((len(features), 2))) for downsample, features in views]
     estimate = estimate_views(regressor, seen, 0.9)

@@ -9,13 +9,16 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.magnification.draws import Source, read_sources, resampled
+from benchmarks.cache import images_identity
+from benchmarks.magnification.draws import resampled
+from benchmarks.sources import TRAINED_ON, Source, read_crops, read_sources
 from wsi_scale.slides.array import ArraySlide
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.views import MIN_VIEW_PX, views_of
@@ -83,8 +86,13 @@ class Extreme:
 
     @property
     def key(self) -> str:
-        """Name in caches and tables."""
+        """Name in tables."""
         return f"{self.kind}|{self.case}|{self.number}|{self.mpp:.5f}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that the views depend on."""
+        return {"pixels": images_identity(self.pixels), "views": VIEWS}
 
     def views(self) -> Iterator[tuple[int, Pixels]]:
         """Yield the downsample and (view, row, col, rgb) of what `predict` would look at, if with fewer views."""
@@ -118,9 +126,9 @@ def enlargements(root: Path) -> Iterator[Extreme]:
     yield from enlargements_of(atlas(root) | _by_case([s for s in elsewhere if s.mpp <= COARSEST_ENLARGED]))
 
 
-def atlas(root: Path, tables: Sequence[str] = ("tissue", "tissue_wide", "tissue_more")) -> dict[str, list[Source]]:
+def atlas(root: Path) -> dict[str, list[Source]]:
     """H&E of the atlas that networks may be trained on, by case."""
-    return _by_case([source for table in tables for source in _h_and_e(root, table)])
+    return _by_case(read_crops(root, TRAINED_ON))
 
 
 def single_fields(root: Path) -> Iterator[Extreme]:
@@ -154,7 +162,7 @@ def enlargements_of(cases: Mapping[str, Sequence[Source]]) -> Iterator[Extreme]:
 
 
 def _wide(root: Path) -> list[Source]:
-    return _h_and_e(root, "tissue_wide")
+    return read_crops(root, ("tissue_wide",))
 
 
 def _by_case(sources: Iterable[Source]) -> dict[str, list[Source]]:
@@ -172,10 +180,6 @@ def rng_of(*parts: object) -> np.random.Generator:
 def log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
     """Draw log-uniformly."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def _h_and_e(root: Path, table: str) -> list[Source]:
-    return [source for source in read_sources(root / table / "crops.tsv") if source.stain == "H&E"]
 
 
 def compressed(image: Extreme, rng: np.random.Generator) -> Extreme:

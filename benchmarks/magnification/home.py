@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.magnification.cache import tile_features
-from benchmarks.magnification.draws import LEAST_VIEWS, Source, image_draws, read_sources, slide_draws
+from benchmarks.magnification.draws import LEAST_VIEWS, image_draws, slide_draws
 from benchmarks.magnification.estimators import FOLDS, LEFT_OUT, answers_of, kept_out, load_split
+from benchmarks.magnification.features import tile_features
 from benchmarks.magnification.figures import (
     Answer,
     bootstrap,
@@ -20,20 +20,15 @@ from benchmarks.magnification.figures import (
     slide_figures,
     tile_figures,
 )
+from benchmarks.sources import Source, read_crops
 
 #: µm per pixel of the main table, upper end of its octaves.
 MAIN_UP_TO = 2.0
 
 
-def tissue(root: Path) -> list[Source]:
-    """H&E fields of the atlas, fine and wide."""
-    tables = (root / "tissue" / "crops.tsv", root / "tissue_wide" / "crops.tsv")
-    return [source for table in tables for source in read_sources(table, "tissue") if source.stain == "H&E"]
-
-
 def measure(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures by case and by scanner."""
-    sources = tissue(root)
+    sources = read_crops(root)
     folds = {split: home_answers(sources, split) for split in FOLDS}
     left_out = {split: scanner_answers(sources, split, scanner) for split, scanner in LEFT_OUT.items()}
     home = [answer for answers in folds.values() for answer in answers]
@@ -90,17 +85,15 @@ def scanner_answers(sources: list[Source], split: str, scanner: str) -> list[Ans
 
 def single_tile_figures(sources: list[Source]) -> dict[str, float]:
     """Single tiles of 224 px, each by the network of its case's fold."""
-    said, truth = [], []
+    estimates, truth = [], []
     for split in FOLDS:
         estimator = load_split(split)
         unseen = kept_out(split)
         chosen = [(number, source) for number, source in enumerate(sources) if source.case in unseen]
-        features, target, _ = tile_features(
-            chosen, estimator.features, f"{estimator.network.digest[:16]}/tiles-{split}"
-        )
-        said.append(estimator.regressor.predict_tiles(features).log2_mpp)
+        features, target, _ = tile_features(chosen, estimator)
+        estimates.append(estimator.regressor.predict_tiles(features).log2_mpp)
         truth.append(target)
-    return tile_figures(np.concatenate(said), np.concatenate(truth))
+    return tile_figures(np.concatenate(estimates), np.concatenate(truth))
 
 
 def slide_figures_at_own_mpp(sources: list[Source]) -> dict[str, float]:

@@ -11,11 +11,11 @@ import numpy as np
 
 from benchmarks.data import data_root
 from benchmarks.magnification import abstention, elsewhere, odd
-from benchmarks.magnification.cache import tile_features
 from benchmarks.magnification.draws import LEAST_VIEWS, slide_draws
 from benchmarks.magnification.estimators import answers_of, kept_out
+from benchmarks.magnification.features import tile_features
 from benchmarks.magnification.figures import by_octave, coverage, errors, flags, slide_figures, tile_figures
-from benchmarks.magnification.home import tissue
+from benchmarks.sources import read_crops
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.learning.estimator import Estimator, load_estimator
 
@@ -43,11 +43,10 @@ def main() -> None:
 def home_figures(root: Path, estimator: Estimator) -> dict[str, Any]:
     """Figures on H&E of cases that neither the network nor its head saw."""
     unseen = kept_out("shipped")
-    sources = [source for source in tissue(root) if source.case in unseen]
+    sources = [source for source in read_crops(root) if source.case in unseen]
     answers = [a for a in answers_of(estimator, slide_draws(sources)) if a.views >= LEAST_VIEWS]
     answers = [answer for answer in answers if np.isfinite(answer.log2_mpp)]
-    name = f"{estimator.network.digest[:16]}/kept-out-tiles"
-    features, truth, _ = tile_features(list(enumerate(sources)), estimator.features, name)
+    features, truth, _ = tile_features(list(enumerate(sources)), estimator)
     scores = estimator.regressor.scores.tolist()
     return {
         "cases": len({answer.case for answer in answers}),

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from benchmarks.cache import compute_here
 from benchmarks.nuclei.frozen import SEEDS, head_answers
 from benchmarks.nuclei.patches import PATCH_PX, Patches, Split, read_patches, split_patients, turned
-from benchmarks.nuclei.responses import Responses, compute_here, read_responses
+from benchmarks.nuclei.responses import NetworkResponses, read_responses
 from benchmarks.nuclei.store import Answer, stored, validation_error, within
 from wsi_scale.networks.preprocessing import normalise
 from wsi_scale.transfer.loop import Batch, LoopSettings, Objective, train
@@ -84,7 +85,7 @@ def finetuned_answers(root: Path) -> list[Answer]:
     return answers
 
 
-def both_arms(patches: Patches, responses: Responses, seed: int) -> list[Answer]:
+def both_arms(patches: Patches, responses: NetworkResponses, seed: int) -> list[Answer]:
     """Fit both arms of a network on one split with every rate; the validation patients choose."""
     probes = {each.arm: each for each in head_answers(patches, responses, "linear", seed) if each.target == TARGET}
     answers = []
@@ -97,7 +98,7 @@ def both_arms(patches: Patches, responses: Responses, seed: int) -> list[Answer]
     return answers
 
 
-def one_fit(patches: Patches, responses: Responses, layer: str, seed: int, rate: float) -> dict[str, Any]:
+def one_fit(patches: Patches, responses: NetworkResponses, layer: str, seed: int, rate: float) -> dict[str, Any]:
     """Fine-tune once, from the store where it is there."""
     fit: dict[str, Any] = stored(
         f"{patches.dataset}-{responses.name}-tuned-{layer}-{seed}-{rate:g}",
@@ -109,7 +110,7 @@ def one_fit(patches: Patches, responses: Responses, layer: str, seed: int, rate:
     return fit
 
 
-def finetune(patches: Patches, responses: Responses, layer: str, split: Split, rate: float) -> dict[str, Any]:
+def finetune(patches: Patches, responses: NetworkResponses, layer: str, split: Split, rate: float) -> dict[str, Any]:
     """Fine-tune a network cut at a layer; the epoch that the validation patients like best stays."""
     begun = time.perf_counter()
     device = compute_here().device
@@ -137,7 +138,7 @@ def finetune(patches: Patches, responses: Responses, layer: str, split: Split, r
     }
 
 
-def regressor(responses: Responses, layer: str, split: Split, log2_area: NDArray[np.float64]) -> AreaRegressor:
+def regressor(responses: NetworkResponses, layer: str, split: Split, log2_area: NDArray[np.float64]) -> AreaRegressor:
     """Put a regressor on a copy of the network, cut at a layer, all of it trainable."""
     # A copy, because weights that need no conversion are shared with the source.
     trunk = copy.deepcopy(responses.source.tapped([layer]).trunk).requires_grad_(True)

@@ -16,7 +16,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.nuclei.patches import PATCH_PX, Patches, Split, read_patches, split_patients
-from benchmarks.nuclei.responses import Responses, read_responses
+from benchmarks.nuclei.responses import NetworkResponses, read_responses
 from benchmarks.nuclei.store import Answer, stored, validation_error, within
 from wsi_scale.magnification.features import log_features
 
@@ -62,7 +62,7 @@ def frozen_answers(root: Path) -> list[Answer]:
     return answers
 
 
-def head_answers(patches: Patches, responses: Responses, head: str, seed: int) -> list[Answer]:
+def head_answers(patches: Patches, responses: NetworkResponses, head: str, seed: int) -> list[Answer]:
     """Both arms and targets of one head on one split, from the store where they are there."""
     kept = stored(
         f"{patches.dataset}-{responses.name}-{head}-{seed}",
@@ -78,7 +78,7 @@ def head_answers(patches: Patches, responses: Responses, head: str, seed: int) -
     ]
 
 
-def choose(patches: Patches, responses: Responses, head: str, split: Split) -> list[dict[str, Any]]:
+def choose(patches: Patches, responses: NetworkResponses, head: str, split: Split) -> list[dict[str, Any]]:
     """For each arm and target, the candidate that the validation patients prefer, and its answers on the test."""
     outside = ~split.train
     looked_at, tested = split.validation[outside], split.test[outside]
@@ -97,7 +97,7 @@ def choose(patches: Patches, responses: Responses, head: str, split: Split) -> l
     return rows
 
 
-def fit_candidates(patches: Patches, responses: Responses, head: str, split: Split) -> Iterator[Candidate]:
+def fit_candidates(patches: Patches, responses: NetworkResponses, head: str, split: Split) -> Iterator[Candidate]:
     """Fit a head with every setting of the grid at every layer, to both targets at once."""
     fit = {"linear": _linear_heads, "kernel": _kernel_heads}[head]
     training = patches.area_px2[split.train]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.cache import Responses
 from benchmarks.scale_in_layers.lines import (
     RIDGE,
     LayerScores,
@@ -24,15 +25,14 @@ from benchmarks.scale_in_layers.photographs import (
     REFERENCE_PX,
     SIZES_PX,
     Photograph,
-    noise_inputs,
-    photograph_inputs,
+    noise_at,
+    photographs_at,
     read_photographs,
 )
-from benchmarks.scale_in_layers.responses import Inputs, Responses, layer_responses
+from benchmarks.scale_in_layers.responses import layer_responses
 from benchmarks.scale_in_layers.spectrum import spectrum_features
 from wsi_scale.magnification.features import layer_features
 from wsi_scale.magnification.probes import Floats, fit_probe
-from wsi_scale.networks.network import Network
 
 #: Networks of random weights, each with seeds of its own.
 RANDOM_NETWORKS = 3
@@ -78,13 +78,13 @@ class PhotographLayer:
     random: list[Floats]
 
 
-def read_sample(root: Path) -> list[Photograph]:
+def read_sample(root: Path) -> tuple[Photograph, ...]:
     """All photographs."""
     return read_photographs(root / "boxes")
 
 
 def network_lines(
-    subject: Subject, photographs: Sequence[Photograph], *, logarithms: bool
+    subject: Subject, photographs: tuple[Photograph, ...], *, logarithms: bool
 ) -> tuple[list[Line], list[Check], dict[int, float]]:
     """Probe all layers of a network.
 
@@ -93,11 +93,14 @@ def network_lines(
     lines, checks, agreement
         Agreement: size in px → share of photographs whose first class is that at 224 px; empty without a classifier.
     """
-    inputs = [photograph_inputs(photographs, size_px) for size_px in SIZES_PX]
-    noises = [noise_inputs(size_px) for size_px in SIZES_PX]
-    responses = _responses(subject.trained(), [*inputs, *noises])
-    seeds = range(RANDOM_NETWORKS)
-    untrained = [_responses(subject.random(seed), inputs[-1:])[0] for seed in seeds]
+    trained = subject.trained()
+    responses = [layer_responses(trained, photographs_at(photographs, px), f"photographs-{px}") for px in SIZES_PX]
+    responses += [layer_responses(trained, noise_at(px), f"noise-{px}") for px in SIZES_PX]
+    reference = photographs_at(photographs, REFERENCE_PX)
+    untrained = [
+        layer_responses(subject.random(seed), reference, f"photographs-{REFERENCE_PX}")
+        for seed in range(RANDOM_NETWORKS)
+    ]
     count = len(SIZES_PX)
     # One level for all sizes: what a size does to the level of a layer is part of what is asked.
     seen = [layer_features(each, responses[count - 1], logarithms=logarithms) for each in responses]
@@ -123,9 +126,9 @@ def controls(network: str, photographs: Sequence[Photograph], spectrum: Floats) 
     return without_layers(network, Sample(SIDE, side, [each.path.name for each in photographs]), labels, spectrum)
 
 
-def photograph_spectrum(photographs: Sequence[Photograph]) -> Floats:
+def photograph_spectrum(photographs: tuple[Photograph, ...]) -> Floats:
     """Power spectra of the photographs at the reference size."""
-    return spectrum_features(photograph_inputs(photographs, REFERENCE_PX).images())
+    return spectrum_features(photographs_at(photographs, REFERENCE_PX))
 
 
 def layer_scores(layer: PhotographLayer, area: Floats, groups: list[str], components: int) -> LayerScores:
@@ -166,10 +169,6 @@ def first_class_agreement(responses: Sequence[Responses]) -> dict[int, float]:
         return {}
     first: list[NDArray[np.int64]] = [each["logits"].argmax(axis=1) for each in responses]
     return {size_px: float((each == first[-1]).mean()) for size_px, each in zip(SIZES_PX, first, strict=True)}
-
-
-def _responses(network: Network, inputs: Sequence[Inputs]) -> list[Responses]:
-    return [layer_responses(network, each) for each in inputs]
 
 
 def _per_octave(predictions: Sequence[Floats]) -> float:

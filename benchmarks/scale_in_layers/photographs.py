@@ -1,8 +1,7 @@
 """Photographs with one object each, cut square, at several sizes; and noise at the same sizes."""
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.data import read_rows
-from benchmarks.scale_in_layers.responses import Inputs
 
 #: Sides that photographs are brought to. The largest is what the networks were trained on, and all but two
 #: photographs are made smaller for each: one that is enlarged is blurred, and its blur would tell its size.
@@ -73,7 +71,7 @@ class Photograph:
             return _resize(image.convert("RGB"), size_px, self.square)
 
 
-def read_photographs(folder: Path) -> list[Photograph]:
+def read_photographs(folder: Path) -> tuple[Photograph, ...]:
     """Read the tables: the largest box of each image that is no crowd."""
     sizes = {row["file"]: row for row in read_rows(folder / "images.tsv")}
     largest: dict[str, dict[str, str]] = {}
@@ -81,24 +79,21 @@ def read_photographs(folder: Path) -> list[Photograph]:
         known = largest.get(row["file"])
         if row["iscrowd"] == "0" and (known is None or float(row["area_ratio"]) > float(known["area_ratio"])):
             largest[row["file"]] = row
-    return [_photograph(folder, row, sizes[file]) for file, row in sorted(largest.items())]
+    return tuple(_photograph(folder, row, sizes[file]) for file, row in sorted(largest.items()))
 
 
-def photograph_inputs(photographs: Sequence[Photograph], size_px: int) -> Inputs:
-    """All photographs at one size."""
-    key = hashlib.sha256(repr([(p.path.name, p.square) for p in photographs]).encode()).hexdigest()
-    return Inputs(f"photographs-{size_px}", key, lambda: np.stack([each.resized(size_px) for each in photographs]))
+@cache
+def photographs_at(photographs: tuple[Photograph, ...], size_px: int) -> NDArray[np.uint8]:
+    """Bring all photographs to one size, (photograph, row, col, rgb)."""
+    return np.stack([each.resized(size_px) for each in photographs])
 
 
-def noise_inputs(size_px: int) -> Inputs:
-    """White noise of one size, brought to another as photographs are."""
-
-    def images() -> NDArray[np.uint8]:
-        rng = np.random.default_rng(SEED)
-        noise = rng.integers(0, 256, (NOISE_IMAGES, NOISE_PX, NOISE_PX, 3), np.uint8)
-        return np.stack([_resize(Image.fromarray(each), size_px) for each in noise])
-
-    return Inputs(f"noise-{size_px}", repr((SEED, NOISE_IMAGES, NOISE_PX)), images)
+@cache
+def noise_at(size_px: int) -> NDArray[np.uint8]:
+    """Bring white noise of one size to another, as photographs are, (image, row, col, rgb)."""
+    rng = np.random.default_rng(SEED)
+    noise = rng.integers(0, 256, (NOISE_IMAGES, NOISE_PX, NOISE_PX, 3), np.uint8)
+    return np.stack([_resize(Image.fromarray(each), size_px) for each in noise])
 
 
 def _photograph(folder: Path, row: dict[str, str], size: dict[str, str]) -> Photograph:

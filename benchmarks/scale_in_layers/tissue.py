@@ -1,6 +1,5 @@
 """Tiles of H&E tissue at random mpp, disguised, with what is known of where they come from."""
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from benchmarks.data import read_rows
-from benchmarks.scale_in_layers.responses import Inputs
+from benchmarks.sources import Source, read_crops
 from wsi_scale.magnification.augment import Augmentation
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
 
@@ -30,28 +27,6 @@ class NeverFiner(SourceField):
 
 
 @dataclass(frozen=True)
-class TissueField:
-    """A field of the tables: where it is and what is known of it."""
-
-    path: Path
-    mpp: float
-    case: str
-    organ: str
-    scanner: str
-
-    @property
-    def origin(self) -> str:
-        """Case, organ, scanner and native mpp (to the octave), joined: what a draw is taken from."""
-        native = f"{2.0 ** round(np.log2(self.mpp)):g} µm/px"
-        return "\t".join((self.case, self.organ, self.scanner or "unknown", native))
-
-    def loaded(self) -> SourceField:
-        """Read the image."""
-        with Image.open(self.path) as image:
-            return NeverFiner(np.asarray(image.convert("RGB")), self.mpp, self.origin)
-
-
-@dataclass(frozen=True)
 class Tiles:
     """A set of tiles.
 
@@ -64,7 +39,7 @@ class Tiles:
     cases
         (tile,) what a split keeps together.
     labels
-        (tile, 3) organ, scanner and native mpp of the field: what is known without looking.
+        (tile, 3) organ, scanner and native mpp of the field: what its table gives.
     """
 
     images: NDArray[np.uint8]
@@ -78,32 +53,26 @@ class TileSet:
     """A set of tiles to be drawn: the same fields, count and name give the same tiles."""
 
     name: str
-    fields: tuple[TissueField, ...]
+    fields: tuple[Source, ...]
     count: int
 
     @cached_property
     def tiles(self) -> Tiles:
         """Draw the tiles."""
         rng = np.random.default_rng(SEED)
-        loaded = [field.loaded() for field in self.fields]
+        loaded = [_field(source) for source in self.fields]
         images, log2_mpp, origins = draw_batch(loaded, SPAN, TILE_PX, self.count, rng, Augmentation())
         parts = np.array([origin.split("\t") for origin in origins])
         return Tiles(images, log2_mpp.astype(np.float64), parts[:, 0].tolist(), parts[:, 1:])
 
-    @property
-    def inputs(self) -> Inputs:
-        """The tiles, for the cache of responses."""
-        sources = repr([(field.path.name, field.mpp) for field in self.fields])
-        key = hashlib.sha256(f"{sources}|{self.count}|{SEED}|{Augmentation()}".encode()).hexdigest()
-        return Inputs(f"tissue-{self.name}", key, lambda: self.tiles.images)
+
+def read_tissue(root: Path, cases: Collection[str] | None = None) -> tuple[Source, ...]:
+    """H&E fields of the atlas, of some cases or of all."""
+    return tuple(source for source in read_crops(root) if cases is None or source.case in cases)
 
 
-def read_tissue(root: Path, cases: Collection[str] | None = None) -> tuple[TissueField, ...]:
-    """H&E fields of both tables, of some cases or of all."""
-    fields = []
-    for table in (root / "tissue" / "crops.tsv", root / "tissue_wide" / "crops.tsv"):
-        for row in read_rows(table):
-            if row["stain"] == "H&E" and (cases is None or row["case"] in cases):
-                path = table.parent / row["file"]
-                fields.append(TissueField(path, float(row["mpp"]), row["case"], row["organ"], row["scanner"]))
-    return tuple(fields)
+def _field(source: Source) -> NeverFiner:
+    """Read a field, grouped by case, organ, scanner and native mpp (to the octave), joined: what a draw comes from."""
+    native = f"{2.0 ** round(np.log2(source.mpp)):g} µm/px"
+    origin = "\t".join((source.case, source.organ, source.scanner, native))
+    return NeverFiner(source.pixels(), source.mpp, origin)

@@ -26,6 +26,7 @@ from benchmarks.scale_in_layers.tissue import TileSet, read_tissue
 from wsi_scale.learning.fields import read_kept_out
 from wsi_scale.magnification.features import layer_features
 from wsi_scale.magnification.probes import Floats
+from wsi_scale.networks.network import Network
 
 #: Tiles for networks that never saw the tissue, and for each set of cases that an embedded network never saw.
 TILES, UNSEEN_TILES = 1000, 500
@@ -97,11 +98,14 @@ def layer_scores(
 
 
 def _trial_scores(name: str, trial: Trial, *, logarithms: bool) -> tuple[dict[str, int], list[LayerScores]]:
-    inputs, seeds = trial.tile_set.inputs, range(RANDOM_NETWORKS.get(name, RANDOM_NETWORKS_ELSE))
-    trained = layer_features(layer_responses(trial.subject.trained(), inputs), logarithms=logarithms)
-    untrained = [
-        layer_features(layer_responses(trial.subject.random(seed), inputs), logarithms=logarithms) for seed in seeds
-    ]
+    images, kind = trial.tile_set.tiles.images, f"tissue-{trial.tile_set.name}"
+
+    def features(network: Network) -> dict[str, Floats]:
+        return layer_features(layer_responses(network, images, kind), logarithms=logarithms)
+
+    trained = features(trial.subject.trained())
+    seeds = range(RANDOM_NETWORKS.get(name, RANDOM_NETWORKS_ELSE))
+    untrained = [features(trial.subject.random(seed)) for seed in seeds]
     widths = {layer: values.shape[1] for layer, values in trained.items()}
     sample, components = _sample(trial), common_width(widths)
     native = trial.tile_set.tiles.labels[:, -1] == NATIVE

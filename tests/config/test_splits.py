@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import splits
 from benchmarks.splits import FOLDS, SCANNERS, main, scanners_of_cases
 
 FOLDER = Path(__file__).parents[2] / "configs" / "splits"
@@ -69,16 +68,15 @@ def write_crops(root: Path) -> None:
         "tissue_wide": [(f"b{n}", "Leica GT450 DX") for n in range(5)] + [("both", "Leica GT450 DX"), ("unknown", "")],
     }.items():
         (root / table).mkdir(parents=True)
-        lines = ["file\tcase\tscanner", *(f"x.png\t{case}\t{scanner}" for case, scanner in rows)]
+        lines = ["file\tcase\tmpp\tscanner", *(f"x.png\t{case}\t0.25\t{scanner}" for case, scanner in rows)]
         (root / table / "crops.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def test_tables_are_written_from_the_crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_crops(tmp_path / "data")
     monkeypatch.setenv("WSI_SCALE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(splits, "FOLDER", tmp_path / "splits")
 
-    main()
+    main(tmp_path / "splits")
 
     written = {path.stem: read(path) for path in (tmp_path / "splits").iterdir()}
     assert set(written) == set(NAMES)
@@ -89,9 +87,8 @@ def test_tables_are_written_from_the_crops(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.data
-def test_the_tables_are_those_of_the_data(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splits, "FOLDER", tmp_path / "splits")
-    main()
+def test_the_tables_are_those_of_the_data(data_root: Path, tmp_path: Path) -> None:
+    main(tmp_path / "splits")
     for name in NAMES:
         written = (tmp_path / "splits" / f"{name}.tsv").read_bytes()
         assert written == (FOLDER / f"{name}.tsv").read_bytes(), name
