@@ -60,7 +60,7 @@ class Outcome:
 def measure(network: str, method: str, folder: Path) -> Outcome:
     """Take a mosaic of planted scenes through inspect, tile and search."""
     scenes = truth_scenes(TILES[method], SEED)
-    # Laid in random order, so that no neighbour tells a tile's radius.
+    # Laid in random order, so that a tile's neighbours do not reveal its radius.
     scenes = [scenes[i] for i in np.random.default_rng(SEED).permutation(len(scenes))]
     slide = folder / f"{Path(network).stem}-{method}.tiff"
     write_pyramid(slide, mosaic([render_scene(scene) for scene in scenes], COLS), 0.25)

@@ -2,7 +2,7 @@
 
     WSI_SCALE_DATA=… make magnification
 
-Networks that answer never saw the cases that they are asked about; features are kept in results/bench/features, so
+No network was trained on the cases that it answers on; features are kept in results/bench/features, so
 that a second run is quick.
 """
 

@@ -21,30 +21,30 @@ from wsi_scale.magnification.regressor import Regressor
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was said of one image.
+    """Answer to one image.
 
     Attributes
     ----------
     kind, case, mpp
         Of the image; ``mpp`` is the truth.
-    looked_at
-        Whether it was large enough to be looked at.
-    seen
+    has_views
+        Whether it was large enough for one view.
+    trained_on
         Whether the network was trained on the case, or on some of a microarray's.
     abstained, held
         Whether no estimate was given; whether none was, or one with an interval that holds the truth.
-    said
+    estimated_mpp
         The estimate, µm per pixel, whether given or not.
     """
 
     kind: str
     case: str
     mpp: float
-    looked_at: bool
-    seen: bool
+    has_views: bool
+    trained_on: bool
     abstained: bool
     held: bool
-    said: float
+    estimated_mpp: float
 
 
 def measure(root: Path, estimator: Estimator) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,8 +55,8 @@ def measure(root: Path, estimator: Estimator) -> tuple[dict[str, Any], dict[str,
     parts = [(image, [Views(d, f, np.zeros((len(f), 2))) for d, f in features[image.key]]) for image in images]
     plain = replace(estimator.regressor, beyond=None)
     now, before = ([outcome(image, views, r, trained) for image, views in parts] for r in (estimator.regressor, plain))
-    counted = [outcome for outcome in now if outcome.looked_at]
-    unseen = [outcome for outcome in counted if not outcome.seen]
+    counted = [outcome for outcome in now if outcome.has_views]
+    unseen = [outcome for outcome in counted if not outcome.trained_on]
     keys = {
         "extremes_held": held(counted)["held"],
         "extremes_held_interval": held(counted)["interval"],
@@ -66,9 +66,9 @@ def measure(root: Path, estimator: Estimator) -> tuple[dict[str, Any], dict[str,
     return keys, {
         "kinds": by_kind(counted),
         "unseen": by_kind(unseen),
-        "without_the_rule": by_kind([outcome for outcome in before if outcome.looked_at]),
-        "too_small": sum(not outcome.looked_at for outcome in now),
-        "not_held": [(o.kind, o.case, round(o.mpp, 3), round(o.said, 3)) for o in counted if not o.held],
+        "without_the_rule": by_kind([outcome for outcome in before if outcome.has_views]),
+        "too_small": sum(not outcome.has_views for outcome in now),
+        "not_held": [(o.kind, o.case, round(o.mpp, 3), round(o.estimated_mpp, 3)) for o in counted if not o.held],
     }
 
 

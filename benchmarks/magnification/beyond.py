@@ -1,4 +1,4 @@
-"""Teach the kept regressors what lies beyond what can be told: overviews and enlargements.
+"""Fit the rule by which the kept regressors abstain on overviews and enlargements.
 
     WSI_SCALE_DATA=… python -m benchmarks.magnification.beyond
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.cache import images_identity, kept_arrays, network_identity
+from benchmarks.cache import FEATURES, Arrays, images_identity, kept_arrays, network_identity
 from benchmarks.data import data_root
 from benchmarks.magnification.draws import resampled
 from benchmarks.magnification.estimators import BACKBONES, FOLDS, LEFT_OUT, kept_out
@@ -55,7 +55,7 @@ VIEWS = 6
 
 
 @dataclass(frozen=True)
-class Examples:
+class LabelledViews:
     """Level-0 views, ordinary and beyond.
 
     Attributes
@@ -63,7 +63,7 @@ class Examples:
     features
         (view, feature).
     images, cases, beyond
-        (view,) number of the image, its case, and whether it lies beyond what can be told.
+        (view,) number of the image, its case, and whether it lies outside the range of the estimator.
     """
 
     features: NDArray[np.float64]
@@ -77,15 +77,15 @@ def main() -> None:
     root = data_root()
     views = [(image.case, beyond, seen) for image, beyond in images(root) if len(seen := _views(image))]
     for split in ("shipped", *FOLDS, *LEFT_OUT):
-        teach(split, views)
+        fit_rule(split, views)
 
 
-def teach(split: str, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> None:
+def fit_rule(split: str, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> None:
     """Fit one regressor's and write its file again."""
     path, network = _files(split)
     estimator = load_estimator(Config(execution=ExecutionConfig(threads=1)), path, str(network))
     unseen = kept_out(split)
-    known = examples(estimator, views)
+    known = labelled_views(estimator, views)
     chosen = np.array([case not in unseen for case in known.cases])
     standard = estimator.regressor.head.standard(known.features[chosen])
     beyond = fit_beyond(standard, known.beyond[chosen], known.images[chosen], known.cases[chosen])
@@ -105,18 +105,18 @@ def images(root: Path) -> Iterator[tuple[Extreme, bool]]:
         yield from ((image, beyond) for image in made if side_of(image.case) == "choosing")
 
 
-def examples(estimator: Estimator, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> Examples:
+def labelled_views(
+    estimator: Estimator, views: list[tuple[str, bool, NDArray[np.uint8]]], folder: Path = FEATURES
+) -> LabelledViews:
     """Features of the images' views by one network, from the cache where they are there."""
-    depends_on = network_identity(estimator.network, estimator.compute) | {
-        "views": [images_identity(seen) for *_, seen in views]
-    }
-    kept = kept_arrays(
-        "beyond",
-        depends_on,
-        lambda: {"features": np.concatenate([estimator.features(seen) for *_, seen in views]).astype(np.float32)},
-    )
+
+    def make() -> Arrays:
+        return {"features": np.concatenate([estimator.features(seen) for *_, seen in views]).astype(np.float32)}
+
+    network = network_identity(estimator.network, estimator.compute)
+    kept = kept_arrays("beyond", network | {"views": [images_identity(seen) for *_, seen in views]}, make, folder)
     counts = [len(seen) for *_, seen in views]
-    return Examples(
+    return LabelledViews(
         kept["features"].astype(np.float64),
         np.repeat(np.arange(len(views)), counts),
         np.repeat([case for case, *_ in views], counts),

@@ -30,7 +30,7 @@ class Draw:
     Attributes
     ----------
     name, case, scanner, stain
-        What figures are told apart by.
+        What figures are grouped by.
     mpp
         µm per pixel of the images.
     octave
@@ -81,7 +81,7 @@ def slide_draws(sources: Sequence[Source]) -> list[Draw]:
         slides[source.case, source.slide, source.stain].append(source)
     draws = []
     for key, fields in sorted(slides.items()):
-        # By name, so that a slide's draws do not depend on which others are asked about.
+        # By name, so that a slide's draws do not depend on which other slides there are.
         rng = np.random.default_rng((SEED, zlib.crc32("|".join(key).encode())))
         for low, high in OCTAVES:
             mpp = float(np.exp(rng.uniform(np.log(low), np.log(high))))

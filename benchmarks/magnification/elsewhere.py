@@ -1,4 +1,4 @@
-"""Slides and images of other laboratories and scanners, asked of the shipped estimator."""
+"""The shipped estimator on slides and images of other laboratories and scanners."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +16,9 @@ from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.pooling import view_weights
 from wsi_scale.units import mpp_from_power
 
-#: Coarsest mpp that is to be told, µm per pixel.
+#: Coarsest mpp that the estimator is made for, µm per pixel.
 COARSEST_MPP = 4.0
-#: Magnifications told apart, the side of their tiles, and the most tiles an image is looked at with.
+#: Magnifications that are compared, the side of their tiles, and the most tiles of an image.
 POWERS = (5, 8, 10, 15, 20, 30, 40)
 TILE_PX, MOST_TILES = 124, 16
 #: Least tissue_fraction of a field that counts as tissue.
@@ -56,19 +56,19 @@ def seven_magnifications(estimator: Estimator, sources: Sequence[Source]) -> dic
 
     Tiles of one size at every power; an answer pools the image's tiles at that power (one at 5x, up to 16).
     """
-    said = np.array([[_image_at(estimator, source, power) for power in POWERS] for source in sources])
-    truth = np.broadcast_to(np.log2([mpp_from_power(power) for power in POWERS]), said.shape)
-    bias = float(np.median(said - truth))
+    estimates = np.array([[_image_at(estimator, source, power) for power in POWERS] for source in sources])
+    truth = np.broadcast_to(np.log2([mpp_from_power(power) for power in POWERS]), estimates.shape)
+    bias = float(np.median(estimates - truth))
     test = np.array([source.split == "test" for source in sources])
     rng = np.random.default_rng(0)
-    drawn = [_kappa(said[pick] - bias) for pick in rng.integers(len(said), size=(1000, len(said)))]
+    drawn = [_kappa(estimates[pick] - bias) for pick in rng.integers(len(estimates), size=(1000, len(estimates)))]
     return {
-        "kappa": _kappa(said - bias),
+        "kappa": _kappa(estimates - bias),
         "interval": [round(float(value), 4) for value in np.percentile(drawn, (2.5, 97.5))],
-        "raw": _kappa(said),
+        "raw": _kappa(estimates),
         "bias_octaves": round(bias, 4),
         "images": len(sources),
-        "test_split": _kappa(said[test] - bias),
+        "test_split": _kappa(estimates[test] - bias),
     }
 
 

@@ -1,4 +1,4 @@
-"""The estimators on trial: each split's own backbone and head, blind to the cases it is asked about."""
+"""The estimators that are evaluated: each split's backbone and head, not trained on the cases that they answer on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def load_split(split: str) -> Estimator:
 
 
 def kept_out(split: str) -> frozenset[str]:
-    """Cases that a split's backbone never saw."""
+    """Cases that a split's backbone was not trained on."""
     table = Path("configs/kept_out.tsv") if split == "shipped" else Path("configs/splits") / f"{split}.tsv"
     return read_kept_out(table)
 

@@ -1,4 +1,4 @@
-"""Images beyond what can be told: overviews coarser than 8 µm/px and enlargements beyond 2.2 times, stated as code.
+"""Images outside the range of the estimator: overviews coarser than 8 µm/px, and enlargements of more than 2.2 times.
 
 An estimator is to abstain on them, or to answer with an interval that holds the truth. Every case lies on one of two
 sides: rules were chosen on one, figures are reported on the other.
@@ -64,7 +64,7 @@ SEED = 2026
 
 @dataclass(frozen=True)
 class Extreme:
-    """An image beyond what can be told.
+    """An image outside the range of the estimator.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Extreme:
         return {"pixels": images_identity(self.pixels), "views": VIEWS}
 
     def views(self) -> Iterator[tuple[int, Pixels]]:
-        """Yield the downsample and (view, row, col, rgb) of what `predict` would look at, if with fewer views."""
+        """Yield the downsample and (view, row, col, rgb) of what `predict` would read, with fewer views."""
         rng = np.random.default_rng(0)
         for downsample, images, _ in views_of(ArraySlide(self.pixels), VIEWS, rng):
             yield downsample, images
@@ -132,7 +132,7 @@ def atlas(root: Path) -> dict[str, list[Source]]:
 
 
 def single_fields(root: Path) -> Iterator[Extreme]:
-    """One field of some 1 mm, shrunk as far as it can still be looked at: one view of 96 px or little more."""
+    """One field of some 1 mm, shrunk as far as it still holds a view: one of 96 px or little more."""
     for source in _wide(root):
         rng = rng_of("field", source.case)
         coarsest = min(source.pixels().shape[:2]) * source.mpp / MIN_VIEW_PX
@@ -240,7 +240,7 @@ def microarrays(root: Path, side: str) -> Iterator[Extreme]:
 
 
 def _shrunk(pixels: Pixels, mpp: float, case: str, kind: str, first: int = 0) -> Iterator[Extreme]:
-    """Take an image as it is, where that is coarse enough, and shrink it as far as it can be looked at."""
+    """Take an image as it is, where that is coarse enough, and shrink it as far as it still holds a view."""
     if mpp > OVERVIEW_MPP[0]:
         yield Extreme(kind, case, first, mpp, pixels)
     coarsest = min(pixels.shape[:2]) * mpp / MIN_VIEW_PX

@@ -15,7 +15,7 @@ COVERAGE = 0.9
 
 @dataclass(frozen=True)
 class Answer:
-    """What an estimator said of one draw.
+    """Answer of an estimator to one draw.
 
     Attributes
     ----------
@@ -94,12 +94,12 @@ def slide_figures(answers: Sequence[Answer]) -> dict[str, float]:
     }
 
 
-def tile_figures(said: NDArray[np.floating], truth: NDArray[np.floating]) -> dict[str, float]:
+def tile_figures(estimate: NDArray[np.floating], truth: NDArray[np.floating]) -> dict[str, float]:
     """R² on log2 mpp, mean absolute error in µm per pixel and median error in octaves of single tiles."""
-    residual = said - truth
+    residual = estimate - truth
     return {
         "r2": round(float(1 - np.square(residual).sum() / np.square(truth - truth.mean()).sum()), 4),
-        "mae_um": round(float(np.abs(2**said - 2**truth).mean()), 4),
+        "mae_um": round(float(np.abs(2**estimate - 2**truth).mean()), 4),
         "median_octaves": round(float(np.median(np.abs(residual))), 4),
         "n": len(truth),
     }

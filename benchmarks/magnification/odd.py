@@ -13,7 +13,7 @@ from wsi_scale.steps.sources import predict_sources
 
 #: How the table writes the µm per pixel that an image was scanned at.
 _MPP = re.compile(r"(?:scan mpp |, )(\d+\.\d+)")
-#: What in a description says that there is tissue after all.
+#: Words by which a description names tissue after all.
 _TISSUE = ("tissue", "thumbnail", "plant", "nuclei")
 
 

@@ -1,8 +1,8 @@
-"""Put the shipped backbone into the package, its interval calibrated on scanners that networks never saw.
+"""Put the shipped backbone into the package, its interval calibrated on scanners that networks were not trained on.
 
 WSI_SCALE_DATA=… python -m benchmarks.magnification.ship
 
-What tells overviews and enlargements belongs to one network's features: fit it again afterwards, by
+The rule for overviews and enlargements belongs to one network's features: fit it again afterwards, by
 `python -m benchmarks.magnification.beyond`.
 """
 

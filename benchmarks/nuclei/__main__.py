@@ -18,16 +18,16 @@ PARTS = {"frozen": frozen_answers, "finetuned": finetuned_answers}
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run one part, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nuclei", description=__doc__)
     parser.add_argument("part", choices=(*PARTS, "report", "all"))
-    asked = parser.parse_args().part
+    chosen = parser.parse_args().part
     try:
         for part, answers in PARTS.items():
-            if asked in (part, "all"):
+            if chosen in (part, "all"):
                 root = data_root()
                 write_part(part, summarise(root, answers(root)))
-        if asked in ("report", "all"):
+        if chosen in ("report", "all"):
             write_report()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

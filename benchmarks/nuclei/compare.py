@@ -21,7 +21,7 @@ from benchmarks.nuclei.patches import Patches, read_patches, split_patients
 from benchmarks.nuclei.store import Answer
 
 #: Lines of the table: a data set, and whether only test patients with the data set's own masks are scored. The
-#: fits are the same, so that the second line differs in the truth that is asked for and in nothing else.
+#: fits are the same, so that the second line differs in the truth alone.
 LINES = {"monuseg": ("monuseg", False), "monuseg, official masks": ("monuseg", True), "tnbc": ("tnbc", False)}
 DRAWS = 4000
 
@@ -72,11 +72,11 @@ def paired_ratio(
     weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
     splits = rng.multinomial(len(patients), np.full(len(patients), 1 / len(patients)), size=DRAWS).astype(float)
     drawn_full, drawn_pruned = np.einsum("dp,asp->ads", weights, sums)
-    # A draw can miss all test patients of a small split, which then says nothing.
+    # A draw can miss all test patients of a small split, which then gives no ratio.
     splits[drawn_full == 0] = 0
     logs = np.log(np.where(splits > 0, drawn_pruned, 1)) - np.log(np.where(splits > 0, drawn_full, 1))
-    said = splits.sum(axis=1) > 0
-    low, high = np.exp(np.quantile((splits * logs)[said].sum(axis=1) / splits[said].sum(axis=1), (0.025, 0.975)))
+    drawn = splits.sum(axis=1) > 0
+    low, high = np.exp(np.quantile((splits * logs)[drawn].sum(axis=1) / splits[drawn].sum(axis=1), (0.025, 0.975)))
     per_seed = sums[1].sum(axis=1) / sums[0].sum(axis=1)
     return PairedRatio(float(np.exp(np.log(per_seed).mean())), float(low), float(high), per_seed.tolist())
 
@@ -100,7 +100,7 @@ def summarise(root: Path, answers: Sequence[Answer]) -> dict[str, Any]:
 
 
 class Scored:
-    """The test patches of every split, as one line of the table looks at them.
+    """The test patches of every split, as one line of the table scores them.
 
     Parameters
     ----------

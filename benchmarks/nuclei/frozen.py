@@ -1,4 +1,4 @@
-"""Heads on frozen features, ridge with and without a Gaussian kernel, at the last layer or at the one that serves best.
+"""Heads on frozen features, ridge with and without a Gaussian kernel, at the last layer or at the best one.
 
 Both arms search the same grid; the pruned one also chooses its layer, by the same validation patients.
 """
@@ -81,14 +81,14 @@ def head_answers(patches: Patches, responses: NetworkResponses, head: str, seed:
 def choose(patches: Patches, responses: NetworkResponses, head: str, split: Split) -> list[dict[str, Any]]:
     """For each arm and target, the candidate that the validation patients prefer, and its answers on the test."""
     outside = ~split.train
-    looked_at, tested = split.validation[outside], split.test[outside]
+    validating, tested = split.validation[outside], split.test[outside]
     candidates = list(fit_candidates(patches, responses, head, split))
     rows = []
     for arm in ARMS:
         allowed = [each for each in candidates if arm == "pruned" or each.layer == responses.last]
         for column, target in enumerate(TARGETS):
             errors = [
-                validation_error(target, each.area_px2[looked_at, column], patches.area_px2[split.validation])
+                validation_error(target, each.area_px2[validating, column], patches.area_px2[split.validation])
                 for each in allowed
             ]
             best = allowed[int(np.argmin(errors))]

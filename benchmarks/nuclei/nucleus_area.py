@@ -49,7 +49,7 @@ class AreaErrors:
 
 @dataclass(frozen=True)
 class AreaScores:
-    """How well areas and the classes read from them are told.
+    """How well areas, and the classes read from them, are predicted.
 
     Attributes
     ----------
@@ -139,5 +139,5 @@ def score_areas(
 
 
 def constant_area(training_px2: NDArray[np.floating]) -> float:
-    """Answer without looking: the training median, best of all constants in px² and in octaves alike."""
+    """Predict without an image: the training median, best of all constants in px² and in octaves alike."""
     return float(np.median(training_px2))

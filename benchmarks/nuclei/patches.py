@@ -64,7 +64,7 @@ class Patches:
 
 @dataclass(frozen=True)
 class Split:
-    """Which patches are trained on, looked at for every choice, and tested on, each (patch,)."""
+    """Which patches are trained on, used for every choice, and tested on, each (patch,)."""
 
     seed: int
     train: NDArray[np.bool_]
@@ -77,8 +77,8 @@ def split_patients(patient: NDArray[np.str_], seed: int) -> Split:
     order = np.random.default_rng(seed).permutation(np.unique(patient))
     test = round(TEST_SHARE * len(order))
     validation = max(1, round(VALIDATION_SHARE * len(order)))
-    tested, looked_at, trained = np.split(order, [test, test + validation])
-    return Split(seed, np.isin(patient, trained), np.isin(patient, looked_at), np.isin(patient, tested))
+    tested, validating, trained = np.split(order, [test, test + validation])
+    return Split(seed, np.isin(patient, trained), np.isin(patient, validating), np.isin(patient, tested))
 
 
 @cache

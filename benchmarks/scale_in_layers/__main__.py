@@ -1,4 +1,4 @@
-"""How well pooled responses tell scale, layer by layer (Graziani et al. 2021, with controls).
+"""How well pooled responses predict scale, layer by layer (Graziani et al. 2021, with controls).
 
     WSI_SCALE_DATA=… python -m benchmarks.scale_in_layers photographs
     WSI_SCALE_DATA=… python -m benchmarks.scale_in_layers tissue --backbones FOLDER

@@ -41,7 +41,7 @@ class Line:
     network, layer, depth, channels
         Where the probe reads; a control that reads no layer has none, depth −1.
     target
-        What is told.
+        What is predicted.
     line
         Kind of probe or control.
     r2
@@ -109,9 +109,9 @@ def score(features: Floats, target: Floats, groups: list[str], **options: Any) -
 
 
 def without_layers(network: str, sample: Sample, labels: NDArray[np.str_], spectrum: Floats) -> list[Line]:
-    """Score what labels alone and the power spectrum alone tell."""
-    told = probe_labels(labels, sample.target, sample.groups, splits=SPLITS).r2
-    found = {LABELS: told, SPECTRUM: score(spectrum, sample.target, sample.groups)}
+    """Score how well labels alone, and the power spectrum alone, predict."""
+    by_labels = probe_labels(labels, sample.target, sample.groups, splits=SPLITS).r2
+    found = {LABELS: by_labels, SPECTRUM: score(spectrum, sample.target, sample.groups)}
     return [Line(network, "", -1, 0, sample.name, name, tuple(r2)) for name, r2 in found.items()]
 
 

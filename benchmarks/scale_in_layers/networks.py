@@ -19,7 +19,7 @@ from wsi_scale.networks.network import Layer, Network
 from wsi_scale.networks.places import weights_folder
 from wsi_scale.networks.weights import candidates, read_weights
 
-#: Side of the image whose shapes tell a layer's stride.
+#: Side of the image whose shapes give a layer's stride.
 _PROBE_PX = 128
 #: Residual blocks of ResNet50's four stages: all sixteen are tapped, as published.
 _RESIDUAL_BLOCKS = (3, 4, 6, 3)

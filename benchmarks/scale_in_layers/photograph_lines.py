@@ -1,4 +1,4 @@
-"""Object scale on photographs, layer by layer, told apart from image size; checks on resizing and on noise."""
+"""Object scale on photographs, layer by layer, separated from image size; checks on resizing and on noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,13 +51,13 @@ class Check:
     network, layer
         Where the probes read.
     photograph_drift
-        Change of the side ratio that a probe fitted at 224 px says, per octave of image size, on photographs.
+        Change of the side ratio that a probe fitted at 224 px predicts, per octave of image size, on photographs.
     noise_drift
         The same on noise.
     noise_mean, noise_spread
-        What it says of noise at 224 px: mean and standard deviation over images.
+        What it predicts of noise at 224 px: mean and standard deviation over images.
     noise_size_slope
-        Octaves of image size that the probe of image size, fitted on photographs, says per octave, on noise.
+        Octaves of image size that the probe of image size, fitted on photographs, predicts per octave, on noise.
     """
 
     network: str
@@ -102,7 +102,7 @@ def network_lines(
         for seed in range(RANDOM_NETWORKS)
     ]
     count = len(SIZES_PX)
-    # One level for all sizes: what a size does to the level of a layer is part of what is asked.
+    # One level for all sizes: what a size does to the level of a layer is part of the question.
     seen = [layer_features(each, responses[count - 1], logarithms=logarithms) for each in responses]
     seen += [layer_features(each, logarithms=logarithms) for each in untrained]
     widths = {layer: values.shape[1] for layer, values in responses[0].items()}
@@ -114,13 +114,13 @@ def network_lines(
         parts = PhotographLayer(features[:count], features[count : 2 * count], features[2 * count :])
         arguments.append((parts, area, groups, common_width(widths)))
     scores = as_lines(subject.name, widths, in_parallel(layer_scores, arguments))
-    asked = [(subject.name, layer, *each[:3]) for layer, each in zip(widths, arguments, strict=True)]
-    checks = in_parallel(check_layer, asked)
+    checked = [(subject.name, layer, *each[:3]) for layer, each in zip(widths, arguments, strict=True)]
+    checks = in_parallel(check_layer, checked)
     return scores, checks, first_class_agreement(responses[:count])
 
 
 def controls(network: str, photographs: Sequence[Photograph], spectrum: Floats) -> list[Line]:
-    """Score what class, source and the power spectrum alone tell of the side ratio."""
+    """Score how well class and source, or the power spectrum, alone predict the side ratio."""
     side = np.sqrt([each.area_ratio for each in photographs])
     labels = np.array([[each.label, each.source] for each in photographs])
     return without_layers(network, Sample(SIDE, side, [each.path.name for each in photographs]), labels, spectrum)
@@ -136,7 +136,7 @@ def layer_scores(layer: PhotographLayer, area: Floats, groups: list[str], compon
     side = np.sqrt(area)
     scores = controlled(layer.photographs[-1], layer.random, Sample(SIDE, side, groups), components)
     scores[AREA, RIDGE] = score(layer.photographs[-1], area, groups)
-    # Every photograph is there once at every size: neither measure tells anything of the other.
+    # Every photograph is there once at every size: neither measure predicts the other.
     stacked, copies = np.concatenate(layer.photographs), len(layer.photographs)
     scores[SIDE, EVERY_SIZE] = score(stacked, np.tile(side, copies), groups * copies)
     scores[SIZE, EVERY_SIZE] = score(stacked, np.repeat(LOG2_SIZES, len(area)), groups * copies)

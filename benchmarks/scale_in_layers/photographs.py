@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks.data import read_rows
 
 #: Sides that photographs are brought to. The largest is what the networks were trained on, and all but two
-#: photographs are made smaller for each: one that is enlarged is blurred, and its blur would tell its size.
+#: photographs are made smaller for each: one that is enlarged is blurred, and its blur would reveal its size.
 SIZES_PX = (112, 160, 224)
 REFERENCE_PX = SIZES_PX[-1]
 #: White noise: as wide as the photographs' squares before they are resized (their median), and how many.
@@ -49,7 +49,7 @@ class Photograph:
         """The square that a network sees: as wide as the short side, about the object as far as the edges allow.
 
         All squares become images of one size, without bars and without distortion: neither the photograph's size
-        nor its shape is left in the image to tell the object's scale. Bars of a letterbox would tell the shape.
+        nor its shape is left in the image to reveal the object's scale. Bars of a letterbox would reveal the shape.
         """
         side = min(self.width, self.height)
         left, top = (

@@ -99,13 +99,15 @@ def _print_peaks(results: Results, network: str) -> None:
 def _print_checks(checks: Sequence[Check]) -> None:
     if not checks:
         return
-    print("  side ratio said, per octave of image size; of noise at the largest size; octaves of size said per octave")
+    print(
+        "  side ratio predicted per octave of image size, and of noise at the largest size; octaves of size predicted"
+    )
     print(f"  {'':10}{'photographs':>13}{'noise':>9}{'of noise':>16}{'noise':>9}")
     for check in checks:
-        said = f"{check.noise_mean:+.2f} ± {check.noise_spread:.2f}"
+        of_noise = f"{check.noise_mean:+.2f} ± {check.noise_spread:.2f}"
         print(
             f"  {check.layer:10}{check.photograph_drift:+13.2f}{check.noise_drift:+9.2f}"
-            f"{said:>16}{check.noise_size_slope:+9.2f}"
+            f"{of_noise:>16}{check.noise_size_slope:+9.2f}"
         )
 
 

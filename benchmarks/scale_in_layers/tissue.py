@@ -1,4 +1,4 @@
-"""Tiles of H&E tissue at random mpp, disguised, with what is known of where they come from."""
+"""Tiles of H&E tissue at random mpp, augmented, with what is known of where they come from."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -28,13 +28,13 @@ from wsi_scale.magnification.features import layer_features
 from wsi_scale.magnification.probes import Floats
 from wsi_scale.networks.network import Network
 
-#: Tiles for networks that never saw the tissue, and for each set of cases that an embedded network never saw.
+#: Tiles for networks that were not trained on tissue; and for each set of cases that an embedded network has not seen.
 TILES, UNSEEN_TILES = 1000, 500
 #: Networks of random weights: one of VGG19, whose passes take minutes.
 RANDOM_NETWORKS = {"vgg19": 1}
 RANDOM_NETWORKS_ELSE = 3
 TARGET = "log2 mpp"
-#: Tiles of one native mpp alone: which kind of field a tile is from then tells nothing of its mpp.
+#: Tiles of one native mpp alone: the kind of field that a tile is from then reveals nothing of its mpp.
 ONE_NATIVE, NATIVE = "ridge, one native mpp", "0.25 µm/px"
 KEPT_OUT = Path("configs/kept_out.tsv")
 SPLITS = Path("configs/splits")
@@ -42,7 +42,7 @@ SPLITS = Path("configs/splits")
 
 @dataclass(frozen=True)
 class Trial:
-    """A network, and tiles of cases that it never saw."""
+    """A network, and tiles of cases that it was not trained on."""
 
     subject: Subject
     tile_set: TileSet
@@ -75,7 +75,7 @@ def network_lines(name: str, trials: Sequence[Trial], *, logarithms: bool) -> li
 
 
 def controls(name: str, trials: Sequence[Trial]) -> list[Line]:
-    """Score what organ, scanner, native mpp and the power spectrum alone tell of log2 mpp."""
+    """Score how well organ, scanner and native mpp, or the power spectrum, alone predict log2 mpp."""
     found = []
     for trial in trials:
         tiles = trial.tile_set.tiles

@@ -1,4 +1,4 @@
-"""Whether a pruned network is still a ruler: the planted-truth slope of networks pruned for mpp, calibrated again."""
+"""Whether pruned networks still measure size: the planted-truth slope of networks pruned for mpp, calibrated again."""
 
 import sys
 import tempfile
@@ -19,7 +19,7 @@ from wsi_scale.transfer.cost import convolution_parameters
 #: Share of the embedded network's convolutions that is kept.
 KEEP_FRACTION = 0.2
 METHODS: tuple[MethodName, ...] = ("channels", "basis")
-#: Small networks of VGG19 that are asked too, where `small` has made them.
+#: Small networks of VGG19 that are measured too, where `small` has made them.
 SMALL = ("channel", "basis", "channel+basis")
 
 

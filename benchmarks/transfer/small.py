@@ -85,7 +85,7 @@ class SmallStudy:
 
 
 def run_job(study: SmallStudy, task: str, seed: int, variant: str) -> dict[str, Any]:
-    """Make one network for one task, and keep what it says of the test images; a job that is there is read."""
+    """Make one network for one task, and keep its outputs on the test images; a job that is there is read."""
     path = study.job_path(task, seed, variant)
     if path.exists():
         return dict(read_json(path))
