@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.regressor import RegressorFile, read_regressor, shipped_regressor
-from wsi_scale.config.models import Config, ExecutionConfig
+from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.magnification.beyond import Beyond
@@ -45,21 +45,25 @@ class Estimator:
         return log_features(pooled_responses(self.network, level_density(images), self.compute))
 
 
-def chosen_regressor(config: Config, regressor: Path | None = None) -> Path:
+def chosen_regressor(given: Path | None, configured: Path | None) -> Path:
     """Path of the regressor in use: the one given, else the configuration's, else the one that the package carries."""
-    return regressor or config.magnification.regressor or shipped_regressor()
+    return given or configured or shipped_regressor()
 
 
 def load_estimator(config: Config, regressor: Path | None = None, network: str | None = None) -> Estimator:
     """Read a regressor, by default the configuration's, else the one that the package carries, and its network."""
-    return read_estimator(config.execution, chosen_regressor(config, regressor), network)
+    # In another dtype the features would not be those that the regressor was fitted on.
+    compute = resolve(config.execution.model_copy(update={"dtype": "float32"}))
+    return read_estimator(compute, chosen_regressor(regressor, config.magnification.regressor), network)
 
 
-def read_estimator(execution: ExecutionConfig, path: Path, network: str | None = None) -> Estimator:
+def read_estimator(compute: Compute, path: Path, network: str | None = None) -> Estimator:
     """Read a regressor and the network that it names.
 
     Parameters
     ----------
+    compute
+        Where the network runs; in float32, as regressors are fitted.
     path
         The regressor.
     network
@@ -75,8 +79,6 @@ def read_estimator(execution: ExecutionConfig, path: Path, network: str | None =
     from wsi_scale.networks.load import find_network
 
     stored = read_regressor(path)
-    # In another dtype the features would not be those that the regressor was fitted on.
-    compute = resolve(execution.model_copy(update={"dtype": "float32"}))
     # Read each time, which costs little: the file may have been replaced.
     placed = place(find_network(network or stored.header["network"]).tapped(stored.header["layers"]), compute)
     rebuilt = regressor_of(stored, placed.digest)

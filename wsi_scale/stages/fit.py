@@ -77,8 +77,7 @@ def fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     if len({slide.job.group for slide in trusted}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     execution = settle_in(target.parent, settings.execution).model_copy(update={"dtype": "float32"})
-    compute_of(execution)
-    prior = read_estimator(execution, shipped_regressor())
+    prior = read_estimator(compute_of(execution), shipped_regressor())
     print_ = fingerprint(
         SPEC.name, SPEC.version,
         slides=[(s.identity, s.job.row.slide_id, s.job.group, s.info.usable_mpp) for s in trusted],

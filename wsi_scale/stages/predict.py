@@ -4,7 +4,6 @@ from pathlib import Path
 
 from wsi_scale.artifacts.prediction import write_prediction
 from wsi_scale.artifacts.record import Record
-from wsi_scale.artifacts.regressor import shipped_regressor
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
 from wsi_scale.config.settings import PredictSettings
@@ -12,7 +11,7 @@ from wsi_scale.execution.settled import compute_of, parameters_of
 from wsi_scale.jobs.hardware import settle
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.runner import Outcome, Prepared, Stage, known_identity, run_stage
-from wsi_scale.learning.estimator import read_estimator
+from wsi_scale.learning.estimator import chosen_regressor, read_estimator
 from wsi_scale.slides.open import open_slide
 from wsi_scale.steps.estimate import estimate_mpp
 
@@ -27,15 +26,14 @@ def predict(job: SlideJob, settings: PredictSettings, regressor: Path | None = N
     regressor
         By default the configuration's, else the one that the package carries.
     """
-    chosen = regressor or settings.regressor or shipped_regressor()
+    chosen = chosen_regressor(regressor, settings.regressor)
 
     def prepare(state: FolderState) -> Prepared:
         # In another dtype the features would not be those that a regressor was fitted on.
         execution = settle(job, settings.execution, state).model_copy(update={"dtype": "float32"})
 
         def work(_: str) -> Outcome:
-            compute_of(execution)
-            estimator = read_estimator(execution, chosen)
+            estimator = read_estimator(compute_of(execution), chosen)
             with open_slide(job.row.path) as slide:
                 prediction = estimate_mpp(slide, estimator, settings, job.group)
             write_prediction(job.folder, prediction)
