@@ -192,7 +192,7 @@ KINDS = {
         lambda f: status.read_status(f / "status.tsv"),
     ),
     "audit": Kind("audit.tsv", lambda f, s: audit.write_audit(f, make_audit(s))),
-    "pictures": Kind("tissue.png", write_pictures, pictures.read_mask),
+    "pictures": Kind("tissue.png", write_pictures, pictures.read_tissue),
     "record": Kind(
         "tile.json",
         lambda f, s: record.write_record(f, record.Record("tile", "failed", f"reason {s}", "print")),

@@ -11,7 +11,7 @@ import pytest
 
 from tests.runs import MPP, configured, draw
 from wsi_scale.artifacts.features import read_features
-from wsi_scale.artifacts.pictures import read_mask
+from wsi_scale.artifacts.pictures import read_tissue
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.stages import SLIDE_STAGES
@@ -52,7 +52,7 @@ def outputs(folder: Path) -> Values:
         },
         "tile": {
             **{name: getattr(tiles, name) for name in ("row", "col", "x", "y", "tissue_fraction")},
-            "tissue_pixels": [int(read_mask(place).sum())],
+            "tissue_pixels": [int(read_tissue(place).mask.sum())],
         },
         "search": {
             "image": scale_map.image.ravel(),

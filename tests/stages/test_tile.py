@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.runs import MPP, configured, draw, job
-from wsi_scale.artifacts.pictures import read_mask
+from wsi_scale.artifacts.pictures import read_tissue
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.config.settings import TileSettings
 from wsi_scale.errors import ArtifactError
@@ -43,7 +43,7 @@ def test_table_mask_and_grid_tell_the_same(patchy: Path, tmp_path: Path) -> None
     tiled(patchy, tmp_path, "tiling.overlap_px=16")
 
     table, _ = read_tiles(tmp_path)
-    mask = read_mask(tmp_path)
+    mask = read_tissue(tmp_path).mask
     grid = lay_grid((700, 600), (MPP, MPP), tile_px=64, mpp=MPP, overlap_px=16, edge="drop")
     fractions = tissue_fractions(grid, mask, (700 / mask.shape[1], 600 / mask.shape[0]), (700, 600))
     rows, cols = np.nonzero(fractions >= 0.3)
@@ -58,7 +58,7 @@ def test_tiles_lie_where_the_tissue_was_drawn(patchy: Path, tmp_path: Path) -> N
     tiled(patchy, tmp_path, "tiling.min_tissue=0.5")
 
     table, _ = read_tiles(tmp_path)
-    mask = read_mask(tmp_path)
+    mask = read_tissue(tmp_path).mask
     assert mask[:380, :540].mean() > 0.9
     assert mask[430:, :].mean() < 0.02
     assert mask[:, 590:].mean() < 0.02

@@ -10,6 +10,7 @@ from PIL import Image
 from wsi_scale.artifacts import names
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.errors import ArtifactError
+from wsi_scale.results.tiles import TissueMask
 
 THUMBNAIL, MASK, OVERLAY = names.THUMBNAIL, names.MASK, names.OVERLAY
 
@@ -49,26 +50,22 @@ def write_pictures(
     _save(folder / OVERLAY, Image.fromarray(overlay), "PNG")
 
 
-def read_mask(folder: Path) -> NDArray[np.bool_]:
-    """Read the tissue mask, (row, col)."""
-    mask: NDArray[np.bool_] = _shades(folder) >= _UNREADABLE_TISSUE
-    return mask
+def read_tissue(folder: Path) -> TissueMask:
+    """Read the tissue mask, and where the slide cannot be decoded.
 
-
-def read_unreadable(folder: Path) -> NDArray[np.bool_] | None:
-    """Read where the slide cannot be decoded, (row, col); None if all of it can."""
-    shades = _shades(folder)
-    unreadable = (shades == _UNREADABLE_GLASS) | (shades == _UNREADABLE_TISSUE)
-    return unreadable if unreadable.any() else None
-
-
-def _shades(folder: Path) -> NDArray[np.uint8]:
+    Raises
+    ------
+    ArtifactError
+        It is missing or damaged.
+    """
     path = folder / MASK
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("L"))
+            shades = np.asarray(image.convert("L"))
     except _DAMAGED as error:
         raise ArtifactError(f"cannot read {path} ({error}); run `wsi-scale tile` again") from error
+    unreadable = (shades == _UNREADABLE_GLASS) | (shades == _UNREADABLE_TISSUE)
+    return TissueMask(shades >= _UNREADABLE_TISSUE, unreadable if unreadable.any() else None)
 
 
 def check_picture(path: Path) -> Path:

@@ -5,7 +5,7 @@ Every function raises ArtifactError if its artefact is missing, damaged, or of a
 
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.names import FEATURES, MASK, PREDICTION, SCALE_MAP, SLIDE_INFO, TILES
-from wsi_scale.artifacts.pictures import read_mask, read_unreadable
+from wsi_scale.artifacts.pictures import read_tissue
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import check_artefact
 from wsi_scale.artifacts.scale_map import read_scale_map
@@ -75,7 +75,7 @@ def current_tiles(job: SlideJob) -> TileTable:
 
 def current_tissue(job: SlideJob) -> TissueMask:
     """Read a slide's tissue mask, and where it cannot be decoded."""
-    tissue = TissueMask(read_mask(job.folder), read_unreadable(job.folder))
+    tissue = read_tissue(job.folder)
     check_artefact(job.folder, MASK)
     return tissue
 

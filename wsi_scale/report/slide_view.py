@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wsi_scale.artifacts.names import MASK, OVERLAY, PREDICTION, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
-from wsi_scale.artifacts.pictures import check_picture, read_unreadable
+from wsi_scale.artifacts.pictures import check_picture, read_tissue
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import Record, check_artefact, read_record
 from wsi_scale.artifacts.scale_map import read_scale_map
@@ -104,7 +104,7 @@ def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: Audit
         tried(partial(_picture, folder, name)) if "tile" in done and (folder / name).exists() else None
         for name in (THUMBNAIL, OVERLAY)
     ]
-    striped = bool(pictures[1]) and sound(MASK) and tried(lambda: read_unreadable(folder)) is not None
+    striped = bool(pictures[1]) and sound(MASK) and tried(lambda: read_tissue(folder).unreadable) is not None
     tiles = tried(lambda: read_tiles(folder)) if "tile" in found and sound(TILES) else None
     scale_map = tried(lambda: read_scale_map(folder)) if "search" in found and sound(SCALE_MAP) else None
     prediction = tried(lambda: read_prediction(folder)) if "predict" in found and sound(PREDICTION) else None
