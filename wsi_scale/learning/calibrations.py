@@ -52,12 +52,13 @@ def provide_calibration(settings: CalibrateSettings, target: Path | None = None)
 
     source = find_network(settings.network, settings.weights)
     network = source.tapped(search_layers(source, "covariant", settings.search.layers))
-    found = find_calibration(describe(network), settings)
+    known = describe(network)
+    found = find_calibration(known, settings)
     if target is not None and target.exists() and found is None and _is_of(target, network, settings):
         return target
     if found is not None and target is None:
         return found
-    kept = target or _cache() / _name(describe(network), settings)
+    kept = target or _cache() / _name(known, settings)
     if not found:
         check_writable(kept.parent)
     return _keep(read_calibration(found) if found else measure(network, settings), kept)
