@@ -9,10 +9,9 @@ from wsi_scale.api.settings import configured
 from wsi_scale.api.slide import SlideLike, opened
 from wsi_scale.config.models import Config
 from wsi_scale.config.settings import PredictSettings
-from wsi_scale.errors import UserError, one_line
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.learning.estimator import load_estimator
-from wsi_scale.results.audit import AuditRow, unreadable_row
+from wsi_scale.results.audit import AuditRow
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.steps.estimate import estimate_mpp as estimate_of
 from wsi_scale.steps.sources import audit_sources
@@ -109,16 +108,10 @@ def audit(
     ['unreadable', 'unreadable']
     """
     config = _configured(regressor, tiles_per_slide, coverage, seed, unreadable_share, device)
-    alone = isinstance(slides, str | PathLike)
-    sources = [Path(source) for source in ([slides] if isinstance(slides, str | PathLike) else slides)]
-    estimator = load_estimator(config)
-    try:
-        with showing_progress(progress):
-            return [audited.row for audited in audit_sources(sources, config, estimator)]
-    except UserError as error:
-        if alone or len(sources) != 1:
-            raise
-        return [unreadable_row(sources[0].name, str(sources[0]), one_line(error))]
+    sources = Path(slides) if isinstance(slides, str | PathLike) else [Path(slide) for slide in slides]
+    with showing_progress(progress):
+        audited = audit_sources(sources, config, load_estimator(config))
+    return [slide.row for slide in audited]
 
 
 def _configured(

@@ -148,7 +148,9 @@ def load_result(folder: str | PathLike[str]) -> Result:
     told = status_of(place, job.row.slide_id, str(job.row.path))
     tiles = current_tiles(job) if _is_there(place, "tile", "empty") else None
     scale_map = current_map(job) if tiles is not None and _is_there(place, "search") else None
-    has_features = tiles is not None and scale_map is not None and _is_there(place, "extract")
+    features = None
+    if tiles is not None and scale_map is not None and _is_there(place, "extract"):
+        features = current_features(job, tiles, scale_map)
     return Result(
         folder=place,
         status=told.status,
@@ -157,7 +159,7 @@ def load_result(folder: str | PathLike[str]) -> Result:
         prediction=current_prediction(job) if _is_there(place, "predict") else None,
         tiles=tiles,
         scale_map=scale_map,
-        features=current_features(job, tiles, scale_map) if has_features and tiles and scale_map else None,
+        features=features,
         report=place / PAGE if (place / PAGE).is_file() else None,
     )
 

@@ -1,7 +1,6 @@
 """Tiles, scale maps and features of one slide, in memory."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -171,12 +170,11 @@ def search_scale(
             "batch_mpx": batch_mpx,
         },
     )  # fmt: skip
-    asked = SearchSettings.of(config)
+    settings = SearchSettings.of(settled(config))
     with showing_progress(progress), opened(slide) as own:
         on = SearchedTiles(_checked(own, tiles, mpp), tiles.table, tiles.tissue, tiles.min_tissue)
-        loaded = search_network(asked)
-        calibrated = _calibration(loaded, asked, None if calibration is None else Path(calibration))
-        settings = replace(asked, execution=settled(asked.execution))
+        loaded = search_network(settings)
+        calibrated = _calibration(loaded, settings, None if calibration is None else Path(calibration))
         return search_tiles(on, loaded, settings, calibrated, BlockRun("search", settings.execution))
 
 
@@ -246,8 +244,7 @@ def extract_features(
             "batch_mpx": batch_mpx,
         },
     )  # fmt: skip
-    asked = ExtractSettings.of(config)
-    settings = replace(asked, execution=settled(asked.execution))
+    settings = ExtractSettings.of(settled(config))
     with showing_progress(progress), opened(slide) as own:
         loaded = extract_network(settings)
         source = _checked(own, tiles, mpp)
@@ -255,13 +252,14 @@ def extract_features(
             raise SlideError(f"{own.path}: the scale map is of other tiles; search these with search_scale")
         extraction = Extraction.of(source, tiles.table, loaded, settings, optimal)
         answers = list(extraction.answers(settings, BlockRun("extract", settings.execution)))
-    parts = (
-        np.concatenate([getattr(answer, name) for answer in answers]) for name in ("features", "optimal", "padded")
-    )
-    features, at_optimum, padded = parts
-    attributes = feature_attributes(tiles.table.grid, loaded, settings)
     return TileFeatures(
-        features, at_optimum, np.array(extraction.plan.mpps), padded, attributes, tiles=tiles.table, scale_map=optimal
+        features=np.concatenate([answer.features for answer in answers]),
+        features_optimal=np.concatenate([answer.optimal for answer in answers]),
+        mpps=np.array(extraction.plan.mpps),
+        padded_share=np.concatenate([answer.padded for answer in answers]),
+        attributes=feature_attributes(tiles.table.grid, loaded, settings),
+        tiles=tiles.table,
+        scale_map=optimal,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wsi_scale.config.load import load_config
-from wsi_scale.config.models import Config, ExecutionConfig
+from wsi_scale.config.models import Config
 from wsi_scale.execution.compute import resolve
 
 
@@ -33,7 +33,7 @@ def configured(**sections: object) -> Config:
     return load_config(given=given)
 
 
-def settled(execution: ExecutionConfig) -> ExecutionConfig:
+def settled(config: Config) -> Config:
     """Put this machine's device and dtype in the place of ``auto``.
 
     Raises
@@ -41,8 +41,9 @@ def settled(execution: ExecutionConfig) -> ExecutionConfig:
     ConfigError
         A GPU is asked for and there is none.
     """
-    compute = resolve(execution)
-    return execution.model_copy(update={"device": compute.device, "dtype": compute.dtype})
+    compute = resolve(config.execution)
+    execution = config.execution.model_copy(update={"device": compute.device, "dtype": compute.dtype})
+    return config.model_copy(update={"execution": execution})
 
 
 def _plain(value: object) -> object:

@@ -87,7 +87,7 @@ def audit(
         estimator = load_estimator(loaded, regressor, network)
         check_writable(output)
         exclude = None if output.resolve() == source.resolve() else output
-        slides = audit_sources([source], loaded, estimator, exclude)
+        slides = audit_sources(source, loaded, estimator, exclude)
         write_audit(output, [slide.row for slide in slides])
         page = write_audit_page(output, slides, loaded)
     rows = [slide.row for slide in slides]

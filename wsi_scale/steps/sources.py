@@ -40,7 +40,7 @@ def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimato
     UserError
         The only source stands for no slide.
     """
-    asked = _slides_of(sources)
+    asked = _slides_of(sources[0] if len(sources) == 1 else sources)
     answers = []
     with progress("predict", len(asked), unit="slides") as advance:
         for row, problem in asked:
@@ -51,7 +51,7 @@ def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimato
 
 
 def audit_sources(
-    sources: Sequence[Path], config: Config, estimator: Estimator, exclude: Path | None = None
+    sources: Path | Sequence[Path], config: Config, estimator: Estimator, exclude: Path | None = None
 ) -> list[AuditedSlide]:
     """Compare the claim of every slide with what its pixels show, with some tiles to judge by.
 
@@ -60,14 +60,14 @@ def audit_sources(
     Parameters
     ----------
     sources
-        Folders, sample sheets and slides; of several, one that stands for no slide is an unreadable row.
+        A folder, sample sheet or slide; or several of them, of which one that stands for no slide is an unreadable row.
     exclude
         Folder in which no slides are looked for.
 
     Raises
     ------
     UserError
-        The only source stands for no slide.
+        The source, given by itself, stands for no slide.
     """
     asked = _slides_of(sources, exclude)
     audited = []
@@ -78,15 +78,15 @@ def audit_sources(
     return audited
 
 
-def _slides_of(sources: Sequence[Path], exclude: Path | None = None) -> list[tuple[SheetRow, str]]:
+def _slides_of(sources: Path | Sequence[Path], exclude: Path | None = None) -> list[tuple[SheetRow, str]]:
     """Slides that sources stand for; of several, one that stands for none is there with the reason."""
+    if isinstance(sources, Path):
+        return [(row, "") for row in slides_of(sources, exclude=exclude)]
     found = []
     for source in sources:
         try:
             found += [(row, "") for row in slides_of(source, exclude=exclude)]
         except UserError as error:
-            if len(sources) == 1:
-                raise
             found.append((SheetRow(source.name, source, None, None), one_line(error)))
     return found
 
