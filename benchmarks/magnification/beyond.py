@@ -40,7 +40,7 @@ from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.learning.embedded_training import NETWORK
 from wsi_scale.learning.estimator import Estimator, load_estimator, stored_form
 from wsi_scale.learning.train import REGRESSOR
-from wsi_scale.magnification.beyond import fit_beyond
+from wsi_scale.magnification.out_of_range import fit_out_of_range
 from wsi_scale.networks.places import embedded_path
 from wsi_scale.slides.array import ArraySlide
 from wsi_scale.slides.views import MIN_VIEW_PX, views_of
@@ -88,8 +88,8 @@ def fit_rule(split: str, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> No
     known = labelled_views(estimator, views)
     chosen = np.array([case not in unseen for case in known.cases])
     standard = estimator.regressor.head.standard(known.features[chosen])
-    beyond = fit_beyond(standard, known.beyond[chosen], known.images[chosen], known.cases[chosen])
-    write_regressor(path, stored_form(replace(estimator.regressor, beyond=beyond), read_regressor(path).header))
+    beyond = fit_out_of_range(standard, known.beyond[chosen], known.images[chosen], known.cases[chosen])
+    write_regressor(path, stored_form(replace(estimator.regressor, out_of_range=beyond), read_regressor(path).header))
     print(
         f"{path}: {len(np.unique(known.images[chosen]))} images of {len(np.unique(known.cases[chosen]))} cases",
         flush=True,

@@ -20,7 +20,7 @@ from wsi_scale.config.training import TrainingConfig
 from wsi_scale.execution.compute import Compute, resolve
 from wsi_scale.learning.drawn_tiles import TileDraw, draw_responses, training_span
 from wsi_scale.learning.heads import fit_head
-from wsi_scale.magnification.density import level_density
+from wsi_scale.magnification.density import normalise_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.magnification.sampling import SourceField
@@ -42,7 +42,7 @@ class FrozenNetwork:
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Log features of tiles, brought to one density: (tile, row, col, rgb) → (tile, feature)."""
-        return log_features(pooled_responses(self.network, level_density(images), self.compute))
+        return log_features(pooled_responses(self.network, normalise_density(images), self.compute))
 
 
 def measure(root: Path, slide_median_octaves: float) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -30,7 +30,7 @@ def test_a_prediction_of_another_version_is_refused_in_one_line(tmp_path: Path) 
 
 
 def test_an_abstention_gives_no_estimate(tmp_path: Path) -> None:
-    said = prediction.Prediction(None, None, None, "abstained", "no tissue to look at", 0, {}, "")
+    said = prediction.Prediction(None, None, None, "abstained", "no tissue found", 0, {}, "")
     prediction.write_prediction(tmp_path, said)
     assert prediction.read_prediction(tmp_path) == said
     assert said.estimate is None

@@ -76,7 +76,7 @@ def test_everything_in_a_folder_is_looked_at_and_what_cannot_be_read_is_a_row(sl
         "glass.tiff": "abstained",
         "letter.svs": "failed",
     }
-    for name, reason in (("glass.tiff", "no tissue to look at"), ("letter.svs", "not a known slide or image format")):
+    for name, reason in (("glass.tiff", "no tissue found"), ("letter.svs", "not a known slide or image format")):
         row = by_name[name]
         assert reason in row["reason"]
         assert [row["mpp"], row["mpp_low"], row["mpp_high"]] == [None] * 3
@@ -104,7 +104,7 @@ def test_an_abstention_is_an_answer(slides: Path, far: Path) -> None:
 
     assert code == 0
     assert (row["status"], row["mpp"]) == ("abstained", None)
-    assert row["reason"].startswith("looks like 6 µm/px, outside")
+    assert row["reason"].startswith("estimated from pixels: 6 µm/px, outside")
 
 
 def test_people_get_a_line_a_slide(slides: Path, half: Path, far: Path) -> None:
@@ -116,7 +116,7 @@ def test_people_get_a_line_a_slide(slides: Path, half: Path, far: Path) -> None:
     assert head.split() == ["mpp", "interval", "status", "path"]
     assert lines[0].split() == ["0.500", "0.435–0.574", "ok", str(slides / "right.tiff")]
     assert lines[1].split(maxsplit=2)[:2] == ["–", "abstained"]
-    assert lines[1].endswith("glass.tiff: no tissue to look at")
+    assert lines[1].endswith("glass.tiff: no tissue found")
     assert lines[2].split()[:2] == ["–", "failed"]
     assert len(lines) == 3
 
@@ -157,8 +157,8 @@ def test_an_audit_flags_what_disagrees_and_exits_1_for_what_it_cannot_read(
         "right": "agrees", "glass": "no_estimate", "twice": "off_2x", "ten": "off_10x", "absurd": "implausible",
         "silent": "missing", "letter": "unreadable",
     }  # fmt: skip
-    assert "(no tissue to look at)" in table["glass"]["reason"]
-    assert "pixels look like 0.5 µm/px" in table["silent"]["reason"]
+    assert "(no tissue found)" in table["glass"]["reason"]
+    assert "estimated from pixels: 0.5 µm/px" in table["silent"]["reason"]
     lines = result.stdout.splitlines()
     assert f"off_2x: twice: {table['twice']['reason']}" in lines
     counts = "1 off_10x, 1 off_2x, 1 implausible, 1 missing, 1 unreadable, 1 no_estimate, 1 agrees"
@@ -202,8 +202,8 @@ def test_a_sheet_says_what_it_knows_better_and_the_claim_is_held_against_the_pix
     assert {name: (row["flag"], row["mpp_source"], row["header_mpp"]) for name, row in table.items()} == {
         "a": ("agrees", "override", "1.0"), "b": ("off_2x", "override", "0.5"),
     }  # fmt: skip
-    assert table["a"]["reason"].startswith("you gave 0.5 µm/px (the header says 1); pixels look like")
-    assert table["b"]["reason"].startswith("you gave 2 µm/px (the header says 0.5), but pixels look like")
+    assert table["a"]["reason"].startswith("you gave 0.5 µm/px (the header says 1); estimated from pixels:")
+    assert table["b"]["reason"].startswith("you gave 2 µm/px (the header says 0.5), but estimated from pixels:")
 
 
 def test_what_an_audit_leaves_among_the_slides_is_not_taken_for_slides(

@@ -25,7 +25,7 @@ def looked_at(slide: Path, folder: Path, mpp: float | None, estimate: Estimate, 
     inspect(this)
     values = estimate or (None, None, None)
     status = "ok" if estimate else "abstained"
-    reason = "" if estimate else "no tissue to look at"
+    reason = "" if estimate else "no tissue found"
     write_prediction(folder, Prediction(*values, status, reason, 9, {}, mixed))
     recorded(folder, "predict")
     return this
@@ -57,7 +57,7 @@ def test_where_the_estimator_abstains_the_reason_is_told(small_slide: Path, tmp_
     row = audit_slide(looked_at(small_slide, tmp_path, None, None))
 
     assert (row.flag, row.mpp, row.mpp_low) == ("no_estimate", None, None)
-    assert row.reason == "header says 0.5 µm/px; no estimate to hold against it (no tissue to look at)"
+    assert row.reason == "header says 0.5 µm/px; no estimate to compare with (no tissue found)"
 
 
 def test_a_slide_that_was_not_predicted_is_not_flagged_for_it(small_slide: Path, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_slide_that_was_not_predicted_is_not_flagged_for_it(small_slide: Path,
 
     row = audit_slide(this)
 
-    assert (row.flag, row.reason) == ("no_estimate", "header says 0.5 µm/px; no estimate to hold against it")
+    assert (row.flag, row.reason) == ("no_estimate", "header says 0.5 µm/px; no estimate to compare with")
 
 
 def test_what_an_earlier_prediction_left_is_no_look_where_the_last_one_failed(
@@ -78,12 +78,12 @@ def test_what_an_earlier_prediction_left_is_no_look_where_the_last_one_failed(
     row = audit_slide(this)
 
     assert (row.flag, row.mpp) == ("no_estimate", None)
-    assert row.reason.endswith("no estimate to hold against it (the slide cannot be decoded at x=0 y=0)")
+    assert row.reason.endswith("no estimate to compare with (the slide cannot be decoded at x=0 y=0)")
 
 
 @pytest.mark.parametrize("estimate", [(0.5, 0.4, 0.6), None])
 def test_halves_that_differ_are_flagged(small_slide: Path, tmp_path: Path, estimate: Estimate) -> None:
-    words = "its left half looks like 0.25 µm/px and its right half looks like 0.5 µm/px"
+    words = "its left half is estimated at 0.25 µm/px and its right half is estimated at 0.5 µm/px"
     row = audit_slide(looked_at(small_slide, tmp_path, None, estimate, words))
 
     assert (row.flag, row.reason) == ("mixed", f"header says 0.5 µm/px, but {words}")
@@ -100,7 +100,7 @@ def test_a_missing_and_an_absurd_header_are_flagged_with_the_estimate(small_slid
             recorded(this.folder, stage)
         row = audit_slide(this)
         assert row.flag == flag
-        assert "pixels look like 0.5 µm/px (0.4–0.62)" in row.reason
+        assert "estimated from pixels: 0.5 µm/px (0.4–0.62)" in row.reason
 
 
 def test_the_table_has_one_row_for_each_slide_and_says_who_said_what(small_slide: Path, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_table_has_one_row_for_each_slide_and_says_who_said_what(small_slide
     assert (small["slide_id"], small["flag"], small["mpp_source"]) == ("small", "off_2x", "tiff")
     assert (given["flag"], given["claimed_mpp"], given["mpp_source"]) == ("agrees", "0.25", "override")
     assert (given["header_mpp"], given["header_source"]) == ("0.5", "tiff")
-    assert given["reason"].startswith("you gave 0.25 µm/px (the header says 0.5); pixels look like")
+    assert given["reason"].startswith("you gave 0.25 µm/px (the header says 0.5); estimated from pixels:")
     assert {row["flag"] for row in others} == {"unreadable"}
     assert "not a known slide or image format" in others[0]["reason"]
     assert others[1]["reason"] == "inspect did not finish; run again"

@@ -11,8 +11,8 @@ from tests.runs import configured
 from wsi_scale.artifacts.regressor import read_regressor, write_regressor
 from wsi_scale.errors import ArtifactError, UserError
 from wsi_scale.learning.estimator import load_estimator, regressor_of, stored_form
-from wsi_scale.magnification.beyond import Beyond
-from wsi_scale.magnification.density import level_density
+from wsi_scale.magnification.density import normalise_density
+from wsi_scale.magnification.out_of_range import OutOfRange
 from wsi_scale.magnification.regressor import Regressor
 from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
@@ -49,7 +49,7 @@ def test_what_is_stored_comes_back_and_says_the_same(tmp_path: Path) -> None:
 
 
 def test_what_tells_overviews_is_stored_with_it_and_older_files_have_none(tmp_path: Path) -> None:
-    learnt = replace(bent(), beyond=Beyond(np.array([0.5, -1.0, 0.0, 2.0]), -0.75))
+    learnt = replace(bent(), out_of_range=OutOfRange(np.array([0.5, -1.0, 0.0, 2.0]), -0.75))
     for name, regressor in (("new", learnt), ("old", bent())):
         write_regressor(
             tmp_path / name, stored_form(regressor, {"network": "n", "network_digest": "d", "layers": ["C1_1"]})
@@ -57,10 +57,10 @@ def test_what_tells_overviews_is_stored_with_it_and_older_files_have_none(tmp_pa
 
     again, older = (regressor_of(read_regressor(tmp_path / name), "d") for name in ("new", "old"))
 
-    assert older.beyond is None
-    assert again.beyond is not None
-    assert again.beyond.bias == -0.75
-    np.testing.assert_array_equal(again.beyond.weights, [0.5, -1.0, 0.0, 2.0])
+    assert older.out_of_range is None
+    assert again.out_of_range is not None
+    assert again.out_of_range.bias == -0.75
+    np.testing.assert_array_equal(again.out_of_range.weights, [0.5, -1.0, 0.0, 2.0])
 
 
 def test_one_of_another_network_is_refused_in_one_line() -> None:
@@ -76,7 +76,7 @@ def test_it_brings_its_network_along_and_sees_tiles_of_one_density(tmp_path: Pat
     features = estimator.features(TILES)
 
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    light = np.maximum(((level_density(TILES) / 255 - mean) / std).mean(axis=3) + 3, 0).mean(axis=(1, 2))
+    light = np.maximum(((normalise_density(TILES) / 255 - mean) / std).mean(axis=3) + 3, 0).mean(axis=(1, 2))
     np.testing.assert_allclose(features[:, 0], np.log(light + 1e-3), atol=1e-3)
     np.testing.assert_allclose(estimator.regressor.predict_tiles(features).log2_mpp, -1 + features[:, 0], atol=1e-2)
 

@@ -24,7 +24,7 @@ from wsi_scale.learning.embedded_training import (
 from wsi_scale.learning.estimator import load_estimator
 from wsi_scale.learning.fields import read_fields, read_kept_out, split_validation
 from wsi_scale.learning.train import NETWORK, REGRESSOR, train_and_export
-from wsi_scale.magnification.density import level_density
+from wsi_scale.magnification.density import normalise_density
 from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.file import read_network_file, write_network_file
@@ -232,7 +232,7 @@ def test_what_was_exported_says_what_was_trained(trained: Path) -> None:
     model.load_state_dict(read_checkpoint(checkpoint, LoopState).best_model)
     tiles = np.stack([render_scene(Scene(3.0, seed=seed, size_px=128, mpp=0.5)) for seed in range(3)])
     with torch.no_grad():
-        expected = torch.softmax(model.eval()(normalise(torch.from_numpy(level_density(tiles)))), dim=1).numpy()
+        expected = torch.softmax(model.eval()(normalise(torch.from_numpy(normalise_density(tiles)))), dim=1).numpy()
 
     estimator = load_estimator(Config(), trained / REGRESSOR, str(trained / NETWORK))
 

@@ -19,7 +19,7 @@ from wsi_scale.magnification.breakhis import (
     patient_folds,
     relative_log2_mpp,
     score,
-    untaught,
+    untrained_folds,
 )
 
 #: Patient and magnification of a few real images, of which 200x and 400x share a patient.
@@ -119,13 +119,13 @@ def test_rare_magnifications_are_taught_in_every_fold_where_two_patients_have_th
     folds = patient_folds(patients, magnifications, 5, seed)
 
     assert folds.max() == 5
-    assert untaught(magnifications, folds) == []
+    assert untrained_folds(magnifications, folds) == []
 
 
 def test_a_magnification_of_one_patient_is_told_to_be_untaught() -> None:
     magnifications = np.array([40, 100, 40, 100, 400, 400])
 
-    assert untaught(magnifications, np.array([1, 1, 2, 2, 2, 2])) == [(2, 400)]
+    assert untrained_folds(magnifications, np.array([1, 1, 2, 2, 2, 2])) == [(2, 400)]
 
 
 def test_the_offset_is_taken_from_other_folds() -> None:

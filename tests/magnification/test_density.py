@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wsi_scale.magnification.density import LEVEL, PERCENTILE, level_density
+from wsi_scale.magnification.density import LEVEL, PERCENTILE, normalise_density
 
 
 def tissue(factor: float, seed: int = 0) -> np.ndarray:
@@ -22,30 +22,30 @@ def dense(tiles: np.ndarray) -> float:
 @given(st.floats(0.5, 2.0), st.integers(0, 50))
 @settings(deadline=None, max_examples=30)
 def test_a_stronger_stain_or_another_tone_curve_makes_no_difference(factor: float, seed: int) -> None:
-    plain, other = (level_density(tissue(f, seed)).astype(float) for f in (1.0, factor))
+    plain, other = (normalise_density(tissue(f, seed)).astype(float) for f in (1.0, factor))
     # Both were rounded to eight bits before.
     assert np.abs(plain - other).mean() < 4
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
 def test_the_denser_tissue_is_as_dense_as_it_should_be(factor: float) -> None:
-    assert dense(level_density(tissue(factor))) == pytest.approx(LEVEL, rel=0.05)
+    assert dense(normalise_density(tissue(factor))) == pytest.approx(LEVEL, rel=0.05)
 
 
 def test_each_tile_is_levelled_by_itself() -> None:
     pale, dark = tissue(0.5), tissue(2.0, seed=1)
-    both = level_density(np.concatenate([pale, dark]))
-    np.testing.assert_array_equal(both[:1], level_density(pale))
-    np.testing.assert_array_equal(both[1:], level_density(dark))
+    both = normalise_density(np.concatenate([pale, dark]))
+    np.testing.assert_array_equal(both[:1], normalise_density(pale))
+    np.testing.assert_array_equal(both[1:], normalise_density(dark))
 
 
 def test_glass_stays_glass() -> None:
     glass = np.full((1, 32, 32, 3), 244, np.uint8)
     glass[0, 3, 4] = 231
-    assert level_density(glass).min() > 150
+    assert normalise_density(glass).min() > 150
 
 
 def test_white_black_and_nothing_are_taken_as_they_are() -> None:
-    assert level_density(np.full((2, 16, 16, 3), 255, np.uint8)).min() == 255
-    assert level_density(np.zeros((1, 16, 16, 3), np.uint8)).shape == (1, 16, 16, 3)
-    assert level_density(np.zeros((0, 16, 16, 3), np.uint8)).shape == (0, 16, 16, 3)
+    assert normalise_density(np.full((2, 16, 16, 3), 255, np.uint8)).min() == 255
+    assert normalise_density(np.zeros((1, 16, 16, 3), np.uint8)).shape == (1, 16, 16, 3)
+    assert normalise_density(np.zeros((0, 16, 16, 3), np.uint8)).shape == (0, 16, 16, 3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.planted import SPREAD, reading_head
-from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
+from wsi_scale.magnification.out_of_range import OutOfRange
 from wsi_scale.magnification.regressor import Regressor
 
 COUNT = 12
@@ -61,7 +61,7 @@ def test_views_are_taken_one_downsample_at_a_time() -> None:
 
 def test_halves_that_differ_are_told() -> None:
     estimate = estimate_views(REGRESSOR, views(0.5, 1, 2, shift=1.2), 0.9)
-    assert estimate.mixed == "its left half looks like 0.5 µm/px and its right half looks like 1.1 µm/px"
+    assert estimate.mixed == "its left half is estimated at 0.5 µm/px and its right half is estimated at 1.1 µm/px"
 
 
 def test_halves_of_what_is_no_tissue_are_not_told_apart() -> None:
@@ -75,12 +75,12 @@ def test_halves_of_what_is_no_tissue_are_not_told_apart() -> None:
 def test_no_views_are_an_abstention() -> None:
     estimate = estimate_views(REGRESSOR, [], 0.9)
     assert isinstance(estimate, Estimate)
-    assert estimate.reason == "no tissue to look at"
+    assert estimate.reason == "no tissue found"
     assert (estimate.pooled.views, estimate.mixed) == (0, "")
 
 
 def test_a_slide_beyond_the_range_is_an_abstention() -> None:
-    assert "outside the 0.2–4.0" in estimate_views(REGRESSOR, views(6.0, 1), 0.9).reason
+    assert "outside 0.2–4.0" in estimate_views(REGRESSOR, views(6.0, 1), 0.9).reason
 
 
 def test_whether_there_is_an_answer_does_not_hang_on_the_coverage_asked_for() -> None:
@@ -92,17 +92,17 @@ def test_whether_there_is_an_answer_does_not_hang_on_the_coverage_asked_for() ->
 
 def test_what_could_be_anything_gets_no_estimate() -> None:
     vague = replace(REGRESSOR, scores=np.full(19, 30.0))
-    assert estimate_views(vague, views(0.5, 1, 2), 0.9).reason.startswith("looks like anything from")
+    assert estimate_views(vague, views(0.5, 1, 2), 0.9).reason.startswith("the estimate is too uncertain")
 
 
 def beyond(mpp: float) -> Regressor:
     """A regressor for which level-0 views that look coarser than this lie beyond what can be told."""
-    return replace(REGRESSOR, beyond=Beyond(np.ones(1), -float(np.log2(mpp))))
+    return replace(REGRESSOR, out_of_range=OutOfRange(np.ones(1), -float(np.log2(mpp))))
 
 
 def test_level_0_that_lies_beyond_what_can_be_told_gets_no_estimate() -> None:
     usual, judged = (estimate_views(regressor, views(0.5, 1, 2, 4), 0.9) for regressor in (REGRESSOR, beyond(0.4)))
-    assert judged.reason.startswith("level 0 looks like an overview or an enlargement")
+    assert judged.reason.startswith("level 0 is probably an overview or an enlargement")
     assert (usual.reason, judged.pooled) == ("", usual.pooled)
 
 
@@ -113,4 +113,4 @@ def test_coarser_views_may_lie_beyond_as_those_of_every_slide_do() -> None:
 def test_all_level_0_views_count_also_of_several_images() -> None:
     fine, coarse = views(0.5, 1), views(0.9, 1)
     assert estimate_views(beyond(0.69), [*fine, *coarse], 0.9).reason == ""
-    assert estimate_views(beyond(0.65), [*fine, *coarse], 0.9).reason.startswith("level 0 looks like")
+    assert estimate_views(beyond(0.65), [*fine, *coarse], 0.9).reason.startswith("level 0 is probably an overview")

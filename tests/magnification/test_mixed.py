@@ -27,9 +27,9 @@ def predictions(mpp: np.ndarray, downsamples: np.ndarray, noise: float = 0.0, se
 @pytest.mark.parametrize(
     ("axis", "mpps", "words"),
     [
-        (0, (0.25, 0.5), "its left half looks like 0.25 µm/px and its right half looks like 0.5 µm/px"),
-        (0, (1.0, 0.25), "its left half looks like 1 µm/px and its right half looks like 0.25 µm/px"),
-        (1, (0.5, 0.25), "its top half looks like 0.5 µm/px and its bottom half looks like 0.25 µm/px"),
+        (0, (0.25, 0.5), "its left half is estimated at 0.25 µm/px and its right half is estimated at 0.5 µm/px"),
+        (0, (1.0, 0.25), "its left half is estimated at 1 µm/px and its right half is estimated at 0.25 µm/px"),
+        (1, (0.5, 0.25), "its top half is estimated at 0.5 µm/px and its bottom half is estimated at 0.25 µm/px"),
     ],
 )
 def test_halves_a_factor_of_two_apart_are_told_with_their_sides(

@@ -223,7 +223,7 @@ def test_no_views_at_all_are_no_basis() -> None:
     pooled = pool_views(TilePredictions.none(), np.zeros(0, np.int64))
     assert np.isnan(pooled.log2_mpp)
     assert (pooled.views, pooled.by_downsample) == (0, {})
-    assert why_abstain(pooled) == "no tissue to look at"
+    assert why_abstain(pooled) == "no tissue found"
 
 
 @given(st.permutations(range(24)), st.integers(0, 1000))
@@ -262,7 +262,7 @@ def test_views_that_disagree_are_no_basis() -> None:
 
 def test_what_does_not_look_like_tissue_is_no_basis() -> None:
     reason = why_abstain(pooled_at(-1.0, tissue=LEAST_TISSUE - 0.1))
-    assert reason == "does not look like brightfield tissue (probability 40%)"
+    assert reason == "does not look like brightfield tissue (probability of tissue 40%)"
     assert why_abstain(pooled_at(-1.0, tissue=LEAST_TISSUE + 0.01)) == ""
 
 
@@ -270,7 +270,7 @@ def test_an_interval_too_wide_to_tell_20x_from_40x_is_no_answer() -> None:
     assert why_uncertain(pooled_at(0.0), 0.99) == ""
     assert (
         why_uncertain(pooled_at(0.0), 1.5)
-        == "looks like anything from 0.35 to 2.8 µm/px: out of the training distribution"
+        == "the estimate is too uncertain (0.35–2.8 µm/px): out of the training distribution"
     )
 
 
@@ -278,5 +278,7 @@ def test_the_nearer_to_the_coarse_end_the_surer_an_estimate_must_be() -> None:
     mpp = 3.5
     room = np.log2(ANSWERED_MPP[1] / mpp) / COARSE_MARGIN
     assert why_uncertain(pooled_at(np.log2(mpp)), room - 0.01) == ""
-    assert why_uncertain(pooled_at(np.log2(mpp)), room + 0.01).startswith("looks like 3.5 µm/px, too near 4.0")
+    assert why_uncertain(pooled_at(np.log2(mpp)), room + 0.01).startswith(
+        "estimated from pixels: 3.5 µm/px, too close to 4.0"
+    )
     assert why_uncertain(pooled_at(np.log2(ANSWERED_MPP[0])), 0.99) == ""

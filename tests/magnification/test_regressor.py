@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planted import reading_head
-from wsi_scale.magnification.beyond import Beyond
 from wsi_scale.magnification.intervals import conformal_quantile
+from wsi_scale.magnification.out_of_range import OutOfRange
 from wsi_scale.magnification.regressor import PENALTIES, Regressor, fit_cohort
 
 GROUPS, TILES, FEATURES = 10, 30, 6
@@ -127,8 +127,8 @@ def test_a_cohort_that_says_nothing_new_leaves_a_prior_alone(seed: int) -> None:
 
 
 def test_a_cohort_leaves_alone_what_tells_overviews() -> None:
-    beyond = Beyond(np.ones(FEATURES), -1.0)
-    assert fit_cohort(replace(PRIOR, beyond=beyond), *cohort()).beyond is beyond
+    beyond = OutOfRange(np.ones(FEATURES), -1.0)
+    assert fit_cohort(replace(PRIOR, out_of_range=beyond), *cohort()).out_of_range is beyond
 
 
 def test_one_group_that_differs_is_not_followed() -> None:

@@ -50,18 +50,18 @@ def test_a_claim_is_held_against_the_look(
 
 
 def test_a_reason_quotes_the_claim_and_the_estimate_with_its_interval() -> None:
-    assert judge(header(0.5), QUARTER).reason == "header says 0.5 µm/px, but pixels look like 0.25 µm/px (0.2–0.31)"
-    assert "pixels look like 0.25" in judge(None, QUARTER).reason
+    assert (
+        judge(header(0.5), QUARTER).reason == "header says 0.5 µm/px, but estimated from pixels: 0.25 µm/px (0.2–0.31)"
+    )
+    assert "estimated from pixels: 0.25" in judge(None, QUARTER).reason
     assert "896" in judge(header(896.0, False), QUARTER).reason
     assert "pixels" not in judge(None, None).reason
 
 
 def test_where_there_is_no_estimate_the_reason_says_why() -> None:
-    verdict = judge(header(0.25), None, no_estimate="no tissue to look at")
-    assert verdict == Verdict(
-        "no_estimate", "header says 0.25 µm/px; no estimate to hold against it (no tissue to look at)"
-    )
-    assert judge(header(0.25), None).reason == "header says 0.25 µm/px; no estimate to hold against it"
+    verdict = judge(header(0.25), None, no_estimate="no tissue found")
+    assert verdict == Verdict("no_estimate", "header says 0.25 µm/px; no estimate to compare with (no tissue found)")
+    assert judge(header(0.25), None).reason == "header says 0.25 µm/px; no estimate to compare with"
 
 
 @pytest.mark.parametrize(
@@ -75,17 +75,17 @@ def test_where_there_is_no_estimate_the_reason_says_why() -> None:
 )
 def test_a_reason_tells_what_a_user_gave_from_what_the_header_says(header_mpp: float | None, words: str) -> None:
     given = Claim(0.25, usable=True, given=True, header_mpp=header_mpp)
-    assert judge(given, QUARTER).reason == f"{words}; pixels look like 0.25 µm/px (0.2–0.31)"
-    assert judge(given, (1.0, 0.8, 1.2)).reason.startswith(f"{words}, but pixels look like 1 µm/px")
+    assert judge(given, QUARTER).reason == f"{words}; estimated from pixels: 0.25 µm/px (0.2–0.31)"
+    assert judge(given, (1.0, 0.8, 1.2)).reason.startswith(f"{words}, but estimated from pixels: 1 µm/px")
 
 
 @pytest.mark.parametrize("estimate", [QUARTER, None])
 def test_a_slide_whose_halves_differ_is_mixed_whatever_it_looks_like_as_a_whole(
     estimate: tuple[float, float, float] | None,
 ) -> None:
-    verdict = judge(header(0.25), estimate, mixed="its left half looks like 0.25 µm/px and its right half like 1")
+    verdict = judge(header(0.25), estimate, mixed="its left half is estimated at 0.25 µm/px and its right half at 1")
     assert verdict.flag == "mixed"
-    assert verdict.reason.startswith("header says 0.25 µm/px, but its left half looks like 0.25 µm/px")
+    assert verdict.reason.startswith("header says 0.25 µm/px, but its left half is estimated at 0.25 µm/px")
 
 
 @pytest.mark.parametrize(("claimed", "usable", "flag"), [(None, False, "missing"), (352.0, False, "implausible")])

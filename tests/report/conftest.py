@@ -131,7 +131,7 @@ def write_failed() -> SlideWriter:
 
     def write(folder: Path, slide_id: str, reason: str, stage: str = "tile") -> Path:
         _info(folder, slide_id, ["mpp is missing"])
-        write_prediction(folder, Prediction(None, None, None, "abstained", "no tissue to look at", 0, {}, ""))
+        write_prediction(folder, Prediction(None, None, None, "abstained", "no tissue found", 0, {}, ""))
         _records(folder, stage, "failed", reason)
         return folder
 
@@ -146,7 +146,7 @@ def write_empty() -> SlideWriter:
         thumbnail = np.full((280, 415, 3), 241, np.uint8)
         mask = np.zeros((280, 415), np.bool_)
         _info(folder, slide_id, [])
-        write_prediction(folder, Prediction(None, None, None, "abstained", "no tissue to look at", 0, {}, ""))
+        write_prediction(folder, Prediction(None, None, None, "abstained", "no tissue found", 0, {}, ""))
         write_pictures(folder, thumbnail, mask, draw_overlay(thumbnail, mask, np.zeros((0, 4))))
         _records(folder, "tile", "empty", "no tissue found")
         return folder

@@ -158,7 +158,7 @@ def test_an_abstention_leaves_it_failing_with_the_reason_why(silent: SlideJob, t
     )
     prediction = read_prediction(silent.folder)
     assert prediction is not None
-    assert prediction.reason.startswith("looks like 6 µm/px, outside the 0.2–4.0")
+    assert prediction.reason.startswith("estimated from pixels: 6 µm/px, outside 0.2–4.0")
 
 
 def test_the_estimate_of_another_regressor_replaces_an_earlier_one(
@@ -195,4 +195,4 @@ def test_an_estimate_is_nothing_to_learn_from_and_nothing_to_audit(silent: Slide
     assert not info.trusted
     row = audit_slide(silent)
     assert (row.flag, row.claimed_mpp, row.mpp) == ("missing", None, PLANTED)
-    assert row.reason.startswith("no mpp in the header; pixels look like 0.42 µm/px")
+    assert row.reason.startswith("no mpp in the header; estimated from pixels: 0.42 µm/px")

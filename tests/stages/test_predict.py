@@ -100,7 +100,7 @@ def test_what_is_no_tissue_gets_no_estimate_but_a_reason(predicted: Predicted, t
     prediction = predicted(tmp_path / "field.png", None, write_planted(tmp_path, 0.8, tissue=0.3))
 
     assert (prediction.status, prediction.estimate) == ("abstained", None)
-    assert prediction.reason == "does not look like brightfield tissue (probability 30%)"
+    assert prediction.reason == "does not look like brightfield tissue (probability of tissue 30%)"
     assert not prediction.is_brightfield
 
 
@@ -142,7 +142,8 @@ def test_halves_that_look_different_are_called_mixed_by_their_side(
     mixed = predicted(tmp_path / "two.png", None, regressor).mixed
 
     first, second = re.fullmatch(
-        r"its (?:left|top) half looks like ([\d.]+) µm/px and its (?:right|bottom) half looks like ([\d.]+) µm/px",
+        r"its (?:left|top) half is estimated at ([\d.]+) µm/px and "
+        r"its (?:right|bottom) half is estimated at ([\d.]+) µm/px",
         mixed,
     ).groups()  # type: ignore[union-attr]
     assert mixed.startswith("its top" if upright else "its left")
@@ -156,7 +157,7 @@ def test_glass_and_specks_get_no_estimate_but_a_reason(predicted: Predicted, tmp
     for name in ("glass.tiff", "speck.png"):
         prediction = predicted(tmp_path / name)
         assert (prediction.status, prediction.mpp, prediction.estimate) == ("abstained", None, None)
-        assert prediction.reason == "no tissue to look at"
+        assert prediction.reason == "no tissue found"
 
 
 def test_an_enlarged_picture_looks_finer_by_as_much(predicted: Predicted, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def estimate_mpp(
     >>> import numpy as np, wsi_scale as ws
     >>> answer = ws.estimate_mpp(np.full((600, 800, 3), 240, np.uint8))
     >>> answer.status, answer.mpp, answer.reason
-    ('abstained', None, 'no tissue to look at')
+    ('abstained', None, 'no tissue found')
     """
     config = _configured(regressor, tiles_per_slide, coverage, seed, unreadable_share, device)
     with opened(slide) as own:

@@ -22,7 +22,7 @@ from wsi_scale.magnification.breakhis import (
     parse_name,
     patient_folds,
     score,
-    untaught,
+    untrained_folds,
 )
 from wsi_scale.magnification.pooling import pool_views
 from wsi_scale.slides.discover import find_slides
@@ -223,7 +223,7 @@ def _notes(
     if fold.max() < asked:
         patients = {image.name.patient for image in seen}
         yield f"{fold.max()} folds instead of {asked}: {len(patients)} patients are too few"
-    for number, magnification in untaught(truth, fold):
+    for number, magnification in untrained_folds(truth, fold):
         yield f"all {magnification}x images are in fold {number}: they were estimated by a training without any"
     resized = sum(image.width != PUBLISHED_WIDTH_PX for image in seen)
     if resized:

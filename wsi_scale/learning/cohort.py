@@ -12,7 +12,7 @@ from wsi_scale.learning.interval_scores import SlideTiles, error_octaves, interv
 from wsi_scale.magnification.augment import Augmentation, disguise
 from wsi_scale.magnification.pooling import ANSWERED_MPP
 from wsi_scale.magnification.regressor import Regressor, fit_cohort
-from wsi_scale.magnification.verdict import stands_apart
+from wsi_scale.magnification.verdict import claim_outliers
 from wsi_scale.slides.field import read_field
 from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.views import VIEW_PX, fields_at, tissue_positions
@@ -67,7 +67,7 @@ def without_outliers(slides: Sequence[SlideTiles], prior: Regressor, coverage: f
     own = [next(iter(out_of_fold_answers(prior, slide)), None) for slide in slides]
     errors = np.array([error_octaves(answer) if answer else np.nan for answer in own])
     halves = np.array([prior.half_width(a["difficulty_octaves"], coverage) if a else np.nan for a in own])
-    apart = stands_apart(errors, halves)
+    apart = claim_outliers(errors, halves)
     for slide, answer, is_apart in zip(slides, own, apart, strict=True):
         if answer and is_apart:
             log.warning(

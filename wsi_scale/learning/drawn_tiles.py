@@ -10,7 +10,7 @@ from wsi_scale.config.training import TrainingConfig
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.progress import progress
 from wsi_scale.magnification.augment import Augmentation
-from wsi_scale.magnification.density import level_density
+from wsi_scale.magnification.density import normalise_density
 from wsi_scale.magnification.sampling import SourceField, Span, draw_batch
 from wsi_scale.networks.forward import pooled_responses
 from wsi_scale.networks.network import Network
@@ -75,7 +75,7 @@ def draw_responses(fields: Sequence[SourceField], draw: TileDraw, network: Netwo
     with progress(draw.label, draw.tiles) as advance:
         for _ in range(-(-draw.tiles // draw.batch)):
             drawn, log2_mpp, groups = draw_batch(fields, draw.span, draw.tile_px, draw.batch, rng, Augmentation())
-            tiles.append(level_density(drawn))
+            tiles.append(normalise_density(drawn))
             truth.append(log2_mpp)
             cases += groups
             responses.append(pooled_responses(network, tiles[-1], compute))

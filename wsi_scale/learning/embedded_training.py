@@ -21,7 +21,7 @@ from wsi_scale.learning.distillation import TeacherResponses, teacher_responses
 from wsi_scale.learning.drawn_tiles import training_span
 from wsi_scale.learning.fields import fields_identity, read_fields, read_kept_out, split_validation
 from wsi_scale.magnification.augment import Augmentation
-from wsi_scale.magnification.density import level_density
+from wsi_scale.magnification.density import normalise_density
 from wsi_scale.magnification.out_of_distribution import draw_out_of_distribution
 from wsi_scale.magnification.sampling import SourceField, draw_batch
 from wsi_scale.magnification.training import ChainRegressor, mean_log2_mpp, scale_loss
@@ -148,7 +148,7 @@ def _batches(
         for index in np.flatnonzero(rng.random(count) < OUT_OF_DISTRIBUTION):
             tiles[index], truth[index] = draw_out_of_distribution(tiles[index], photographs(), rng), np.nan
         levelled = rng.random(count) < LEVELLED
-        tiles[levelled] = level_density(tiles[levelled])
+        tiles[levelled] = normalise_density(tiles[levelled])
         drawn = normalise(torch.from_numpy(tiles)), torch.from_numpy(truth)
         yield drawn if teacher is None else (*drawn, *_teacher_batch(teacher, config.batch, rng))
 

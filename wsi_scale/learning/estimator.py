@@ -12,10 +12,10 @@ from wsi_scale.artifacts.regressor import RegressorFile, read_regressor, shipped
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute, resolve
-from wsi_scale.magnification.beyond import Beyond
-from wsi_scale.magnification.density import level_density
+from wsi_scale.magnification.density import normalise_density
 from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.head import Head
+from wsi_scale.magnification.out_of_range import OutOfRange
 from wsi_scale.magnification.regressor import Regressor
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Estimator:
         """Log features of tiles, brought to one density: (tile, row, col, rgb) → (tile, feature)."""
         from wsi_scale.networks.forward import pooled_responses
 
-        return log_features(pooled_responses(self.network, level_density(images), self.compute))
+        return log_features(pooled_responses(self.network, normalise_density(images), self.compute))
 
 
 def chosen_regressor(given: Path | None, configured: Path | None) -> Path:
@@ -109,7 +109,7 @@ def regressor_of(stored: RegressorFile, digest: str) -> Regressor:
         arrays["scores"],
         arrays["score_folds"].astype(np.int64),
         stored.header["fold_of"],
-        Beyond(arrays["beyond_weights"], float(arrays["beyond_bias"][0])) if "beyond_weights" in arrays else None,
+        OutOfRange(arrays["beyond_weights"], float(arrays["beyond_bias"][0])) if "beyond_weights" in arrays else None,
     )
 
 
@@ -118,6 +118,7 @@ def stored_form(regressor: Regressor, header: Mapping[str, Any]) -> RegressorFil
     arrays = regressor.head.arrays() | {
         name: getattr(regressor, name) for name in ("bends", "offsets", "scores", "score_folds")
     }
-    if regressor.beyond is not None:
-        arrays |= {"beyond_weights": regressor.beyond.weights, "beyond_bias": np.array([regressor.beyond.bias])}
+    if regressor.out_of_range is not None:
+        plane = regressor.out_of_range
+        arrays |= {"beyond_weights": plane.weights, "beyond_bias": np.array([plane.bias])}
     return RegressorFile(arrays, dict(header) | {"fold_of": dict(regressor.fold_of)})

@@ -1,4 +1,4 @@
-"""Tiles of known mpp whose sharpness, stain and compression do not give the mpp away."""
+"""Training tiles of known mpp, with sharpness, stain and compression varied so that they do not reveal the mpp."""
 
 import io
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ KERNELS = (
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges that augmentation draws from (docs/science.md: wide ones generalise to other scanners).
+    """Ranges of the augmentation (docs/science.md: wide ones generalise to other scanners).
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ def cut_tile(
 
 
 def disguise(tile: Tile, rng: np.random.Generator, augmentation: Augmentation) -> Tile:
-    """Change sharpness, stain, light, noise and compression of a tile, leaving its scale."""
+    """Change sharpness, stain, light, noise and compression of a tile, but not its scale."""
     image = Image.fromarray(tile)
     kind = rng.random()
     if kind < 0.45:

@@ -1,7 +1,7 @@
-"""BreakHis (Spanhol et al. 2016): names of its images, folds of its patients, and scores of its four scales.
+"""BreakHis (Spanhol et al. 2016): image names, folds of patients, and scores for its four magnifications.
 
-Its pixel sizes in µm are unknown, its ratios are right (docs/breakhis.md): every scale here is log2 of µm per pixel
-relative to the 40x images, which are the coarsest.
+Its pixel sizes in µm are unknown, but their ratios are right (docs/breakhis.md): every scale here is log2 of µm per
+pixel relative to the 40x images, which are the coarsest.
 """
 
 import re
@@ -36,7 +36,7 @@ class BreakHisName:
     Attributes
     ----------
     procedure
-        SOB (excision) or CNB (core needle); published are only the first.
+        SOB (excision) or CNB (core needle); only SOB is published.
     tumour_class, tumour_type
         B or M, and a type of that class (``TYPES``).
     year
@@ -60,7 +60,7 @@ class BreakHisName:
 
     @property
     def patient(self) -> str:
-        """The slide's number alone: 14-13412 is there both as DC and as LC, other slides with several sections."""
+        """The slide's number alone: 14-13412 occurs both as DC and as LC, other slides have several sections."""
         return self.slide_number
 
 
@@ -108,7 +108,7 @@ def nearest_magnification(relative: NDArray[np.floating]) -> NDArray[np.int64]:
 def patient_folds(
     patients: Sequence[str], magnifications: NDArray[np.int64], folds: int, seed: int
 ) -> NDArray[np.int64]:
-    """Deal patients into folds, every magnification as evenly as its patients allow.
+    """Distribute patients over folds, with every magnification spread as evenly as possible.
 
     Parameters
     ----------
@@ -138,8 +138,8 @@ def patient_folds(
     return fold
 
 
-def untaught(magnifications: NDArray[np.int64], folds: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Folds whose images of a magnification are judged by a training that held none: (fold, magnification)."""
+def untrained_folds(magnifications: NDArray[np.int64], folds: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Folds with a magnification that their training images lack: (fold, magnification)."""
     return [
         (int(fold), int(magnification))
         for magnification in np.unique(magnifications)
@@ -151,7 +151,7 @@ def untaught(magnifications: NDArray[np.int64], folds: NDArray[np.int64]) -> lis
 def held_out_offset(
     log2_mpp: NDArray[np.floating], magnifications: NDArray[np.int64], folds: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Make absolute answers relative: less one offset, fitted on the images of the other folds.
+    """Make absolute estimates relative by subtracting one offset, fitted on the images of the other folds.
 
     The offset is the mean over magnifications of the median difference, so that none outvotes the others.
 
@@ -190,7 +190,7 @@ def held_out_ridge(
 def _fit_predict(
     features: NDArray[np.floating], truth: NDArray[np.float64], patients: NDArray[np.str_], asked: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Answer by a ridge whose penalty is chosen by folds of its own patients; one patient alone gets the strongest."""
+    """Predict by a ridge; folds of its own patients choose the penalty, one patient alone gets the strongest."""
     from sklearn.linear_model import Ridge, RidgeCV
     from sklearn.model_selection import GroupKFold
     from sklearn.pipeline import make_pipeline
@@ -208,7 +208,7 @@ def _fit_predict(
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with the interval that resampled patients give it (95 %)."""
+    """A value with its 95 % interval, from resampled patients."""
 
     value: float
     low: float
@@ -222,7 +222,7 @@ class BreakHisScores:
     Attributes
     ----------
     chance
-        Accuracy of always naming the commonest magnification.
+        Accuracy of always choosing the most frequent magnification.
     figures
         ``accuracy`` (share of images whose class is right), ``patient_accuracy`` (mean over patients of that
         share; Spanhol et al. 2016), ``kappa`` (Cohen's, unweighted), ``recall_40`` and so on for each magnification
@@ -236,7 +236,7 @@ class BreakHisScores:
 def score(
     relative: NDArray[np.floating], magnifications: NDArray[np.int64], patients: Sequence[str], seed: int = 0
 ) -> BreakHisScores:
-    """Score answers for images, with intervals by resampling patients.
+    """Score estimates for images, with intervals by resampling patients.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ def _figures(
 
 
 def _kappa(truth: NDArray[np.int64], said: NDArray[np.int64]) -> float:
-    """Cohen's kappa; NaN where one class is all there is."""
+    """Cohen's kappa; NaN if there is only one class."""
     from sklearn.metrics import cohen_kappa_score
 
     return float(cohen_kappa_score(truth, said)) if len(np.unique([truth, said])) > 1 else float("nan")

@@ -1,4 +1,4 @@
-"""Tiles of one optical density, whatever the stain's strength and the scanner's tone curve."""
+"""Normalisation of optical density, against differences in stain strength and scanner tone curve."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,12 @@ LEVEL, PERCENTILE = 0.8, 90
 FACTORS = (0.4, 5.0)
 
 
-def level_density(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scale the optical density of each tile so that its denser tissue is as dense as any other's.
+def normalise_density(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Scale the optical density of each tile so that the denser tissue of all tiles is equally dense.
 
     A scanner's tone curve (a power of the transmitted light) and the amount of stain multiply the density. Aperio
-    AT2 and Leica GT450 differ by a factor of two on the same stain; responses of a network would read that as a
-    scale.
+    AT2 and Leica GT450 differ by a factor of two on the same stain; a network's responses would mistake that for a
+    change of scale.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From features of a slide's views to µm per pixel with an interval, or the reason why there is none."""
+"""From features of a slide's views to µm per pixel with an interval, or the reason why there is no estimate."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Views:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a slide's views say of its level 0.
+    """The estimate for level 0 from a slide's views.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class Estimate:
     half_width_octaves
         Half width of the interval of log2 mpp.
     reason
-        Why the estimate is not to be given; "" where it is.
+        Why the estimate is not given; "" if it is.
     mixed
-        How parts of the slide disagree; "" where they do not.
+        How parts of the slide disagree; "" if they do not.
     """
 
     pooled: Pooled
@@ -62,9 +62,9 @@ def estimate_views(regressor: Regressor, views: Iterable[Views], coverage: float
     Parameters
     ----------
     coverage
-        Share of slides whose true mpp the interval shall hold.
+        Share of slides whose true mpp the interval should contain.
     group
-        The answer comes from the model that never saw this group; None for slides of no cohort.
+        The estimate comes from the model that never saw this group; None for slides of no cohort.
     """
     parts = list(views)
     predictions = TilePredictions.joined([regressor.predict_tiles(part.features, group) for part in parts])
@@ -75,7 +75,7 @@ def estimate_views(regressor: Regressor, views: Iterable[Views], coverage: float
         regressor.half_width(pooled.difficulty_octaves, share, group) for share in (coverage, JUDGED_COVERAGE)
     )
     level0 = [part.features for part in parts if part.downsample == 1]
-    beyond = regressor.why_beyond(np.concatenate(level0)) if level0 else ""
+    beyond = regressor.why_out_of_range(np.concatenate(level0)) if level0 else ""
     reason = why_abstain(pooled) or why_uncertain(pooled, judged) or beyond
     mixed = why_mixed(predictions, downsamples, centres) if pooled.tissue >= LEAST_TISSUE else ""
     return Estimate(pooled, half, reason, mixed)

@@ -1,4 +1,4 @@
-"""What a head sees of a tile: logarithms of pooled responses (docs/science.md)."""
+"""The features that a head reads: logarithms of pooled responses (docs/science.md)."""
 
 from collections.abc import Mapping
 
@@ -22,11 +22,11 @@ def layer_features(
     *,
     logarithms: bool = True,
 ) -> dict[str, NDArray[np.float64]]:
-    """Make what a probe sees of each layer: layer → (sample, channel), in multiples of the layer's mean response.
+    """Make the features of each layer for a probe: layer → (sample, channel), relative to the layer's mean response.
 
-    Logarithms of rectified responses tell more of the scale than the responses (docs/science.md); the mean is divided
-    out first, because what keeps a logarithm finite must be as small for a softmax as for a convolution. A layer
-    that answers below zero (logits) has no logarithms and stays as it is.
+    Logarithms of rectified responses predict the scale better than the responses (docs/science.md). The mean is divided
+    out first, because the constant that keeps a logarithm finite must be equally small for a softmax and a
+    convolution. A layer with negative values (logits) has no logarithms and stays as it is.
 
     Parameters
     ----------

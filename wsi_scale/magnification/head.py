@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-#: Centres of the bins of log2 mpp: 0.105–11.3 µm/px. Beyond what is answered, so that the ends of that are not
+#: Centres of the bins of log2 mpp: 0.105–11.3 µm/px. Wider than the range of estimates, so that its ends are not
 #: pulled inwards and what lies outside is known for it.
 BIN_CENTRES = np.arange(-3.25, 3.51, 0.25)
 
@@ -54,7 +54,7 @@ class Head:
     hidden_weights, hidden_bias
         (hidden, feature) and (hidden,), followed by a ReLU.
     weights, bias
-        (bin + 1, hidden) and (bin + 1,); the last row stands for what is no brightfield tissue.
+        (bin + 1, hidden) and (bin + 1,); the last row is the class "no brightfield tissue".
     centres
         (bin,) log2 mpp.
     """
@@ -95,5 +95,5 @@ class Head:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> "Head":
-        """Rebuild from what :meth:`arrays` gave; other names are left alone."""
+        """Rebuild from the result of :meth:`arrays`; other names are ignored."""
         return cls(**{part.name: arrays[part.name] for part in fields(cls)})

@@ -1,4 +1,4 @@
-"""Intervals that hold the truth as often as they say."""
+"""Conformal intervals: they contain the truth as often as stated."""
 
 import math
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def conformal_quantile(scores: NDArray[np.floating], coverage: float) -> float:
-    """Bound that a new score stays below with probability ``coverage`` (split conformal, Vovk et al. 2005, §4.2).
+    """Bound below which a new score lies with probability ``coverage`` (split conformal, Vovk et al. 2005, §4.2).
 
     The ⌈(n + 1) · coverage⌉-th smallest; with too few scores for that rank, the largest one times the shortfall
     of ranks. Scores may be errors, or errors over a difficulty (Papadopoulos et al. 2008: normalised scores).

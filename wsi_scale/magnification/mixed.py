@@ -1,4 +1,4 @@
-"""Whether parts of one slide look as if they were scanned at different µm per pixel."""
+"""Whether parts of one slide seem to be scanned at different µm per pixel."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ _HALVES = (("left", "right"), ("top", "bottom"))
 
 
 def why_mixed(predictions: TilePredictions, downsamples: NDArray[np.number], centres: NDArray[np.floating]) -> str:
-    """How the halves of a slide disagree, in a few words; "" where they do not, or give no estimate each.
+    """How the halves of a slide disagree, in a few words; "" if they agree, or one has no estimate.
 
     Parameters
     ----------
@@ -37,6 +37,6 @@ def why_mixed(predictions: TilePredictions, downsamples: NDArray[np.number], cen
         if abs(said[0] - said[1]) > worst:
             worst = abs(said[0] - said[1])
             words = " and ".join(
-                f"its {name} half looks like {2**value:.2g} µm/px" for name, value in zip(names, said, strict=True)
+                f"its {name} half is estimated at {2**value:.2g} µm/px" for name, value in zip(names, said, strict=True)
             )
     return words

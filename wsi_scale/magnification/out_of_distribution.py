@@ -1,4 +1,4 @@
-"""Tiles out of the training distribution, which must get no answer: glass, pen, blur, fluorescence, photographs."""
+"""Out-of-distribution tiles, for which there must be no estimate: glass, pen, blur, fluorescence, photographs."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ def draw_out_of_distribution(tissue: Tile, photographs: Sequence[Tile], rng: np.
     Parameters
     ----------
     tissue
-        (side, side, rgb) a tile of tissue, which some kinds spoil.
+        (side, side, rgb) a tile of tissue, which some kinds blur or cover.
     photographs
         (row, col, rgb) images of anything but tissue, at least as large as a quarter of a tile.
     """
@@ -65,7 +65,7 @@ def _pen(side: int, rng: np.random.Generator) -> Tile:
 
 
 def _defocused(tissue: Tile, rng: np.random.Generator) -> Tile:
-    """Tissue so far out of focus that nothing with a size is left."""
+    """Tissue so far out of focus that no structure of a measurable size is left."""
     blurred = np.asarray(Image.fromarray(tissue).filter(ImageFilter.GaussianBlur(rng.uniform(7, 16))), np.float64)
     return _clip(blurred + rng.normal(0, rng.uniform(0, 3), blurred.shape))
 
@@ -111,7 +111,7 @@ def _drawing(side: int, rng: np.random.Generator) -> Tile:
 
 
 def _photograph(image: Tile, side: int, rng: np.random.Generator) -> Tile:
-    """Cut a part out of a photograph, from a quarter of the tile's side to all of the image, in colours of its own."""
+    """Cut a part out of a photograph, between a quarter of the tile's side and the whole image; vary its colours."""
     largest = min(image.shape[:2])
     extent = float(np.exp(rng.uniform(np.log(min(side / 4, largest)), np.log(largest))))
     x, y = (rng.uniform(0, length - extent) for length in (image.shape[1], image.shape[0]))

@@ -13,7 +13,7 @@ TRUSTED_MPP = (0.2, 4.0)
 ANSWERED_MPP = (0.2, 4.0)
 #: Views that disagree by more than this (octaves, between downsamples) are no basis for an estimate.
 MAX_DISAGREEMENT_OCTAVES = 0.8
-#: Downsamples from which on one that stands apart from the others is left out of their disagreement.
+#: With at least this many downsamples, an outlier among them is left out of their disagreement.
 ENOUGH_DOWNSAMPLES = 3
 #: Mean probability of tissue over the views below which there is no estimate.
 LEAST_TISSUE = 0.5
@@ -33,9 +33,9 @@ class Pooled:
     Attributes
     ----------
     log2_mpp
-        NaN where no view is trusted.
+        NaN if no view is trusted.
     difficulty_octaves
-        What the error is expected to be in proportion to: the views' own spread and their disagreement.
+        A measure to which the error should be proportional: spread within and disagreement between views.
     disagreement_octaves
         Range of the downsamples' medians; of three and more, without the one farthest from the estimate.
     tissue
@@ -57,10 +57,10 @@ class Pooled:
 def pool_views(predictions: TilePredictions, downsamples: NDArray[np.number]) -> Pooled:
     """Pool the estimates of views, each at its own downsample of level 0.
 
-    A view says log2 of its own mpp; less log2 of its downsample that is level 0's. The estimate is their median,
-    weighted by the inverse of the variance that each view gives itself and by how sure it is to show tissue, so
-    that glass and plain stroma count little. Where that leads to, some downsamples lie outside the range that can
-    be told: their views are left out, and the rest is pooled again.
+    Each view estimates log2 of its own mpp; minus log2 of its downsample, this is an estimate for level 0. The result
+    is their median, weighted by the inverse of each view's predicted variance and by its probability of tissue, so
+    that glass and plain stroma count little. Views whose downsample puts them outside the estimable range at this
+    result are then left out, and the others are pooled again.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def pool_views(predictions: TilePredictions, downsamples: NDArray[np.number]) ->
 def _disagreement(medians: list[float], estimate: float) -> float:
     """Range of medians, octaves; where there are enough, the one farthest from the estimate does not count.
 
-    A median of views bears one downsample that is off; how far off it is says nothing of the estimate's error
-    (measured with a scanner left out: benchmarks/RESULTS.md).
+    The median is robust against one downsample that is wrong; how wrong it is does not predict the estimate's error
+    (measured with one scanner held out: benchmarks/RESULTS.md).
     """
     ordered = sorted(medians, key=lambda median: abs(median - estimate))
     counted = ordered[:-1] if len(ordered) >= ENOUGH_DOWNSAMPLES else ordered
@@ -109,7 +109,7 @@ def _disagreement(medians: list[float], estimate: float) -> float:
 
 
 def view_weights(predictions: TilePredictions) -> NDArray[np.float64]:
-    """Weight of each view, (view,): the inverse of its own variance, times how sure it is to show tissue."""
+    """Weight of each view, (view,): the inverse of its predicted variance, times its probability of tissue."""
     weights: NDArray[np.float64] = predictions.tissue / (
         np.square(predictions.spread_octaves) + LEAST_SPREAD_OCTAVES**2
     )
@@ -117,7 +117,7 @@ def view_weights(predictions: TilePredictions) -> NDArray[np.float64]:
 
 
 def weighted_median(values: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
-    """Value at which half of the weight lies on either side; NaN of none.
+    """Value with half of the weight on either side; NaN without values.
 
     >>> weighted_median(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 1.0]))
     2.0
@@ -132,14 +132,14 @@ def weighted_median(values: NDArray[np.floating], weights: NDArray[np.floating])
 
 
 def why_abstain(pooled: Pooled) -> str:
-    """Why there is no estimate to be given, in one line; "" where there is one."""
+    """Why there is no estimate, in one line; "" if there is one."""
     if pooled.views == 0 or not np.isfinite(pooled.log2_mpp):
-        return "no tissue to look at"
+        return "no tissue found"
     if pooled.tissue < LEAST_TISSUE:
-        return f"does not look like brightfield tissue (probability {pooled.tissue:.0%})"
+        return f"does not look like brightfield tissue (probability of tissue {pooled.tissue:.0%})"
     mpp = 2**pooled.log2_mpp
     if not ANSWERED_MPP[0] * 2**-0.25 <= mpp <= ANSWERED_MPP[1]:
-        return f"looks like {mpp:.2g} µm/px, outside the {ANSWERED_MPP[0]}–{ANSWERED_MPP[1]} that can be estimated"
+        return f"estimated from pixels: {mpp:.2g} µm/px, outside {ANSWERED_MPP[0]}–{ANSWERED_MPP[1]} µm/px"
     if pooled.disagreement_octaves > MAX_DISAGREEMENT_OCTAVES:
         return (
             f"downsampled views disagree by {pooled.disagreement_octaves:.1f} octaves: out of the training distribution"
@@ -148,17 +148,17 @@ def why_abstain(pooled: Pooled) -> str:
 
 
 def why_uncertain(pooled: Pooled, half_width_octaves: float) -> str:
-    """Why an estimate is too uncertain to be given, in one line; "" where it is given.
+    """Why an estimate is too uncertain to be given, in one line; "" if it is given.
 
     Parameters
     ----------
     half_width_octaves
-        Of the interval that holds the truth in nine of ten slides.
+        Of the interval that contains the truth for nine of ten slides.
     """
     mpp = 2**pooled.log2_mpp
     if half_width_octaves > MAX_HALF_WIDTH_OCTAVES:
         low, high = (2 ** (pooled.log2_mpp + sign * half_width_octaves) for sign in (-1, 1))
-        return f"looks like anything from {low:.2g} to {high:.2g} µm/px: out of the training distribution"
+        return f"the estimate is too uncertain ({low:.2g}–{high:.2g} µm/px): out of the training distribution"
     if pooled.log2_mpp + COARSE_MARGIN * half_width_octaves > np.log2(ANSWERED_MPP[1]):
-        return f"looks like {mpp:.2g} µm/px, too near {ANSWERED_MPP[1]}, the coarsest that can be estimated"
+        return f"estimated from pixels: {mpp:.2g} µm/px, too close to {ANSWERED_MPP[1]}, the coarsest possible"
     return ""

@@ -1,4 +1,4 @@
-"""How well pooled responses of a layer predict a scale: linear probes, judged on groups they never saw, and controls.
+"""How well pooled responses of a layer predict a scale: linear probes, tested on held-out groups, and controls.
 
 A probe is what Graziani et al. (2021) call a regression concept vector (2018): a linear map from a layer's
 spatial means to a measure. They fit it by least squares; with fewer samples than a few times the layer's width that
@@ -66,7 +66,7 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """R² on samples that a probe never saw.
+    """R² on held-out samples.
 
     Attributes
     ----------
@@ -101,14 +101,14 @@ def probe(
     kind: ProbeKind = RIDGE,
     test_features: Floats | None = None,
 ) -> ProbeScores:
-    """Fit probes on 70 % of the groups and judge them on the others.
+    """Fit probes on 70 % of the groups and test them on the others.
 
     Parameters
     ----------
     features
         (sample, feature).
     target
-        (sample,) the measure that the features may tell.
+        (sample,) the measure to predict from the features.
     groups
         (sample,) what a split keeps together: image, case.
     test_features
@@ -138,7 +138,7 @@ def probe(
 def probe_shuffled(
     features: Floats, target: Floats, groups: Sequence[str], splits: RepeatedSplits = SPLITS
 ) -> ProbeScores:
-    """Control: what a ridge makes of targets that belong to other groups, shuffled again for each repetition."""
+    """Control: R² of a ridge on targets of other groups, shuffled again for each repetition."""
     r2 = []
     for number, (inside, outside) in enumerate(split_groups(groups, splits)):
         shuffled = shuffle_groups(target, groups, (splits.seed, number))
@@ -150,7 +150,7 @@ def probe_shuffled(
 def probe_labels(
     labels: NDArray[np.str_], target: Floats, groups: Sequence[str], splits: RepeatedSplits = SPLITS
 ) -> ProbeScores:
-    """Control: what labels alone tell, by the target's mean for each, shrunken as far as other groups ask for.
+    """Control: R² of labels alone: the target's mean for each label, shrunken as far as other groups suggest.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def split_groups(
 
 
 def shuffle_groups(target: Floats, groups: Sequence[str], seed: int | tuple[int, ...]) -> Floats:
-    """Hand the targets of each group, in one piece, to another group.
+    """Give the targets of each group, in one piece, to another group.
 
     A target that is the same all over a group stays so where groups are of one size; where they are not, pieces of
     neighbours meet in a group.

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.magnification.beyond import Beyond, why_beyond
 from wsi_scale.magnification.head import Head, TilePredictions
 from wsi_scale.magnification.intervals import conformal_quantile
+from wsi_scale.magnification.out_of_range import OutOfRange, why_out_of_range
 
 #: Strengths of the ridge penalty that inner cross-validation chooses from.
 PENALTIES = tuple(10.0**k for k in range(-1, 7))
@@ -36,8 +36,8 @@ class Regressor:
         (n,) fold of each score's slide; 0 where it belongs to none.
     fold_of
         Group → k, the model that never saw the group.
-    beyond
-        Detects overviews and enlargements; None where it was not fitted for the head's network.
+    out_of_range
+        Detects overviews and enlargements; None if it was not fitted for the head's network.
     """
 
     head: Head
@@ -46,7 +46,7 @@ class Regressor:
     scores: NDArray[np.float64]
     score_folds: NDArray[np.int64]
     fold_of: Mapping[str, int] = field(default_factory=dict)
-    beyond: Beyond | None = None
+    out_of_range: OutOfRange | None = None
 
     @classmethod
     def of_head(cls, head: Head) -> "Regressor":
@@ -61,14 +61,15 @@ class Regressor:
         correction = self.head.standard(features) @ self.bends[model] + self.offsets[model]
         return replace(seen, log2_mpp=seen.log2_mpp + correction)
 
-    def why_beyond(self, features: NDArray[np.float64]) -> str:
-        """Why level-0 views, (view, feature), are out of range; "" where they are not, or no detector was fitted."""
-        if self.beyond is None:
+    def why_out_of_range(self, features: NDArray[np.float64]) -> str:
+        """Why level-0 views, (view, feature), are out of range; "" if they are not, or no detector was fitted."""
+        if self.out_of_range is None:
             return ""
-        return why_beyond(self.beyond.log_odds(self.head.standard(features), self.head.predict_tiles(features).tissue))
+        tissue = self.head.predict_tiles(features).tissue
+        return why_out_of_range(self.out_of_range.log_odds(self.head.standard(features), tissue))
 
     def half_width(self, difficulty_octaves: float, coverage: float, group: str | None = None) -> float:
-        """Half width (octaves) of an interval that holds the truth of a ``coverage`` of slides.
+        """Half width (octaves) of an interval that contains the truth for a share ``coverage`` of slides.
 
         For a slide that was fitted on, the scores of its own fold are not used: a wrong header must not widen
         the interval that it is judged by.
@@ -116,7 +117,7 @@ def fit_cohort(
         none,
         none.astype(np.int64),
         fold_of,
-        prior.beyond,
+        prior.out_of_range,
     )
 
 

@@ -19,9 +19,9 @@ class Span:
     Attributes
     ----------
     mpp
-        What is to be told apart.
+        The range to estimate.
     wider
-        A range about it, and the share of tiles drawn from that: its ends would be pulled inwards otherwise.
+        A wider range, and the share of tiles drawn from it: without it, estimates near the ends are pulled inwards.
     """
 
     mpp: tuple[float, float]

@@ -35,7 +35,7 @@ class HeadModule(nn.Module):
         return logits
 
     def export(self) -> Head:
-        """Put what was learnt into plain arrays."""
+        """Export the trained values as plain arrays."""
         mean, variance = self.norm.running_mean, self.norm.running_var
         if mean is None or variance is None:
             raise TypeError("a head without running statistics cannot be exported")

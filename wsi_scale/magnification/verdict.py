@@ -36,7 +36,7 @@ class Claim:
     header_mpp: float | None = None
 
     def __str__(self) -> str:
-        """Say who says what.
+        """Describe the claim in words.
 
         >>> str(Claim(0.25, True)), str(Claim(0.25, True, given=True, header_mpp=0.499))
         ('header says 0.25 µm/px', 'you gave 0.25 µm/px (the header says 0.499)')
@@ -68,16 +68,16 @@ def judge(
     Parameters
     ----------
     claim
-        What a user gave or the header says; None where nobody says anything.
+        What a user gave or the header says; None if there is no claim.
     estimate
-        (mpp, low, high) read from the pixels; None where the estimator abstains.
+        (mpp, low, high) estimated from the pixels; None if the estimator abstains.
     mixed
-        How parts of the slide disagree; "" where they do not.
+        How parts of the slide disagree; "" if they do not.
     no_estimate
         Why there is no estimate.
     """
     because = f" ({no_estimate})" if no_estimate else ""
-    quoted = f"pixels look like {estimate[0]:.3g} µm/px ({estimate[1]:.3g}–{estimate[2]:.3g})" if estimate else ""
+    quoted = f"estimated from pixels: {estimate[0]:.3g} µm/px ({estimate[1]:.3g}–{estimate[2]:.3g})" if estimate else ""
     ending = f"; {quoted}" if estimate else f"; no estimate{because}" if no_estimate else ""
     if claim is None:
         return Verdict("missing", f"no mpp in the header{ending}")
@@ -86,7 +86,7 @@ def judge(
     if mixed:
         return Verdict("mixed", f"{claim}, but {mixed}")
     if estimate is None:
-        return Verdict("no_estimate", f"{claim}; no estimate to hold against it{because}")
+        return Verdict("no_estimate", f"{claim}; no estimate to compare with{because}")
     mpp, low, high = estimate
     distance = math.log2(claim.mpp / mpp)
     if low <= claim.mpp <= high or abs(distance) < OFF_OCTAVES:
@@ -99,11 +99,11 @@ def _digits(mpp: float) -> str:
     return f"{mpp:.4g}" if mpp < 1e4 else f"{mpp:.0f}"
 
 
-def stands_apart(errors_octaves: NDArray[np.float64], half_widths_octaves: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Find slides of a cohort whose claim no estimator that suits the others could agree with.
+def claim_outliers(errors_octaves: NDArray[np.float64], half_widths_octaves: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Find slides of a cohort whose claim disagrees with the estimate more than the common error of the cohort.
 
-    A cohort's common error (its stain, its scanner) is the estimator's, and the reason to fit it again; a slide far
-    from that common error has a claim that is wrong for itself. The median holds as long as fewer than half are wrong.
+    A common error of a cohort (its stain, its scanner) is the estimator's, and the reason to fit it; a slide far from
+    that common error has a wrong claim. The median is right as long as fewer than half of the claims are wrong.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def stands_apart(errors_octaves: NDArray[np.float64], half_widths_octaves: NDArr
     ndarray
         (slide,) bool.
 
-    >>> stands_apart(np.array([-0.3, -0.2, -0.25, 0.8, np.nan]), np.full(5, 0.4)).tolist()
+    >>> claim_outliers(np.array([-0.3, -0.2, -0.25, 0.8, np.nan]), np.full(5, 0.4)).tolist()
     [False, False, False, True, False]
     """
     if not np.isfinite(errors_octaves).any():
