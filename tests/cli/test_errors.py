@@ -97,7 +97,7 @@ def test_a_gpu_that_is_not_there_is_told(small_slide: Path, finished_copy: Path)
 
     result = wsi_scale("search", small_slide, "-o", finished_copy, "--set", "execution.device=cuda")
 
-    assert "torch sees no GPU here; use cpu or auto" in error_line(result)
+    assert "torch finds no GPU here; use cpu or auto" in error_line(result)
 
 
 def test_an_unreadable_slide_is_told_once_by_a_whole_run(tmp_path: Path) -> None:

@@ -178,8 +178,8 @@ def test_the_page_shows_every_slide_and_what_cannot_be_read(slides: Path, half: 
     assert "<b>letter</b>: " in page
     # Tiles of 160 px at 0.5 µm/px hold a bar of 20 µm; by a claim of twice that it is half as long.
     twice = page[page.index("<h3>twice</h3>") :].split("</article>")[0]
-    assert 'style="width: 20.0px"></i>20 µm by its claim' in twice
-    assert 'style="width: 40.0px"></i>20 µm by its pixels' in twice
+    assert 'style="width: 20.0px"></i>20 µm by the claim' in twice
+    assert 'style="width: 40.0px"></i>20 µm by the estimate' in twice
 
 
 def test_an_audit_of_slides_that_agree_exits_0(slides: Path, half: Path, tmp_path: Path) -> None:

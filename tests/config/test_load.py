@@ -125,7 +125,7 @@ def test_slides_given_as_a_path_can_still_be_changed_by_key() -> None:
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_a_renamed_key_names_the_new_one(old: str, new: str) -> None:
-    assert f"unknown key {old}: it is called {new} now" in fault(f"{old}=0.5")
+    assert f"unknown key {old}: it is now called {new}" in fault(f"{old}=0.5")
     section, key = new.split(".")
     assert key in dump_section(getattr(load_config(), section))
 

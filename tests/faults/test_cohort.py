@@ -75,7 +75,7 @@ def test_a_regressor_is_fitted_without_the_slides_that_cannot_be_read(
 
     assert path.read_bytes() == shipped_regressor().read_bytes()
     warned = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert [message.split(" is not fitted on: ")[0] for message in warned] == ["gone", "damaged", "died"]
+    assert [message.split(" is not used for fitting: ")[0] for message in warned] == ["gone", "damaged", "died"]
     assert "No such file" in warned[0]
     assert "was killed before it could record a reason" in warned[2]
 
@@ -95,7 +95,7 @@ def test_a_damaged_region_under_a_good_header_costs_the_regressor_that_slide_alo
     header = read_regressor(path).header
     assert header["source"] == "cohort"
     assert set(header["fold_of"]) == {"0", "1", "3", "4", "5"}
-    assert "2 is not fitted on" in caplog.text
+    assert "2 is not used for fitting" in caplog.text
 
 
 # The report

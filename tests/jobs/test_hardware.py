@@ -54,7 +54,7 @@ def test_a_machine_that_cannot_says_so(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_gpu_that_was_settled_and_is_not_there_is_told(tmp_path: Path) -> None:
     write_execution(tmp_path, SettledExecution("cuda", "float32"))
     job = job_in(tmp_path / "slides" / "a")
-    with pytest.raises(ConfigError, match="settled by the first run, and torch sees no GPU here; use a machine that"):
+    with pytest.raises(ConfigError, match="chosen by the first run, but torch finds no GPU here; use a machine that"):
         compute_of(settle(job, AUTO, FolderState(job.folder)))
 
 

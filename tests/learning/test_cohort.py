@@ -28,4 +28,4 @@ def test_a_slide_whose_claim_stands_apart_is_left_out_with_a_warning(caplog: pyt
     with caplog.at_level(logging.WARNING):
         left = without_outliers(slides, prior, 0.9)
     assert [slide.group for slide in left] == [f"case {number}" for number in (0, 1, 2, 4, 5, 6)]
-    assert "slide case 3 is not fitted on" in caplog.text
+    assert "slide case 3 is not used for fitting" in caplog.text

@@ -51,8 +51,8 @@ def test_both_bars_are_of_one_round_length_in_um_and_as_long_as_it_is(
 def test_bars_by_hand() -> None:
     # 96 px of 0.25 µm are 24 µm, of which 60 % are 14.4.
     by_claim, by_pixels = bars(tile(0.5, 0.25))
-    assert (by_claim.words, by_claim.length_px) == ("10 µm by its claim", 20)
-    assert (by_pixels.words, by_pixels.length_px) == ("10 µm by its pixels", 40)
+    assert (by_claim.words, by_claim.length_px) == ("10 µm by the claim", 20)
+    assert (by_pixels.words, by_pixels.length_px) == ("10 µm by the estimate", 40)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_is_not_known_has_no_bar(claimed: float | None, estimated: float | 
 def test_the_page_draws_the_bars_as_long_as_they_are() -> None:
     page = render_audit_page([audited("a", "off_2x", tile(0.5, 0.25))], CONTEXT)
     drawn = re.findall(r'class="bar (\w+)"><i style="width: ([\d.]+)px"></i>([^<]+)<', page)
-    assert drawn == [("header", "20.0", "10 µm by its claim"), ("pixels", "40.0", "10 µm by its pixels")]
+    assert drawn == [("header", "20.0", "10 µm by the claim"), ("pixels", "40.0", "10 µm by the estimate")]
     # An image that is scaled would belie its bar.
     assert re.findall(r'<img src="[^"]+" width="(\d+)" height="(\d+)"', page) == [("96", "96")]
 

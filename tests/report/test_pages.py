@@ -120,7 +120,7 @@ def test_flagged_slides_come_first_in_the_audit() -> None:
     ("flag", "words"),
     [
         ("agrees", "agrees"),
-        ("no_estimate", "cannot tell"),
+        ("no_estimate", "no estimate"),
         ("unreadable", "unreadable"),
         ("off_2x", "off by about 2"),
         ("off_10x", "off by about 10"),
@@ -217,7 +217,7 @@ def test_a_map_without_any_answer_says_so(tmp_path: Path, write_ok: SlideWriter)
     write_scale_map(tmp_path, replace(scale_map, image=nothing, attributes=attributes), "f")
     recorded(tmp_path, "search")
     page = render_slide_page(read_slide_view(tmp_path, "a"), CONTEXT)
-    assert "No tile has an answer" in page
+    assert "No tile has an optimal mpp" in page
     assert "Response curves" not in page
 
 

@@ -136,7 +136,7 @@ def test_a_wrong_header_teaches_nobody_and_widens_nobodys_interval(
     honest = fit(cohort(slides[:5], tmp_path / "honest", "abcde"), FAST_FIT, tmp_path / "h.safetensors")
 
     told, expected = read_regressor(lying), read_regressor(honest)
-    assert "cohort-5 is not fitted on: it claims 2 µm/px" in caplog.text
+    assert "cohort-5 is not used for fitting: it claims 2 µm/px" in caplog.text
     assert told.header["fold_of"] == expected.header["fold_of"]
     for name, values in expected.arrays.items():
         np.testing.assert_array_equal(told.arrays[name], values, err_msg=name)

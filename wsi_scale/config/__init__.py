@@ -1,1 +1,1 @@
-"""What users configure."""
+"""Configuration of the program."""

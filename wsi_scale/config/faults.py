@@ -1,4 +1,4 @@
-"""What pydantic found wrong with values that came from outside, in words for one line."""
+"""Validation errors of pydantic as one-line texts."""
 
 import reprlib
 from typing import Any
@@ -10,7 +10,7 @@ _MOST = 8
 
 
 def faults_of(error: ValidationError) -> str:
-    """Name every fault by its key, what must stand there and what does.
+    """Describe every fault: its key, what is expected, and what was given.
 
     >>> from pydantic import TypeAdapter
     >>> try:
@@ -25,7 +25,7 @@ def faults_of(error: ValidationError) -> str:
 
 
 def describe(fault: Any) -> str:
-    """Word one of a ValidationError's faults."""
+    """Describe one fault of a ValidationError."""
     name = ".".join(str(part) for part in fault["loc"])
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] in ("missing", "json_invalid"):

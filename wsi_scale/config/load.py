@@ -1,4 +1,4 @@
-"""Configuration from a file and from the command line, parsed once."""
+"""Reading the configuration from a file and the command line."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ def load_config(
 
 
 def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Config:
-    """Check plain values (as Snakemake hands them over) and freeze them."""
+    """Check plain values (as Snakemake passes them) and make them immutable."""
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
@@ -104,7 +104,7 @@ def _fault(fault: Any) -> str:
     if fault["type"] != "extra_forbidden":
         return describe(fault)
     if new := RENAMED.get(".".join(where)):
-        return f"unknown key {'.'.join(where)}: it is called {new} now"
+        return f"unknown key {'.'.join(where)}: it is now called {new}"
     known = _known_keys(where[:-1])
     near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.4)
     hint = f"; did you mean {'.'.join([*where[:-1], near[0]])}?" if near else f"; known: {', '.join(known)}"

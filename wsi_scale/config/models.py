@@ -1,4 +1,4 @@
-"""What a user can configure: one frozen model per stage, every key with its unit and its default."""
+"""Configuration models: one immutable model for each section, every key with unit and default."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,18 +22,18 @@ class SlidesConfig(Section):
     path: File | None = None
     """A folder (searched recursively), a sample sheet (.tsv, .csv), or one slide."""
     mpp: Literal["metadata", "estimate"] = "metadata"
-    """Where a slide says no usable mpp: metadata lets it fail; estimate goes on with what its pixels look like."""
+    """If a slide has no usable mpp: metadata, the slide fails; estimate, it is estimated from the pixels."""
     brightfield_only: bool = False
     """true: a slide with a dark background (fluorescence, dark field) ends as empty and is not searched."""
     unreadable_share: float = Field(default=0.01, ge=0, le=1)
-    """Share of a slide's tiles, or of its area, that may be impossible to decode; beyond it the slide fails."""
+    """Largest share of a slide's tiles, or of its area, that may be impossible to decode; above it the slide fails."""
 
 
 class TissueConfig(Section):
-    """Where the tissue is."""
+    """The tissue mask."""
 
     method: Literal["auto", "none"] = "auto"
-    """auto: found on a thumbnail; none: everything that the slide holds counts as tissue."""
+    """auto: found on a thumbnail; none: everything on the slide counts as tissue."""
     mask: Text | None = None
     """The user's own mask; "{slide_id}" in it is replaced by the slide's id. Non-zero and not transparent is tissue."""
     thumbnail_px: PositiveInt = Field(default=2048, ge=256, le=8192)
@@ -50,7 +50,7 @@ class TilingConfig(Section):
     overlap_px: int = Field(default=0, ge=0)
     """Pixels that neighbouring tiles share."""
     edge: Literal["drop", "pad"] = "drop"
-    """What happens to tiles that leave the slide: dropped, or padded with the background colour."""
+    """Tiles that reach over the edge of the slide: drop them, or pad them with the background colour."""
     min_tissue: float = Field(default=0.3, ge=0, le=1)
     """Least share of a tile that must be tissue."""
 
@@ -76,7 +76,7 @@ class SearchConfig(Section):
     finest_mpp: Mpp = 0.25
     """µm per pixel of the ladder's finest rung."""
     coarsest_mpp: Mpp = 4.0
-    """µm per pixel that the ladder reaches at most."""
+    """µm per pixel of the ladder's coarsest rung, at most."""
     rungs_per_octave: PositiveInt = Field(default=3, le=8)
     """Rungs for each doubling of the mpp."""
 
@@ -117,31 +117,31 @@ class FeaturesConfig(Section):
     mpps: tuple[Mpp, ...] = (0.5, 1.0, 2.0)
     """µm per pixel of the fields around each tile's centre."""
     optimal: bool = True
-    """Whether each tile is also seen at its own optimal mpp."""
+    """Whether to extract features also at each tile's own optimal mpp."""
 
 
 class MagnificationConfig(Section):
     """The regressor of µm per pixel."""
 
     regressor: File | None = None
-    """A regressor file; by default the cohort's own where it can be fitted, else the one shipped."""
+    """A regressor file; by default the cohort's own if it can be fitted, else the shipped one."""
     tiles_per_slide: PositiveInt = Field(default=24, le=1000)
-    """Positions that `predict` looks at."""
+    """Number of positions that `predict` reads."""
     fit_tiles_per_slide: PositiveInt = Field(default=48, le=2000)
     """Tiles drawn from each slide to fit a cohort's regressor."""
     coverage: float = Field(default=0.9, gt=0.5, lt=1)
-    """Share of slides whose true mpp the interval should hold."""
+    """Share of slides whose true mpp the interval should contain."""
     seed: Seed = 0
     """Seed of positions and of drawn magnifications."""
 
 
 class ExecutionConfig(Section):
-    """Where and how the numbers are computed."""
+    """Hardware and parallelism."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto takes a GPU where there is one."""
+    """auto uses a GPU if there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto takes bfloat16 where the hardware supports it natively."""
+    """auto uses bfloat16 if the hardware supports it natively."""
     workers: Workers | None = None
     """Blocks computed at a time on this machine; by default the cores, or 4 on a GPU: reading overlaps computing."""
     threads: Workers = 1
@@ -156,7 +156,7 @@ class DemoConfig(Section):
     """The demo's own slides."""
 
     folder: File | None = None
-    """Where demo slides are made; null where the slides are the user's."""
+    """Folder for demo slides; null if you use your own slides."""
     seed: Seed = 7
     """Seed of the demo slides."""
 
@@ -170,7 +170,7 @@ class Config(Section):
     network: Text = "embedded"
     """A network by name (embedded, vgg19, vgg16, squeezenet1_1, resnet50, inception_v3) or a network file."""
     weights: File | None = None
-    """A weights file for the named network; by default it is looked for (see `wsi-scale weights`)."""
+    """A weights file for the named network; by default it is searched (see `wsi-scale weights`)."""
     tissue: TissueConfig = TissueConfig()
     tiling: TilingConfig = TilingConfig()
     calibration: CalibrationConfig = CalibrationConfig()

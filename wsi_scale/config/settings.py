@@ -1,4 +1,4 @@
-"""What each stage reads of the configuration: one frozen class a stage, each field a key."""
+"""The configuration that each stage reads: one immutable class for each stage, each field a key."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -18,7 +18,7 @@ from wsi_scale.config.models import (
 
 @dataclass(frozen=True)
 class Key:
-    """Where a field of settings stands in the configuration.
+    """The configuration key of a field of settings.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class Key:
 
 @dataclass(frozen=True)
 class StageSettings:
-    """Base of the settings of a stage: all that the stage sees of the configuration."""
+    """Base of a stage's settings: all that the stage reads from the configuration."""
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """Keys of the configuration that the stage reads, in order."""
+        """List the configuration keys that the stage reads, in order."""
         return tuple(key.name for key in cls._fields().values())
 
     @classmethod
@@ -49,11 +49,11 @@ class StageSettings:
 
     @classmethod
     def of(cls, config: Config) -> Self:
-        """Take them from a configuration."""
+        """Make the settings from a configuration."""
         return cls(**{name: value_of(config, key.name) for name, key in cls._fields().items()})
 
     def by_value(self) -> dict[str, Any]:
-        """Key → value of what enters the fingerprint as it is written."""
+        """Key → value of the settings that enter the fingerprint as written."""
         return {key.name: getattr(self, name) for name, key in self._fields().items() if key.in_fingerprint}
 
 
@@ -64,7 +64,7 @@ def value_of(config: Config, key: str) -> Any:
 
 @dataclass(frozen=True)
 class InspectSettings(StageSettings):
-    """`inspect` goes by the slide alone."""
+    """`inspect` reads no configuration."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,10 @@ class FitSettings(StageSettings):
 
 @dataclass(frozen=True)
 class ReportSettings(StageSettings):
-    """What `report` shows of the configuration; nothing else depends on it."""
+    """The configuration as `report` shows it; nothing else depends on it."""
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
-        """All but places, and how networks are trained."""
+        """All keys but paths, and those of trainings."""
         sections = (name for name in Config.model_fields if name not in ("slides", "results", "training"))
         return (*sections, "slides.mpp", "slides.brightfield_only", "slides.unreadable_share")

@@ -1,4 +1,4 @@
-"""YAML whose scalars stay the text that was written: what it means, the field that takes it says.
+"""YAML whose scalars stay text: the type of the field decides how they are read.
 
 YAML makes an integer of ``2024``, a date of ``2024-01-01``, a number of ``1e5`` and a truth value of ``no``, all of
 which are good names of folders. pydantic reads numbers and truth values from text where a field wants them.
@@ -13,17 +13,17 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 
 
 class _TextLoader(yaml.BaseLoader):
-    """Makes lists, mappings, texts and null; tags are left alone, and no key stands twice."""
+    """Loads lists, mappings, texts and null; tags are ignored, duplicate keys are errors."""
 
     def construct_scalar(self, node: yaml.ScalarNode) -> Any:
-        """Return the text as it stands; plain ``null`` (or nothing) is None."""
+        """Return the text as written; plain ``null`` (or nothing) is None."""
         return None if node.style is None and node.value in _NULLS else super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that stands twice: the first would go unheard."""
+        """Raise an error for a duplicate key, because the first value would be lost."""
         names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         if twice := [name for name, count in names.items() if count > 1]:
-            raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]!r} stands twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]!r} occurs twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 

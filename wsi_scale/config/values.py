@@ -1,4 +1,4 @@
-"""What values of the configuration are made of: kinds of numbers and texts, and the base of all sections."""
+"""Types of configuration values, and the base of all sections."""
 
 import os
 from datetime import date
@@ -12,14 +12,14 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 
 
 def _as_written(value: Any) -> Any:
-    """Give a text back that YAML (Snakemake's, whose values come parsed) took for an integer or a date."""
+    """Convert an integer or a date back to text that YAML (Snakemake's, which is parsed already) has converted."""
     if isinstance(value, bool | float):
         raise ValueError("YAML did not read this as text; write it in quotes, or a path with ./ before it")
     if type(value) in (int, date):
         return str(value)
     if isinstance(value, str) and not _can_name(value):
         raise ValueError(
-            "Input should be a text of one character at least, with no null byte, as long as a name can be"
+            "Input should be a text of at least one character, without null bytes, and not longer than a file name"
         )
     return value
 

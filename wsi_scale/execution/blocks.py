@@ -1,4 +1,4 @@
-"""Blocks of tiles over workers: one Dask task a block, results in order, the same whatever the workers."""
+"""Blocks of tiles on workers: one Dask task for each block; results in order and independent of the workers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ def map_blocks(
     Parameters
     ----------
     function
-        Picklable where ``scheduler`` is given; opens what it needs by path, once per worker.
+        Picklable if ``scheduler`` is given; opens files by path, once per worker.
     workers
         Threads of this process, where no scheduler is given.
     scheduler
@@ -34,7 +34,7 @@ def map_blocks(
     on_done
         Called in this process with a block's number when it is done.
     patience_s
-        Seconds without a worker, or without a word from the scheduler, after which a cluster is given up.
+        Seconds without a worker or an answer of the scheduler after which the cluster counts as lost.
     """
     if scheduler is None:
         yield from _on_threads(function, blocks, workers, on_done)

@@ -1,4 +1,4 @@
-"""Blocks on a Dask cluster: whatever becomes of its scheduler and workers is told in one line."""
+"""Blocks on a Dask cluster, with a one-line error if scheduler or workers fail."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 
-#: Seconds without a worker, or without a word from the scheduler, after which a cluster is given up.
+#: Seconds without a worker or an answer of the scheduler after which the cluster counts as lost.
 PATIENCE_S = 30.0
 #: Looks at the cluster in that time, while a block is waited for.
 _LOOKS = 10
@@ -59,14 +59,14 @@ def map_on_cluster(
     window_per_worker
         Blocks in flight per worker.
     patience_s
-        Seconds without a worker, or without a word from the scheduler, after which the cluster is given up.
+        Seconds without a worker or an answer of the scheduler after which the cluster counts as lost.
 
     Raises
     ------
     ConfigError
         No scheduler answers at the address.
     ClusterError
-        The cluster has no workers, others than this machine could work with, or breaks down.
+        The cluster has no workers, has incompatible workers, or breaks down.
     """
     with _quiet(), _connected(scheduler, patience_s) as client, _one_line_errors(scheduler):
         cluster = _Cluster(client, scheduler, patience_s)
@@ -87,7 +87,7 @@ def map_on_cluster(
 
 @cache
 def installed() -> Mapping[str, str]:
-    """Versions in this process of what the results of a block depend on."""
+    """Versions, in this process, of the libraries that results depend on."""
     found = {"wsi_scale": __version__, "python": ".".join(platform.python_version_tuple()[:2])}
     for name in _LIBRARIES:
         try:
@@ -99,7 +99,7 @@ def installed() -> Mapping[str, str]:
 
 
 class _Checked(Generic[Block, Result]):
-    """A function of a block that refuses on a worker of other versions: workers join at any time."""
+    """A block's function that fails on a worker with other versions, because workers can join at any time."""
 
     def __init__(self, function: Callable[[Block], Result], versions: Mapping[str, str]) -> None:
         self._function = function
@@ -116,7 +116,7 @@ class _Checked(Generic[Block, Result]):
 
 
 class _Cluster:
-    """A scheduler, and the workers that it was last seen with."""
+    """A scheduler, and its workers when last checked."""
 
     def __init__(self, client: "Client", scheduler: str, patience_s: float) -> None:
         self.workers = 0
@@ -127,14 +127,14 @@ class _Cluster:
         self._alone_since: float | None = None
 
     def wait_for_workers(self) -> None:
-        """Wait until there is a worker, as long as patience lasts."""
+        """Wait for a worker, up to the patience."""
         while not self._look():
             time.sleep(min(0.5, self._pause_s))
 
     def check_package(self) -> None:
-        """Refuse a scheduler or a worker that cannot import this package, or has another version of it.
+        """Raise an error if the scheduler or a worker cannot import this package, or has another version of it.
 
-        Only the standard library is asked, so that a place without the package can answer.
+        The check uses only the standard library, so that it also works without the package.
         """
         asked = (pkgutil.resolve_name, "wsi_scale.version:__version__")
         found: dict[str, Any] = {}
@@ -155,7 +155,7 @@ class _Cluster:
                 raise ClusterError(f"Dask {where} has wsi_scale {told} (here {__version__}); give it {_HERE}")
 
     def result_of(self, future: "Future[Any]") -> Any:
-        """Wait for a block's result as long as the cluster lives."""
+        """Wait for a block's result while the cluster is alive."""
         while True:
             try:
                 return future.result(timeout=self._pause_s)
@@ -165,7 +165,7 @@ class _Cluster:
                 self._look()
 
     def _look(self) -> int:
-        """Count the workers; a cluster that has had none for too long is given up."""
+        """Count the workers; a cluster without workers for too long is an error."""
         try:
             answer = self._client.nthreads(callback_timeout=self._patience_s)  # type: ignore[no-untyped-call]
             self.workers = len(answer)
@@ -194,7 +194,7 @@ def _connected(scheduler: str, patience_s: float) -> "Iterator[Client]":
             warnings.simplefilter("ignore")  # versions that differ are errors of ours
             client = Client(scheduler, timeout=patience_s, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:  # the last of an address whose kind is not set up here
-        told = " ".join(str(error).split()) or "it does not speak"
+        told = " ".join(str(error).split()) or "it does not answer"
         raise ConfigError(f"no Dask scheduler answers at {scheduler} ({told}); check the address") from error
     with client:
         yield client
@@ -213,7 +213,7 @@ async def _shake_hands(scheduler: str, patience_s: float) -> None:
 
 @contextmanager
 def _one_line_errors(scheduler: str) -> Iterator[None]:
-    """Say what the library says of a cluster that breaks down in one line."""
+    """Turn the library's errors about a broken cluster into one line."""
     from distributed import CancelledError
     from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker
@@ -232,7 +232,7 @@ def _one_line_errors(scheduler: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep loggers of the library silent: what they tell becomes one error."""
+    """Silence the loggers of the library: their messages become one error."""
     loggers = [logging.getLogger(name) for name in _TALKATIVE]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

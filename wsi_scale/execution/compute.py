@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how a network pass runs; everything in here may change the last bits of a result.
+    """Hardware of a network pass; every field may change the last bits of a result.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Compute:
 
     @property
     def torch_dtype(self) -> "torch.dtype":
-        """The dtype as torch knows it."""
+        """The dtype of torch."""
         import torch
 
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.dtype]
@@ -46,33 +46,33 @@ class Compute:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.dtype == "bfloat16")
 
     def on_cpu(self) -> "Compute":
-        """Make the same of the CPU in float32."""
+        """Return the same settings on the CPU in float32."""
         return replace(self, device="cpu", dtype="float32")
 
     def use_threads(self) -> None:
-        """Give torch's passes in this process their threads."""
+        """Set the number of torch's threads in this process."""
         import torch
 
         torch.set_num_threads(self.threads)
 
     def batch_size(self, side_px: int) -> int:
-        """Images of ``side_px`` squared that go through the network at once; at least one."""
+        """Return the number of images of ``side_px`` squared in one batch; at least one."""
         return max(1, int(self.batch_mpx * 1e6 / side_px**2))
 
 
 def resolve(config: ExecutionConfig) -> Compute:
-    """Choose device and dtype by what the hardware has, never by a stopwatch.
+    """Choose device and dtype by hardware features, never by measured time.
 
     Raises
     ------
     ConfigError
-        A GPU is asked for and there is none.
+        A GPU is requested and there is none.
     """
     import torch
 
     has_gpu = torch.cuda.is_available()
     if config.device == "cuda" and not has_gpu:
-        raise ConfigError("execution.device=cuda, but torch sees no GPU here; use cpu or auto")
+        raise ConfigError("execution.device=cuda, but torch finds no GPU here; use cpu or auto")
     device = "cuda" if has_gpu and config.device != "cpu" else "cpu"
     best = "bfloat16" if has_bfloat16(device) else "float32"
     return Compute(device, best if config.dtype == "auto" else config.dtype, config.threads, config.batch_mpx)

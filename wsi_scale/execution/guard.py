@@ -1,4 +1,4 @@
-"""The border of one item among many: it may fail, and the next one goes on."""
+"""Errors of one slide among many: the others are still processed."""
 
 import logging
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _Answer = TypeVar("_Answer")
 
 
 def guarded(what: str, work: Callable[[], _Answer], failed: Callable[[str], _Answer]) -> _Answer:
-    """Do something with one slide at the per-slide border: it may fail, and the next slide goes on.
+    """Do something with one slide; an error is reported and does not stop the next slide.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def guarded(what: str, work: Callable[[], _Answer], failed: Callable[[str], _Ans
     work
         What is done.
     failed
-        Makes an answer of the reason, one line, where the work raises whatever it may.
+        Makes a result from the one-line reason if the work raises any error.
     """
     try:
         return work()

@@ -1,4 +1,4 @@
-"""One process at a time in a slide's folder; the lock dies with the process where the file system has locks."""
+"""A lock for a slide's folder, released when its process ends if the file system supports locks."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def folder_lock(
     tell_after_s: float = TELL_AFTER_S,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Iterator[None]:
-    """Hold a folder's lock (made if missing) while the body runs.
+    """Lock a folder (made if missing) while the body runs.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ def folder_lock(
     tell_after_s
         After how long to name the process that holds a soft lock, seconds.
     on_wait
-        Told in one line that another process holds the lock, before waiting for it.
+        Called with one line, before waiting for another process.
 
     Raises
     ------
     BusyError
-        Another process held it all the while.
+        Another process held it all the time.
     ArtifactError
         The folder cannot be made or written.
     """
@@ -65,7 +65,7 @@ def folder_lock(
 
 
 def break_lock(folder: Path) -> str:
-    """Remove the soft lock that a process which has ended left behind.
+    """Remove the soft lock of a process that has ended.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def break_lock(folder: Path) -> str:
         return ""
     except (OSError, ValueError) as error:
         raise ArtifactError(f"cannot remove {folder / SOFT_LOCK}: {error}") from error
-    return held or "a process that left no name"
+    return held or "an unknown process"
 
 
 def _acquired(folder: Path, patience_s: float, tell_after_s: float, on_wait: Callable[[str], None]) -> BaseFileLock:
@@ -114,7 +114,7 @@ def _acquire_soft(
 
 
 def _holder(folder: Path) -> str:
-    """Say who holds a soft lock, and how to break it; "" where there is none."""
+    """Say who holds a soft lock, and how to remove it; "" if there is none."""
     try:
         process, host = (folder / SOFT_LOCK).read_text(encoding="utf-8").split()[:2]
     except (OSError, ValueError):

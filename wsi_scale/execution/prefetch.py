@@ -1,4 +1,4 @@
-"""Reading that overlaps computing."""
+"""Reading while computing."""
 
 import queue
 import threading
@@ -9,14 +9,14 @@ Item = TypeVar("Item")
 
 
 class _End:
-    """What follows the last item: the error that ended the producer, if any."""
+    """Marks the end of the items, with the error that ended the producer, if any."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
 
 def prefetch(items: Iterable[Item], depth: int) -> Iterator[Item]:
-    """Yield ``items``, drawing up to ``depth`` of them ahead in a thread.
+    """Yield ``items``, reading up to ``depth`` of them ahead in a thread.
 
     An error in the producer is raised here, in its place; a consumer that stops early ends the thread.
     """

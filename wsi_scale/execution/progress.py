@@ -1,4 +1,4 @@
-"""The one progress bar: tiles done, tiles per second, time left."""
+"""The progress bar: tiles done, tiles per second, time left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def showing_progress(shown: bool) -> Iterator[None]:
 
 @contextmanager
 def progress(description: str, total: int, *, unit: str = "tiles") -> Iterator[Advance]:
-    """Show a bar on standard error while the body runs; silent where that is no terminal.
+    """Show a bar on standard error while the body runs; nothing if that is not a terminal.
 
     Yields
     ------

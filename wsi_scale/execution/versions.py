@@ -1,4 +1,4 @@
-"""Versions of what results depend on."""
+"""Versions of the libraries that results depend on."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +23,7 @@ EXTRAS = ("distributed", "anndata", "snakemake-executor-plugin-slurm")
 
 
 def versions() -> dict[str, str]:
-    """Versions of the package, of Python and of what results depend on."""
+    """Versions of the package, of Python and of the libraries that results depend on."""
     found = {"wsi_scale": __version__, "python": platform.python_version()}
     for name in (*PACKAGES, *EXTRAS):
         try:

@@ -1,4 +1,4 @@
-"""What a process keeps between blocks, by content: little of each kind, and nothing closed while it is used."""
+"""Cache of a worker between blocks, by content: few items of each kind, none closed while in use."""
 
 import threading
 from collections import OrderedDict
@@ -16,7 +16,7 @@ MOST: dict[Kind, int] = {"network": 2, "slide": 4}
 
 @dataclass
 class _Kept:
-    """A thing, and how many blocks use it now."""
+    """A cached item, and how many blocks use it now."""
 
     thing: Any
     users: int = 0
@@ -29,20 +29,20 @@ _lock = threading.RLock()
 
 @contextmanager
 def kept(kind: Kind, key: Hashable, make: Callable[[], Thing]) -> Iterator[Thing]:
-    """Lend what ``make`` made when this process first asked for ``key``.
+    """Lend the cached item of ``key``, made by ``make`` if it is not in the cache.
 
-    It may have been forgotten meanwhile for others of its kind, and is then made again. What a block fails with is
-    forgotten too: a handle that a file server has let go of would fail for ever.
+    It may have been removed for others of its kind, and is then made again. An item with which a block fails is
+    removed too, because a handle that a file server has closed would always fail.
 
     Parameters
     ----------
     kind
-        What is bounded together.
+        Items that share one limit.
     key
-        What the thing is made of: a digest of the content, never a path alone. The file there may be replaced, and
+        What the item depends on: a digest of the content, never a path alone. The file there may be replaced, and
         a process may serve many runs.
     make
-        Makes the thing, which is closed when it is forgotten and nobody uses it any more.
+        Makes the item, which is closed when it is removed and not in use any more.
     """
     with _lock:
         lent = _kept.get((kind, key)) or _Kept(make())
@@ -65,7 +65,7 @@ def kept(kind: Kind, key: Hashable, make: Callable[[], Thing]) -> Iterator[Thing
 
 
 def clear() -> None:
-    """Forget everything that this process keeps; what is used now is closed when its last user leaves."""
+    """Clear the cache; items in use are closed when their last user is done."""
     with _lock:
         forgotten = list(_kept.values())
         _kept.clear()
@@ -74,7 +74,7 @@ def clear() -> None:
 
 
 def _bound(kind: Kind) -> None:
-    """Forget what was not used for longest, as far as nobody uses it."""
+    """Remove the items that were not used for longest and are not in use."""
     of_kind = [place for place in _kept if place[0] == kind]
     idle = [place for place in of_kind if not _kept[place].users]
     for place in idle[: max(0, len(of_kind) - MOST[kind])]:

@@ -71,7 +71,7 @@ def without_outliers(slides: Sequence[SlideTiles], prior: Regressor, coverage: f
     for slide, answer, is_apart in zip(slides, own, apart, strict=True):
         if answer and is_apart:
             log.warning(
-                "%s is not fitted on: it claims %.4g µm/px, and its pixels look like %.3g",
+                "%s is not used for fitting: it claims %.4g µm/px, but its pixels give %.3g",
                 slide.slide_id, slide.mpp, answer["predicted_mpp"],
             )  # fmt: skip
     return [slide for slide, is_apart in zip(slides, apart, strict=True) if not is_apart]

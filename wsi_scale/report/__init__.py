@@ -1,1 +1,1 @@
-"""Figures and HTML pages of results, knowing nothing of how these were computed."""
+"""Figures and HTML pages of results, independent of how these were computed."""

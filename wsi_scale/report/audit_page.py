@@ -1,4 +1,4 @@
-"""The audit's page: tiles beside what their slide claims, so that a person can judge."""
+"""The audit's page: tiles of each slide with scale bars by claim and by estimate, to check by eye."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ BARS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 @dataclass(frozen=True)
 class Bar:
-    """A scale bar: its words, its length in pixels of the tile, and which of the two sizes it belongs to."""
+    """A scale bar: its label, its length in pixels of the tile, and whether it is by claim or by estimate."""
 
     words: str
     length_px: float
@@ -69,7 +69,7 @@ def bars(tile: AuditTile) -> list[Bar]:
     side = tile.image.shape[1]
     fitting = [um for um in BARS_UM if um <= 0.6 * side * min(known)]
     length = fitting[-1] if fitting else BARS_UM[0]
-    names = {"header": "by its claim", "pixels": "by its pixels"}
+    names = {"header": "by the claim", "pixels": "by the estimate"}
     return [Bar(f"{length} µm {names[kind]}", length / mpp, kind) for kind, mpp in sizes if mpp]
 
 

@@ -1,4 +1,4 @@
-"""The cohort's part of a report: the audit, and how well the regressor of mpp does."""
+"""The cohort's part of a report: the audit, and the errors of the regressor of mpp."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ def read_cohort_view(audit: Sequence[AuditRow], regressor: Path | None) -> Cohor
     Raises
     ------
     ArtifactError
-        The file is damaged or no regressor.
+        The file is damaged or not a regressor.
     """
     return CohortView(tuple(audit), dict(read_regressor(regressor).header) if regressor else {})
 
@@ -53,7 +53,7 @@ class RegressorSection:
     origin
         One sentence: what it was fitted on.
     plot
-        An ``<svg>`` element, or "" without out-of-fold answers.
+        An ``<svg>`` element, or "" without out-of-fold predictions.
     figures
         (name, value).
     """
@@ -64,7 +64,7 @@ class RegressorSection:
 
 
 def lay_regressor(header: Mapping[str, object]) -> RegressorSection | None:
-    """Draw and word how well the regressor does; None where there is none."""
+    """Plot and describe the errors of the regressor; None if there is none."""
     if not header:
         return None
     training = header.get("training")
@@ -90,7 +90,7 @@ def _origin(header: Mapping[str, object], training: Mapping[str, object]) -> str
 
 
 def _answers(training: Mapping[str, object]) -> tuple[list[float], list[float]]:
-    """Return true and predicted mpp of the out-of-fold answers."""
+    """Return true and predicted mpp of the out-of-fold predictions."""
     answers = training.get("answers")
     if not isinstance(answers, Sequence):
         return [], []
@@ -98,7 +98,7 @@ def _answers(training: Mapping[str, object]) -> tuple[list[float], list[float]]:
 
 
 def _errors(true: Sequence[float], predicted: Sequence[float]) -> list[tuple[str, str]]:
-    """Errors of the out-of-fold answers, in octaves and as factors."""
+    """Errors of the out-of-fold predictions, in octaves and as factors."""
     error = np.log2(predicted) - np.log2(true)
     median, most = np.percentile(np.abs(error), (50, 90))
     return [

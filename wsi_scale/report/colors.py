@@ -1,4 +1,4 @@
-"""Values as colours, and the legend that says which is which."""
+"""Values as colours, and their legend."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -59,7 +59,7 @@ class ColorScale:
 
 
 def mpp_scale(optimal_mpp: NDArray[np.floating]) -> ColorScale:
-    """Lay a logarithmic scale around the values of a map (at least one must be finite)."""
+    """Make a logarithmic colour scale for the values of a map (at least one must be finite)."""
     octaves = np.log2(optimal_mpp[np.isfinite(optimal_mpp)].astype(np.float64))
     low, high = np.percentile(octaves, _COVERED)
     missing = max(0.0, _LEAST_OCTAVES - (high - low)) / 2

@@ -1,4 +1,4 @@
-"""Pictures as data URIs, so that a page needs no other file."""
+"""Pictures as data URIs, so that a page needs no other files."""
 
 import base64
 import io

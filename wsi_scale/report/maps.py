@@ -68,7 +68,7 @@ class MapDrawing:
 
 @dataclass(frozen=True)
 class MapFrame:
-    """What is around a map.
+    """The surroundings of a map.
 
     Attributes
     ----------

@@ -55,7 +55,7 @@ def draw_overlay(
 
 
 def hatched(image: NDArray[np.uint8], unreadable: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Lay grey stripes over what cannot be decoded.
+    """Draw grey stripes over parts that cannot be decoded.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def hatched(image: NDArray[np.uint8], unreadable: NDArray[np.bool_]) -> NDArray[
 
 
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels on either side of the tissue's edge; the picture's own edge is none."""
+    """Pixels on either side of the tissue's edge; the edge of the picture does not count."""
     width = max(1, round(max(mask.shape) / _PX_PER_OUTLINE_PX))
     outer, inner = mask, mask
     for step in range(width):

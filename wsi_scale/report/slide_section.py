@@ -1,4 +1,4 @@
-"""A slide's section: what its template shows, figures drawn and words chosen."""
+"""A slide's section of a report: its figures and texts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from wsi_scale.results.scale_map import Reason, ScaleMap
 #: Largest width and height of the slide in a drawing of the map, and of the confidence.
 _MAP_BOX, _CONFIDENCE_BOX = (460.0, 460.0), (250.0, 250.0)
 
-_NOT_SUMMED_UP = "; they are not summed up, as this is no brightfield tissue"
+_NOT_SUMMED_UP = "; there is no summary, because this is not brightfield tissue"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the search found.
+    """Result of the scale search.
 
     Attributes
     ----------
@@ -58,9 +58,9 @@ class Scale:
     optimal, confidence
         Maps.
     curves
-        One a layer; none where answers are not summed up.
+        One a layer; none for slides that are not brightfield tissue.
     distribution
-        An ``<svg>`` element, or "" where answers are not summed up.
+        An ``<svg>`` element, or "" for slides that are not brightfield tissue.
     """
 
     words: str
@@ -90,7 +90,7 @@ class SlideSection:
 
 
 def lay_section(view: SlideView, anchor: str) -> SlideSection:
-    """Draw and word a slide's section; ``anchor`` is its id on the page."""
+    """Make a slide's section; ``anchor`` is its id on the page."""
     warnings = view.info.get("warnings")
     readable = view.info.get("status") == "ok"
     scale = _scale(view) if view.scale_map is not None else None
@@ -104,7 +104,7 @@ def lay_section(view: SlideView, anchor: str) -> SlideSection:
         tiles_words=_tiles_words(view),
         scale=scale,
         no_brightfield=no_brightfield_words(view.prediction) if view.prediction else "",
-        no_scale="No tile has an answer, so there is no map." if view.scale_map and not scale else "",
+        no_scale="No tile has an optimal mpp, so there is no map." if view.scale_map and not scale else "",
         prediction_words=prediction_words(view.prediction) if view.prediction else "",
         by_downsample=by_downsample(view.prediction) if view.prediction and view.prediction.is_brightfield else [],
     )
@@ -119,9 +119,9 @@ def _tiles_words(view: SlideView) -> str:
 
 
 def _scale(view: SlideView) -> Scale | None:
-    """Draw what the search found; None where no tile has an answer.
+    """Make figures of the scale search; None if no tile has an optimal mpp.
 
-    Of a slide that is no brightfield tissue there are the maps and no number that sums them up.
+    A slide that is not brightfield tissue gets maps, but no summary numbers.
     """
     scale_map = view.scale_map
     if scale_map is None or not np.isfinite(scale_map.channel("optimal_mpp")).any():
@@ -131,7 +131,7 @@ def _scale(view: SlideView) -> Scale | None:
     tiles = max(len(view.tiles) if view.tiles else 0, len(answers))
     middle = quartiles(answers)
     summed_up = view.prediction is None or view.prediction.is_brightfield
-    words = f"{len(answers)} of {tiles} tiles have an answer{_summed_up(middle) if summed_up else _NOT_SUMMED_UP}."
+    words = f"{len(answers)} of {tiles} tiles have an optimal mpp{_summed_up(middle) if summed_up else _NOT_SUMMED_UP}."
     described = "Map of the confidence"
     if summed_up and np.isfinite(confidence).any():
         described += f", median {quartiles(confidence[np.isfinite(confidence)]).median:.2f}"
@@ -161,7 +161,7 @@ def _scale(view: SlideView) -> Scale | None:
 
 def _summed_up(middle: Quartiles) -> str:
     return (
-        f"; their optimal mpp has the median {mpp_text(middle.median)} µm/px and its middle half lies between "
+        f": median {mpp_text(middle.median)} µm/px, middle half between "
         f"{mpp_text(middle.low)} and {mpp_text(middle.high)} µm/px"
     )
 

@@ -1,4 +1,4 @@
-"""What a report shows of a slide, as read from its folder."""
+"""Everything that a report shows of a slide, read from its folder."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ _Read = TypeVar("_Read")
 class SlideView:
     """Everything that one slide's section needs.
 
-    What a stage left is shown only where the stage's record says that it is of this run: a failed stage shows
-    its reason, and nothing that an earlier run left.
+    Results of a stage are shown only if its record says that they are of this run: a failed stage shows its
+    reason, and no results of an earlier run.
 
     Attributes
     ----------
     status
-        What became of the slide.
+        Status of the slide.
     records
         Of the stages that have one, in the order in which they run.
     info
@@ -47,7 +47,7 @@ class SlideView:
     tiles, scale_map, prediction
         As stored, or None.
     audit
-        The audit's verdict, or None.
+        Verdict of the audit, or None.
     notes
         One line for each result that could not be read.
     """
@@ -71,7 +71,7 @@ class SlideView:
 
 
 def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: AuditRow | None = None) -> SlideView:
-    """Read what a report shows of a slide; what is damaged is left out and noted, and fails the slide.
+    """Read what a report shows of a slide; damaged results are left out and noted, and make the slide failed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A matplotlib figure as inline SVG that takes its ink from the page, light or dark."""
+"""A matplotlib figure as inline SVG in the text colour of the page, light or dark."""
 
 import hashlib
 import html
@@ -36,7 +36,7 @@ def inline_svg(figure: "Figure", description: str) -> str:
     figure
         Drawn in the colours of this module.
     description
-        What a reader who cannot see it should know.
+        Text for readers who cannot see the figure.
     """
     from matplotlib import rc_context
 
@@ -53,7 +53,7 @@ def inline_svg(figure: "Figure", description: str) -> str:
 
 
 def _scoped(body: str) -> str:
-    """Make ids the figure's own, and drop those that nothing refers to."""
+    """Make ids unique to the figure, and drop unused ones."""
     scope = "f" + hashlib.sha256(body.encode()).hexdigest()[:8]
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', body))
     body = re.sub(r' id="([^"]+)"', lambda m: f' id="{scope}-{m[1]}"' if m[1] in used else "", body)

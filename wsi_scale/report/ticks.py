@@ -1,4 +1,4 @@
-"""Where an axis is ticked."""
+"""Positions and labels of axis ticks."""
 
 import math
 

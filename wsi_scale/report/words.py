@@ -22,7 +22,7 @@ VERDICTS: Mapping[Flag, tuple[Tone, str]] = {
     "implausible": ("bad", "implausible"),
     "missing": ("doubt", "missing"),
     "unreadable": ("bad", "unreadable"),
-    "no_estimate": ("neutral", "cannot tell"),
+    "no_estimate": ("neutral", "no estimate"),
     "agrees": ("good", "agrees"),
 }
 #: A status → its colour.
@@ -138,7 +138,7 @@ def verdict_words(row: AuditRow) -> tuple[Tone, str]:
 
 
 def claim_words(row: AuditRow) -> str:
-    """Say whose claim is judged and, where a user gave it, what the header says."""
+    """Name the source of a claim and, if a user gave it, what the header says."""
     if row.claimed_mpp is None:
         return ""
     said = SOURCE_NAMES.get(row.mpp_source, "source unknown")
@@ -153,7 +153,7 @@ def audit_counts(rows: Sequence[AuditRow]) -> list[tuple[Tone, str, int]]:
 
 
 def flagged_first(rows: Sequence[AuditRow]) -> list[AuditRow]:
-    """Order an audit's rows by how much they want to be looked at."""
+    """Order an audit's rows, the most urgent first."""
     return sorted(rows, key=lambda row: FLAGS.index(row.flag))
 
 

@@ -1,1 +1,1 @@
-"""What steps come to, in memory: tiles, scale map, features, µm per pixel and its audit."""
+"""Results in memory: tiles, scale map, features, µm per pixel and its audit."""

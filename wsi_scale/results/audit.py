@@ -1,4 +1,4 @@
-"""The audit: every slide's claim of µm per pixel compared with what its pixels show."""
+"""The audit: each slide's claimed µm per pixel compared with the estimate from its pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ class AuditRow:
     slide_id, path
         Of the slide.
     claimed_mpp, mpp_source
-        The claim that is judged, and whose it is: ``override`` (a user gave it), ``metadata``, ``ome`` or ``tiff``
-        (who in the file says it); None and ``missing`` where nobody says anything.
+        The claim that is judged, and its source: ``override`` (a user gave it), ``metadata``, ``ome`` or ``tiff``
+        (where in the file it is); None and ``missing`` if there is no claim.
     header_mpp, header_source
-        What the file itself says and who in it, also where a user gave another one.
+        What the file itself says and where in it, also if a user gave another one.
     mpp, mpp_low, mpp_high
-        What the pixels look like; None where the estimator abstains.
+        The estimate from the pixels; None if the estimator abstains.
     flag
         One of ``FLAGS``.
     reason
@@ -54,7 +54,7 @@ class AuditRow:
 
     @property
     def claim(self) -> float | None:
-        """The µm per pixel that is judged; None where nobody gives any."""
+        """The µm per pixel that is judged; None if there is no claim."""
         return self.claimed_mpp
 
     @property
@@ -67,12 +67,12 @@ class AuditRow:
 
     @property
     def flagged(self) -> bool:
-        """Whether something speaks against the claim, or nobody says anything."""
+        """Whether the claim is in doubt or missing."""
         return self.flag not in _NOT_FLAGGED
 
 
 def unreadable_row(slide_id: str, path: str, reason: str) -> AuditRow:
-    """Make the row of a slide that could not be looked at; ``reason`` is one line."""
+    """Make the row of a slide that could not be read; ``reason`` is one line."""
     return AuditRow(slide_id, path, None, "missing", None, "missing", None, None, None, "unreadable", reason)
 
 
@@ -93,7 +93,7 @@ class AuditTile:
     downsample
         Of level 0.
     claimed_mpp, estimated_mpp
-        µm per pixel of this tile; None where there is no such thing.
+        µm per pixel of this tile; None if there is no claim or estimate.
     """
 
     image: NDArray[np.uint8]
@@ -104,7 +104,7 @@ class AuditTile:
 
 @dataclass(frozen=True, eq=False)
 class AuditedSlide:
-    """What the page shows of a slide.
+    """A slide as the audit's page shows it.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class AuditedSlide:
     tiles
         Some of its tissue.
     warnings
-        What is odd about the slide, one line each.
+        Warnings about the slide, one line each.
     """
 
     row: AuditRow

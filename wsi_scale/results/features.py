@@ -1,4 +1,4 @@
-"""What a layer answers to each tile at several mpp, and at the tile's optimal mpp."""
+"""Features of each tile at several mpp, and at the tile's optimal mpp."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -43,14 +43,14 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class TileFeatures(Features):
-    """Features with the tiles that they are of.
+    """Features with their tiles.
 
     Attributes
     ----------
     tiles
         One entry a row of the features.
     scale_map
-        From which the optimal µm per pixel is; None where features are at fixed mpps only.
+        Source of the optimal µm per pixel; None if features are at fixed mpps only.
     """
 
     tiles: TileTable
@@ -83,7 +83,7 @@ class TileFeatures(Features):
             import anndata
             import pandas as pd
         except ImportError as error:
-            raise ConfigError("this needs an extra: pip install 'wsi-scale[anndata]'") from error
+            raise ConfigError("AnnData is not installed: pip install 'wsi-scale[anndata]'") from error
         tiles = self.tiles
         values = (
             {}

@@ -1,4 +1,4 @@
-"""How results show themselves in a notebook."""
+"""HTML of results for notebooks."""
 
 import base64
 import html
@@ -18,7 +18,7 @@ SHOWN_PX = 480
 
 
 def facts_html(title: str, facts: Mapping[str, object], pictures: str = "") -> str:
-    """Lay facts out as a small table, with pictures below it.
+    """Format facts as a small table, with pictures below it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""µm per pixel as read from a slide's pixels."""
+"""µm per pixel estimated from a slide's pixels."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
@@ -10,12 +10,12 @@ from wsi_scale.results.strict import STRICT
 
 #: Reason of a slide with a dark background.
 DARK_BACKGROUND = "dark background: no brightfield tissue"
-#: How the reason begins where the regressor takes a slide for none that it knows.
+#: Start of the reason for a slide that is not like the regressor's training images.
 UNLIKE_TISSUE = "does not look like brightfield tissue"
 
 
 def with_interval(mpp: float | None, low: float | None, high: float | None) -> tuple[float, float, float] | None:
-    """Put an estimate and its interval together; None where any of them is missing."""
+    """Join an estimate and its interval; None if one of them is missing."""
     if mpp is None or low is None or high is None:
         return None
     return mpp, low, high
@@ -34,7 +34,7 @@ class Prediction:
     reason
         Why there is no estimate; "" where there is one.
     views
-        Tiles looked at, over all downsamples.
+        Number of views, over all downsamples.
     by_downsample
         Downsample → estimate for level 0, µm per pixel.
     mixed
@@ -65,7 +65,7 @@ class Prediction:
 
     @property
     def is_brightfield(self) -> bool:
-        """False where nothing made for stained tissue in transmitted light applies to the slide."""
+        """Whether the slide is stained tissue in transmitted light; if not, no other result is valid for it."""
         return not self.reason.startswith((DARK_BACKGROUND, UNLIKE_TISSUE))
 
     @property

@@ -1,4 +1,4 @@
-"""The scale map of a slide: optimal µm per pixel of each place, how sure it is, and the response curves."""
+"""The scale map of a slide: optimal µm per pixel and confidence of each tile position, and the response curves."""
 
 import enum
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction")
 
 
 class Reason(enum.IntEnum):
-    """Why a place of the map has no optimal mpp; the codes of ``labels/reason``."""
+    """Why a tile position has no optimal mpp; the codes of ``labels/reason``."""
 
     ANSWERED = 0
     #: Less tissue than ``tiling.min_tissue``: no tile lies there.
@@ -83,7 +83,7 @@ class ScaleMap:
 
     @property
     def optimal_mpp(self) -> NDArray[np.float32]:
-        """(row, col) µm per pixel at which the tissue excites the network most; NaN without an answer."""
+        """(row, col) µm per pixel at which the network responds most to the tissue; NaN without an optimum."""
         return self.channel("optimal_mpp")
 
     @property
@@ -117,7 +117,7 @@ class ScaleMap:
         return xr.Dataset(maps | curves, coordinates, said)
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the optimal µm per pixel where it lies on the slide; axes in mm.
+        """Draw the optimal µm per pixel on the slide; axes in mm.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""How values are checked that are read from a file."""
+"""Strict validation of values read from files."""
 
 from pydantic import ConfigDict
 

@@ -53,7 +53,7 @@ class TileGrid:
 
 @dataclass(frozen=True, eq=False)
 class TileTable:
-    """Tiles that hold tissue, one entry a tile, in order of row and col.
+    """Tiles that hold tissue, one entry for each, in order of row and col.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class TileTable:
 
 @dataclass(frozen=True, eq=False)
 class TissueMask:
-    """Where a slide holds tissue, at the scale of its thumbnail.
+    """Tissue mask of a slide, at the scale of its thumbnail.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class TissueMask:
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
-    """The tiles of a slide, and what they were chosen by.
+    """The tiles of a slide, with tissue mask and thumbnail.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Tiles:
             "tiles": len(self),
             "grid": f"{grid.rows} × {grid.cols}",
             "tile": f"{grid.tile_px} px at {grid.mpp:g} µm/px",
-        } | ({"why none": self.reason} if self.reason else {})
+        } | ({"reason": self.reason} if self.reason else {})
         return facts_html("Tiles", facts, picture_html(self._marked(), "the slide, tissue as it is and the rest pale"))
 
     def _said(self) -> str:

@@ -1,1 +1,1 @@
-"""One module a stage: artefacts in, science, artefacts out."""
+"""Stages, one module for each: read artefacts, compute, write artefacts."""

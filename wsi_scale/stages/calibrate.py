@@ -7,12 +7,12 @@ from wsi_scale.learning.calibrations import provide_calibration
 
 
 def calibrate(settings: CalibrateSettings, target: Path | None = None) -> Path:
-    """Find the calibration of the configured network, or measure it where it is not known yet.
+    """Find the calibration of the configured network, or compute it if there is none yet.
 
     Parameters
     ----------
     target
-        Where to put it; by default it stays where it is, or goes to the user's cache.
+        File to write; by default it stays where it is, or is written to the user's cache.
 
     Returns
     -------

@@ -30,7 +30,7 @@ SPEC = SLIDE_STAGES["extract"]
 
 
 def extract(job: SlideJob, settings: ExtractSettings, scheduler: str | None = None) -> Record:
-    """Average a layer over fields around each tile's centre, at fixed mpps and at the tile's own."""
+    """Average a layer over fields around each tile's centre, at fixed mpps and at the tile's optimal mpp."""
     optimal = settings.features.optimal
 
     def prepare(state: FolderState) -> Prepared:

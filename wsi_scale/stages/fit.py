@@ -50,7 +50,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class TrustedSlide:
-    """A slide to learn from: its job, its metadata, and the identity of its content."""
+    """A slide used for fitting: its job, its metadata, and the identity of its content."""
 
     job: SlideJob
     info: SlideInfo
@@ -58,11 +58,11 @@ class TrustedSlide:
 
 
 def fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
-    """Fit the cohort's regressor, or put the shipped one in its place where too few slides can be trusted.
+    """Fit the cohort's regressor, or copy the shipped one if too few slides have a trusted mpp.
 
-    A slide that cannot be read, or whose claim stands apart from what the pixels of all look like, is left out, with
-    a warning: calibrated on one wrong header among few, nobody's interval would be of use. Only the slides that may
-    be fitted on enter the fingerprint: another bad slide recomputes nothing.
+    A slide that cannot be read, or whose claim is an outlier against the estimates of all slides, is left out, with a
+    warning: one wrong header among few would make all intervals too wide. Only the slides that can be used enter the
+    fingerprint: another bad slide recomputes nothing.
 
     Raises
     ------
@@ -109,16 +109,16 @@ def _copy(source: Path, target: Path) -> Path:
 
 
 def _or_warned(job: SlideJob, work: Callable[[], _Found | None]) -> _Found | None:
-    """Do something with one slide; where it fails, warn that the slide is left out."""
+    """Do something with one slide; if it fails, warn that the slide is left out."""
 
     def failed(reason: str) -> None:
-        log.warning("%s is not fitted on: %s", job.row.slide_id, reason)
+        log.warning("%s is not used for fitting: %s", job.row.slide_id, reason)
 
     return guarded(f"{job.row.slide_id}: fit", work, failed)
 
 
 def _trusted(job: SlideJob) -> TrustedSlide | None:
-    """Look whether a slide is one to learn from.
+    """Check whether a slide can be used for fitting.
 
     Raises
     ------

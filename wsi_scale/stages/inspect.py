@@ -12,7 +12,7 @@ SPEC = SLIDE_STAGES["inspect"]
 
 
 def inspect(job: SlideJob) -> Record:
-    """Read what a slide says of itself; a slide that cannot be read fails here."""
+    """Read a slide's metadata; a slide that cannot be read fails here."""
 
     def work(_: str) -> Outcome:
         info = inspect_slide(job.row.path, job.row.slide_id, job.row.mpp)

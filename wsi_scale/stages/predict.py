@@ -1,4 +1,4 @@
-"""Stage `predict`: a slide's pixels → its µm per pixel, whatever the header says."""
+"""Stage `predict`: a slide's pixels → its µm per pixel, without using the header."""
 
 from pathlib import Path
 

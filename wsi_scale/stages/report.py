@@ -1,4 +1,4 @@
-"""Stage `report`: what the other stages left → pages to look at."""
+"""Stage `report`: results of the other stages → HTML pages and tables."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,7 +30,7 @@ SPEC = COHORT_STAGES["report"]
 
 
 def report_slide(job: SlideJob, config: Config) -> None:
-    """Write a slide's own page, unless it is there and shows what stands in the records."""
+    """Write a slide's own page, unless an up-to-date one exists."""
     context = page_context(config)
     with holding(job.folder):
         if not job.overwrite and FolderState(job.folder).page == _page(job, context):
@@ -40,7 +40,7 @@ def report_slide(job: SlideJob, config: Config) -> None:
 
 
 def _page(job: SlideJob, context: Mapping[str, object]) -> Page:
-    """Tell what the page is made of, and which one is there."""
+    """Return the fingerprint of what the page shows, and the digest of the present page."""
     made_of = fingerprint(
         "page", SPEC.version, path=str(job.row.path), context=context,
         records=[_digest(record_path(job.folder, stage)) for stage in SLIDE_STAGES],
@@ -49,14 +49,14 @@ def _page(job: SlideJob, context: Mapping[str, object]) -> Page:
 
 
 def _note_page(job: SlideJob, context: Mapping[str, object]) -> None:
-    """Note the page that was written, by which verifying goes; who holds the folder."""
+    """Store the digest of the page for verification; the caller holds the folder's lock."""
     state = FolderState(job.folder)
     state.page = _page(job, context)
     state.save()
 
 
 def _digest(path: Path) -> str:
-    """Digest of a file; "" where there is none."""
+    """Digest of a file; "" if there is none."""
     return file_digest(path) if path.is_file() else ""
 
 
@@ -95,7 +95,7 @@ def _report(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[Sta
 
 
 def complete(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[StatusRow]:
-    """Make the report of a run that ended before it made its own; one that is of the records in place stays."""
+    """Make the report of a run that ended before its report; an up-to-date report stays."""
     rows = [status_of(job.folder, job.row.slide_id, str(job.row.path)) for job in jobs]
     try:
         told = [(row.slide_id, row.status, row.reason) for row in read_status(results / STATUS)]
@@ -109,7 +109,7 @@ def complete(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[St
 def _told(
     job: SlideJob, verdict: AuditRow, context: Mapping[str, object], embedded: bool
 ) -> tuple[StatusRow, SlideView | None]:
-    """Tell what became of a slide, and what the cohort's page shows of it; in a large cohort it gets its own page."""
+    """Return a slide's status, and its view for the cohort's page; in a large cohort it gets its own page."""
     slide_id, path = job.row.slide_id, str(job.row.path)
 
     def read() -> tuple[StatusRow, SlideView | None]:

@@ -25,7 +25,7 @@ SPEC = SLIDE_STAGES["tile"]
 
 
 def tile(job: SlideJob, settings: TileSettings) -> Record:
-    """Find the tissue and lay the grid of tiles at an exact mpp."""
+    """Find the tissue and place the grid of tiles at an exact mpp."""
     estimate = settings.mpp == "estimate"
 
     def prepare(state: FolderState) -> Prepared:

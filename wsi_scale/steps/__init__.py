@@ -1,1 +1,1 @@
-"""What is computed of one opened slide: in memory, without a file of results read or written."""
+"""Computations on one opened slide, in memory: no results are read or written."""

@@ -1,4 +1,4 @@
-"""A slide's claim of µm per pixel compared with what its pixels show."""
+"""A slide's claimed µm per pixel compared with the estimate from its pixels."""
 
 from wsi_scale.magnification.verdict import Claim, judge
 from wsi_scale.results.audit import AuditRow
@@ -7,12 +7,12 @@ from wsi_scale.slides.metadata import SlideInfo
 
 
 def verdict_on(info: SlideInfo, prediction: Prediction | None, no_prediction: str = "") -> AuditRow:
-    """Compare a slide's claim with what its pixels look like; an mpp that is itself an estimate claims nothing.
+    """Compare a slide's claim with the estimate from its pixels; an estimated mpp is no claim.
 
     Parameters
     ----------
     no_prediction
-        Why there is none, where that is known.
+        Why there is none, if that is known.
     """
     given = info.mpp_source == "override"
     mpp, source = (info.mpp, info.mpp_source) if given else (info.header_mpp, info.header_source)

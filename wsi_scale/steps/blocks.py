@@ -1,4 +1,4 @@
-"""Blocks of tiles over workers, with a progress bar."""
+"""Blocks of tiles on workers, with a progress bar."""
 
 from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass

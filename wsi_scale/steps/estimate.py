@@ -1,4 +1,4 @@
-"""A slide's pixels → its µm per pixel, whatever the header says."""
+"""A slide's pixels → its µm per pixel, without using the header."""
 
 from dataclasses import replace
 
@@ -14,12 +14,12 @@ from wsi_scale.slides.views import is_brightfield, views_of
 
 
 def estimate_mpp(slide: Slide, estimator: Estimator, settings: PredictSettings, group: str | None = None) -> Prediction:
-    """Look at a slide at several downsamples and pool what they say of level 0; its header is not used.
+    """Estimate level 0 from views of a slide at several downsamples; its header is not used.
 
     Parameters
     ----------
     group
-        The answer comes from the model that never saw this group; None for slides of no cohort.
+        The estimate comes from the model that never saw this group; None for slides of no cohort.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def estimate_mpp(slide: Slide, estimator: Estimator, settings: PredictSettings, 
 
 
 def _prediction_of(estimate: Estimate) -> Prediction:
-    """Put an estimate into the form that is stored and shown."""
+    """Convert an estimate to the form that is stored and shown."""
     pooled = estimate.pooled
     mpp = low = high = None
     if not estimate.reason:

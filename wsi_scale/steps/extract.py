@@ -1,4 +1,4 @@
-"""Tiles, and their optimal mpp → what a layer answers to them at several magnifications."""
+"""Tiles and their optimal mpp → features of a layer at several mpps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ class Extraction:
 
     @property
     def too_fine(self) -> tuple[float, ...]:
-        """Asked µm per pixel that the slide holds no such detail for: their features are NaN."""
+        """Requested µm per pixel that are too fine for the slide: their features are NaN."""
         return tuple(mpp for mpp in self.plan.mpps if is_too_fine(mpp, self.plan))
 
     def answers(self, settings: ExtractSettings, run: BlockRun) -> Iterator[BlockFeatures]:
@@ -120,7 +120,7 @@ class Extraction:
 
 
 def feature_attributes(grid: TileGrid, network: "Network", settings: ExtractSettings) -> dict[str, Any]:
-    """Say what features are: network, layer, tiles and how they were computed."""
+    """Describe features: network, layer, tiles and how they were computed."""
     return {
         "network": network.name,
         "network_digest": network.digest,

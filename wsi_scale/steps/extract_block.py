@@ -116,5 +116,5 @@ def _field(centre: tuple[float, float], mpp: float, plan: ExtractPlan) -> Field:
 
 
 def is_too_fine(mpp: float, plan: ExtractPlan) -> bool:
-    """Whether a slide holds no such detail: its level 0 would have to be enlarged too far."""
+    """Whether an mpp is too fine for a slide: its level 0 would have to be enlarged too far."""
     return mpp * MAX_UPSAMPLING < max(plan.mpp_x, plan.mpp_y)

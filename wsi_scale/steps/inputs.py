@@ -1,4 +1,4 @@
-"""What blocks read, known by content: made once in a worker, and refused where it sees another file than the run."""
+"""Inputs of blocks, identified by content: made once in a worker, with an error if the worker has other files."""
 
 import socket
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -55,7 +55,7 @@ class SlideInput:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Describe the slide that lies at a path now."""
+        """Describe the slide at a path."""
         return cls(path.absolute(), slide_identity(path))
 
     def opened(self) -> AbstractContextManager[Slide]:
@@ -111,6 +111,6 @@ class NetworkInput:
 
 def _another(what: str) -> str:
     return (
-        f"the worker on {socket.gethostname()} sees another {what} than the run started with; "
-        "run again once every worker sees the same file there"
+        f"the worker on {socket.gethostname()} has another {what} than the run started with; "
+        "run again once every worker has the same file there"
     )

@@ -68,7 +68,7 @@ class SearchedTiles:
 def search_tiles(
     on: SearchedTiles, network: "Network", settings: SearchSettings, calibration: Calibration | None, run: BlockRun
 ) -> ScaleMap:
-    """Search all tiles, block by block, and lay the answers on the grid.
+    """Search all tiles, block by block, and put the results on the grid.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _blocks(plan: SearchPlan, tiles: TileTable, size: int) -> Iterator[SearchBlo
 def _lay(
     on: SearchedTiles, answers: Sequence[BlockAnswer]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
-    """Lay the answers of all tiles, in order, on the grid: image, reasons and curves of a scale map."""
+    """Put the results of all tiles, in order, on the grid: image, reasons and curves of a scale map."""
     grid, places = on.table.grid, (on.table.row, on.table.col)
     image = np.full((3, grid.rows, grid.cols), np.nan, np.float32)
     image[2], reason = _places(on)

@@ -137,7 +137,7 @@ def _answer(
     curves: dict[str, NDArray[np.float64]],
     problems: tuple[str, ...],
 ) -> BlockAnswer:
-    """Say why tiles have no answer, and take back what was answered to the blanks in place of unreadable ones."""
+    """Set the reasons of tiles without a result, and remove the results of blanks that replace unreadable tiles."""
     unreadable = np.array([bool(problem) for problem in problems])
     optimal = np.where(unreadable, np.nan, optimal_mpp)
     reason = np.where(beyond_ladder, Reason.BEYOND_LADDER, Reason.NO_OPTIMUM)

@@ -1,4 +1,4 @@
-"""µm per pixel of slides and images wherever they lie, estimated and audited."""
+"""Estimate and audit of µm per pixel for slides, images and folders."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,12 +33,12 @@ def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimato
     -------
     rows
         Keys path, mpp, mpp_low, mpp_high, status (ok, abstained, failed) and reason; mpp is None unless ok.
-        Of several sources, one that stands for no slide is a failed row.
+        Of several sources, one without a slide is a failed row.
 
     Raises
     ------
     UserError
-        The only source stands for no slide.
+        The only source has no slide.
     """
     asked = _slides_of(sources[0] if len(sources) == 1 else sources)
     answers = []
@@ -53,21 +53,21 @@ def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimato
 def audit_sources(
     sources: Path | Sequence[Path], config: Config, estimator: Estimator, exclude: Path | None = None
 ) -> list[AuditedSlide]:
-    """Compare the claim of every slide with what its pixels show, with some tiles to judge by.
+    """Compare the claim of every slide with the estimate from its pixels, with some tiles to check by eye.
 
     A slide that cannot be read is a row with the flag ``unreadable`` and its reason.
 
     Parameters
     ----------
     sources
-        A folder, sample sheet or slide; or several of them, of which one that stands for no slide is an unreadable row.
+        A folder, sample sheet or slide; or several of them, of which one without a slide is an unreadable row.
     exclude
         Folder in which no slides are looked for.
 
     Raises
     ------
     UserError
-        The source, given by itself, stands for no slide.
+        The source, given by itself, has no slide.
     """
     asked = _slides_of(sources, exclude)
     audited = []
@@ -79,7 +79,7 @@ def audit_sources(
 
 
 def _slides_of(sources: Path | Sequence[Path], exclude: Path | None = None) -> list[tuple[SheetRow, str]]:
-    """Slides that sources stand for; of several, one that stands for none is there with the reason."""
+    """Slides of all sources; of several, one without a slide is listed with the reason."""
     if isinstance(sources, Path):
         return [(row, "") for row in slides_of(sources, exclude=exclude)]
     found = []

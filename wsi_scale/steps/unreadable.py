@@ -1,4 +1,4 @@
-"""Tiles that cannot be decoded: no answer there, up to a share of a slide; beyond it the slide fails."""
+"""Tiles that cannot be decoded: they get no result; above a share of them the slide fails."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ Image = TypeVar("Image")
 def read_each(
     read: Callable[[Field], Image], fields: Iterable[Field | None], blank: Image
 ) -> tuple[list[Image], tuple[str, ...]]:
-    """Read fields, with a blank in place of each that cannot be decoded: the others' batches stay as they are.
+    """Read fields, with a blank for each that cannot be decoded, so that batches stay the same.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class UnreadableTiles:
         Raises
         ------
         RegionError
-            More tiles than the share cannot be read; the line names the first place, and what to do.
+            More tiles than the share cannot be read; the message names the first place, and what to do.
         """
         for problem in problems:
             self.count += bool(problem)
@@ -85,7 +85,7 @@ class UnreadableTiles:
 
 
 def unreadable_note(count: int, tiles: int, places: int = 0) -> str:
-    """Say how many tiles, and places of the grid without a tile, cannot be read; "" for none.
+    """Say how many tiles, and grid positions without a tile, cannot be read; "" for none.
 
     >>> unreadable_note(3, 412), unreadable_note(3, 412, 1), unreadable_note(0, 412, 2), unreadable_note(0, 412)
     ('3 of 412 tiles cannot be read', '3 of 412 tiles and 1 place without a tile cannot be read', \

@@ -1,4 +1,4 @@
-"""Drawn tissue with planted truth: scenes to calibrate and test on, and the demo's slides."""
+"""Synthetic tissue with known nuclear sizes: scenes for calibration and tests, and demo slides."""
 
 from wsi_scale.synthesis.demo import DemoTruth, PlantedSlide, Region, make_demo
 from wsi_scale.synthesis.pyramid import write_pyramid

@@ -1,4 +1,4 @@
-"""A canvas of dye densities in µm, and how it becomes a picture."""
+"""A canvas of dye densities, and its conversion to a picture."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ STRIP_ROWS = 512
 
 @dataclass(frozen=True)
 class Canvas:
-    """Densities of the dyes; painters change its arrays in place.
+    """Densities of the dyes; drawing functions change its arrays in place.
 
     Attributes
     ----------

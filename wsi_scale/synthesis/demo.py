@@ -1,4 +1,4 @@
-"""Demo slides with planted truth, and the table that tells it."""
+"""Demo slides with planted truth, and a table of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class Region:
 
 @dataclass(frozen=True)
 class PlantedSlide:
-    """What is true of one demo slide.
+    """The truth of one demo slide.
 
     Attributes
     ----------
@@ -66,16 +66,16 @@ class PlantedSlide:
 
 @dataclass(frozen=True)
 class DemoTruth:
-    """What is true of a whole demo folder.
+    """The truth of a demo folder.
 
     Attributes
     ----------
     seed
-        It was made with.
+        The seed it was made with.
     slides
         In the order of their names.
     table
-        The file that says the same.
+        The file that holds the same.
     """
 
     seed: int
@@ -91,7 +91,7 @@ def make_demo(folder: Path, seed: int, *, size_um: float = 1000.0) -> DemoTruth:
     folder
         Made if missing; files of the same names are replaced.
     seed
-        Decides every slide.
+        Seed of all slides.
     size_um
         Width of a slide; its height is 0.8 of that.
 

@@ -1,4 +1,4 @@
-"""What happens to a slide: the tissue's outline, holes, folds, pen strokes, dust."""
+"""Tissue outline and artefacts of a slide: holes, folds, pen strokes, dust."""
 
 import math
 
@@ -23,7 +23,7 @@ def tissue_depth(canvas: Canvas, rng: np.random.Generator, *, margin_um: float) 
 
 
 def cut_tissue(canvas: Canvas, depth: Field, rng: np.random.Generator) -> None:
-    """Clear everything outside the border; the tissue's very edge is darker, as edges are."""
+    """Clear everything outside the border; the edge of the tissue is slightly darker."""
     frayed = depth + 0.7 * gaussian_field(canvas.shape, 0.8 / canvas.mpp, rng)
     kept = smoothstep(frayed, -0.7, 0.7)
     kept *= 1.0 + 0.35 * bump(np.maximum(frayed, 0.0), 5.0)
@@ -32,7 +32,7 @@ def cut_tissue(canvas: Canvas, depth: Field, rng: np.random.Generator) -> None:
 
 
 def tear_hole(depth: Field, ring: Ring, canvas: Canvas, rng: np.random.Generator) -> None:
-    """Take a ragged hole out of a piece of tissue, given and changed as its depth in µm."""
+    """Cut a ragged hole into a piece of tissue, given as its depth in µm and changed in place."""
     part, dx, dy = canvas.window(ring.x_um, ring.y_um, ring.reach_um + 12.0)
     if not dx.size or not dy.size:
         return
@@ -55,7 +55,7 @@ def lay_fold(canvas: Canvas, depth: Field, x_um: float, width_um: float, rng: np
     width_um
         Its width.
     rng
-        Where its waves come from.
+        Random numbers for its waves.
     """
     rows = canvas.shape[0]
     y = np.linspace(-1, 1, rows, dtype=np.float32)
@@ -102,7 +102,7 @@ def _rounded(path: np.ndarray) -> np.ndarray:
 
 
 def drop_dust(canvas: Canvas, count: int, rng: np.random.Generator) -> None:
-    """Let a few grey specks of 0.5–3 µm fall on the slide."""
+    """Draw a few grey specks of 0.5–3 µm."""
     width, height = canvas.size_um
     for _ in range(count):
         radius = rng.uniform(0.5, 3.0)

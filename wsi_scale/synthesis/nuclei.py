@@ -1,7 +1,7 @@
-"""Nuclei: where they lie, what they look like, and the painter that draws them.
+"""Nuclei: positions, appearance, and drawing.
 
-The radius of a nucleus is that of the circle of the same area, in µm. What is drawn inside and around it
-(rim, chromatin, nucleolus, halo) has sizes of its own in µm, which do not follow the radius.
+The radius of a nucleus is that of the circle of the same area, in µm. Details inside and around it
+(rim, chromatin, nucleolus, halo) have their own sizes in µm, independent of the radius.
 """
 
 import math
@@ -24,8 +24,8 @@ NUCLEOLUS_UM = 0.7
 
 
 @dataclass(frozen=True)
-class Look:
-    """How the nuclei of one tissue are drawn.
+class NuclearAppearance:
+    """Appearance of the nuclei of one tissue.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ def spread_radii(radius_um: Numbers, rng: np.random.Generator) -> Numbers:
 
 
 def keep_apart(x_um: Numbers, y_um: Numbers, radius_um: Numbers, spacing: float) -> NDArray[np.intp]:
-    """Choose, first come first served, places that are no closer than ``spacing`` × the sum of their radii.
+    """Choose, in order, places that are no closer than ``spacing`` × the sum of their radii.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def scatter(
     density_at
         Share of the area to be covered (0–0.5) at positions (x, y) in µm.
     rng
-        Where chance comes from.
+        Random numbers.
     spacing
         Least distance over the sum of two radii; below 1 nuclei may overlap.
 
@@ -164,7 +164,9 @@ def _lattice(width: float, height: float) -> tuple[Numbers, Numbers]:
     return x.ravel(), y.ravel()
 
 
-def paint_nuclei(canvas: Canvas, nuclei: Nuclei, chromatin: Field, look: Look, rng: np.random.Generator) -> None:
+def paint_nuclei(
+    canvas: Canvas, nuclei: Nuclei, chromatin: Field, appearance: NuclearAppearance, rng: np.random.Generator
+) -> None:
     """Draw nuclei on a canvas, in the order given.
 
     Parameters
@@ -175,16 +177,16 @@ def paint_nuclei(canvas: Canvas, nuclei: Nuclei, chromatin: Field, look: Look, r
         What to draw; parts outside the canvas are cut off.
     chromatin
         Unit-variance field of the canvas's shape that the insides are made of.
-    look
-        How they are drawn.
+    appearance
+        Appearance of the nuclei.
     rng
-        Where the individual differences come from.
+        Random numbers for the differences between nuclei.
     """
     count = len(nuclei)
-    tone = np.clip(rng.normal(1.0, look.tone_spread, count), 0.5, 1.5)
-    waves = rng.normal(0.0, look.irregular, (count, 3)).clip(-0.16, 0.16)
-    pallor = look.pallor * rng.uniform(0.3, 1.5, count)
-    spot = np.where(rng.uniform(size=count) < look.nucleolus, rng.uniform(0.3, 0.7, count), 0.0)
+    tone = np.clip(rng.normal(1.0, appearance.tone_spread, count), 0.5, 1.5)
+    waves = rng.normal(0.0, appearance.irregular, (count, 3)).clip(-0.16, 0.16)
+    pallor = appearance.pallor * rng.uniform(0.3, 1.5, count)
+    spot = np.where(rng.uniform(size=count) < appearance.nucleolus, rng.uniform(0.3, 0.7, count), 0.0)
     where = rng.uniform(-0.4, 0.4, (count, 2))
     for index in range(count):
         shape = (
@@ -194,7 +196,7 @@ def paint_nuclei(canvas: Canvas, nuclei: Nuclei, chromatin: Field, look: Look, r
             waves[index].tolist(),
         )
         inside = (float(tone[index]), float(pallor[index]), float(spot[index]), where[index].tolist())
-        _paint_one(canvas, (float(nuclei.x_um[index]), float(nuclei.y_um[index])), shape, inside, chromatin, look)
+        _paint_one(canvas, (float(nuclei.x_um[index]), float(nuclei.y_um[index])), shape, inside, chromatin, appearance)
 
 
 def _paint_one(
@@ -203,12 +205,12 @@ def _paint_one(
     shape: tuple[float, float, float, list[float]],
     inside: tuple[float, float, float, list[float]],
     chromatin: Field,
-    look: Look,
+    appearance: NuclearAppearance,
 ) -> None:
     radius, elongation, angle, waves = shape
     tone, pallor, spot, where = inside
     stretch = math.sqrt(elongation)
-    reach = 1.25 * radius * stretch + 2.0 * look.halo_um
+    reach = 1.25 * radius * stretch + 2.0 * appearance.halo_um
     part, dx, dy = canvas.window(*centre_um, reach)
     if dx.size == 0 or dy.size == 0:
         return
@@ -216,15 +218,15 @@ def _paint_one(
     v = dy * math.cos(angle) - dx * math.sin(angle)
     depth = _depth(u, v, (radius * stretch, radius / stretch), waves)
     cover = np.clip(depth / canvas.mpp + 0.5, 0.0, 1.0)
-    rim = bump(depth - np.float32(0.8 * look.rim_um), look.rim_um)
-    density = (1.0 - pallor) + (look.rim + pallor) * rim + look.chromatin * chromatin[part]
+    rim = bump(depth - np.float32(0.8 * appearance.rim_um), appearance.rim_um)
+    density = (1.0 - pallor) + (appearance.rim + pallor) * rim + appearance.chromatin * chromatin[part]
     if spot and radius > 2.4:
         offset = np.hypot(u - where[0] * radius, v - where[1] * radius / stretch)
         density += np.float32(spot) * bump(offset, NUCLEOLUS_UM)
     haematoxylin, eosin = canvas.haematoxylin[part], canvas.eosin[part]
-    if look.halo:
-        halo = bump(np.minimum(depth, 0.0), look.halo_um)
-        eosin *= 1.0 + np.float32(look.halo) * halo
+    if appearance.halo:
+        halo = bump(np.minimum(depth, 0.0), appearance.halo_um)
+        eosin *= 1.0 + np.float32(appearance.halo) * halo
     haematoxylin *= 1.0 - 0.7 * cover
     haematoxylin += cover * np.maximum(tone * density, 0.15)
     eosin *= 1.0 - 0.55 * cover

@@ -21,7 +21,7 @@ MICROMETRES_PER_CM = 10_000.0
 def write_pyramid(path: Path, image: NDArray[np.uint8], mpp: float, *, header_mpp: float | None = None) -> None:
     """Write an RGB image as a pyramid of halved levels; the same pixels give the same bytes.
 
-    The file is written beside its place and renamed, so that it is there whole or not at all.
+    The file is written beside its place and renamed, so that it is never incomplete.
 
     Parameters
     ----------

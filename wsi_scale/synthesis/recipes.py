@@ -1,8 +1,8 @@
-"""The demo's slides: what is planted in each of them."""
+"""Recipes of the demo slides."""
 
 from dataclasses import dataclass, field
 
-from wsi_scale.synthesis.nuclei import Look
+from wsi_scale.synthesis.nuclei import NuclearAppearance
 from wsi_scale.synthesis.stain import GREEN_INK, Stain
 from wsi_scale.synthesis.texture import Texture
 
@@ -18,7 +18,7 @@ class Recipe:
     mpp
         True µm per pixel.
     header_factor
-        What the header claims, over the truth.
+        µm per pixel in the header divided by the truth.
     stain
         The laboratory's dyes.
     radii_um
@@ -39,8 +39,8 @@ class Recipe:
         The stroma's ground.
     waviness_um
         How far stroma fibres swing.
-    look
-        How the nuclei are drawn.
+    appearance
+        Appearance of the nuclei.
     blur_px, noise
         The scanner's.
     tissue
@@ -63,14 +63,14 @@ class Recipe:
     pen: bool = False
     texture: Texture = field(default_factory=lambda: Texture((0.45, 1.0, 8.0), 0.18, fibre=0.24, fibre_um=(0.7, 12.0)))
     waviness_um: float = 22.0
-    look: Look = field(default_factory=Look)
+    appearance: NuclearAppearance = field(default_factory=NuclearAppearance)
     blur_px: float = 0.55
     noise: float = 1.3
     tissue: bool = True
 
     @property
     def contents(self) -> tuple[str, ...]:
-        """Names of what is planted, for the table of truth."""
+        """Names of the planted structures, for the table of truth."""
         planted = {
             "sizes": len(self.radii_um) > 1,
             "glands": self.glands,
@@ -105,7 +105,7 @@ RECIPES: tuple[Recipe, ...] = (
         sheet=0.3,
         glands=60,
         vessels=2,
-        look=Look(pallor=0.35, chromatin=0.2, nucleolus=0.35),
+        appearance=NuclearAppearance(pallor=0.35, chromatin=0.2, nucleolus=0.35),
     ),
     Recipe(
         "demo-3_fat-fold",
@@ -129,7 +129,7 @@ RECIPES: tuple[Recipe, ...] = (
         holes=1,
         pen=True,
         # Pale nuclei with chromatin, in fibrous stroma: dark ones, close together, looked like two magnifications.
-        look=Look(pallor=0.4, chromatin=0.22, halo=-0.3),
+        appearance=NuclearAppearance(pallor=0.4, chromatin=0.22, halo=-0.3),
         blur_px=0.45,
     ),
     Recipe(
@@ -143,7 +143,7 @@ RECIPES: tuple[Recipe, ...] = (
         glands=22,
         vessels=3,
         holes=1,
-        look=Look(pallor=0.4, chromatin=0.22, halo=-0.3),
+        appearance=NuclearAppearance(pallor=0.4, chromatin=0.22, halo=-0.3),
     ),
     Recipe(
         "demo-6_cell-rich",
@@ -156,7 +156,7 @@ RECIPES: tuple[Recipe, ...] = (
         fold=True,
         pen=True,
         texture=Texture((0.5, 1.0, 3.0), 0.24, fibre=0.18),
-        look=Look(pallor=0.1, chromatin=0.26, rim=0.3, halo=-0.45, halo_um=1.0, nucleolus=0.05),
+        appearance=NuclearAppearance(pallor=0.1, chromatin=0.26, rim=0.3, halo=-0.45, halo_um=1.0, nucleolus=0.05),
     ),
     Recipe("demo-7_glass", 0.5, Stain((1.0, 1.2, 0.6), (0.1, 0.6, 0.3)), tissue=False),
 )

@@ -1,4 +1,4 @@
-"""Small fields of nuclei of one planted radius: what a network's channels are calibrated and tested on."""
+"""Small fields of nuclei of one planted radius: for calibration and tests of a network's channels."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.synthesis.canvas import Camera, Canvas, blank_canvas, develop
-from wsi_scale.synthesis.nuclei import Look, Nuclei, Numbers, paint_nuclei, scatter
+from wsi_scale.synthesis.nuclei import NuclearAppearance, Nuclei, Numbers, paint_nuclei, scatter
 from wsi_scale.synthesis.stain import ANCHORS, STAIN_FAMILIES, Stain, random_stain
 from wsi_scale.synthesis.texture import (
     TEXTURE_FAMILIES,
@@ -23,7 +23,7 @@ from wsi_scale.synthesis.texture import (
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that decides how a field looks; the same scene gives the same pixels.
+    """All parameters of a field; the same scene gives the same pixels.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Scene:
     stain
         The dyes' colours.
     seed
-        Decides places, shapes, vacuoles, grain, blur and noise.
+        Seed of places, shapes, vacuoles, grain, blur and noise.
     size_px, mpp
         Side in pixels and µm per pixel.
     """
@@ -54,14 +54,16 @@ def render_scene(scene: Scene) -> NDArray[np.uint8]:
     """Draw a scene as an array (size_px, size_px, 3).
 
     Only the nuclei's outlines follow ``radius_um``: ground, chromatin, rims, vacuoles, blur and noise keep
-    their own sizes, and scenes that differ in nothing but the radius share them to the pixel.
+    their own sizes, and scenes that differ only in the radius share them to the pixel.
 
     Examples
     --------
     >>> render_scene(Scene(radius_um=3.0, size_px=64)).shape
     (64, 64, 3)
     """
-    ground_rng, places_rng, look_rng, camera_rng = (np.random.default_rng([scene.seed, part]) for part in range(4))
+    ground_rng, places_rng, appearance_rng, camera_rng = (
+        np.random.default_rng([scene.seed, part]) for part in range(4)
+    )
     side_um = scene.size_px * scene.mpp
     canvas = blank_canvas(side_um, side_um, scene.mpp)
     flow = make_flow(
@@ -75,8 +77,8 @@ def render_scene(scene: Scene) -> NDArray[np.uint8]:
     if ground_rng.uniform() < 0.4:
         _cut_vacuoles(canvas, ground_rng)
     nuclei = _place_nuclei(canvas, scene, flow, places_rng)
-    look = _random_look(look_rng)
-    paint_nuclei(canvas, nuclei, _chromatin(canvas, look_rng), look, look_rng)
+    appearance = _random_appearance(appearance_rng)
+    paint_nuclei(canvas, nuclei, _chromatin(canvas, appearance_rng), appearance, appearance_rng)
     camera = Camera(blur_px=camera_rng.uniform(0.0, 1.0), noise=camera_rng.uniform(0.5, 4.0), unevenness=0.01)
     return develop(canvas, scene.stain, camera, camera_rng)
 
@@ -91,7 +93,7 @@ def calibration_scenes(
     count
         How many.
     seed
-        Decides them all.
+        Seed of all scenes.
     radii_um
         Smallest and largest radius.
     mpp, size_px
@@ -114,7 +116,7 @@ def truth_scenes(
 
 
 def _family(family: str, count: int, seed: int, radii_um: tuple[float, float], grid: tuple[float, int]) -> list[Scene]:
-    """Scenes of one family; textures take turns, in an order independent of the radius."""
+    """Scenes of one family; textures alternate, in an order independent of the radius."""
     names = TEXTURE_FAMILIES[family]
     rng = np.random.default_rng([seed, sorted(TEXTURE_FAMILIES).index(family)])
     strata = (np.arange(count) + rng.uniform(size=count)) / max(count, 1)
@@ -197,8 +199,8 @@ def _chromatin(canvas: Canvas, rng: np.random.Generator) -> Field:
     return 0.8 * fine + 0.6 * gaussian_field(canvas.shape, rng.uniform(0.7, 1.1) / canvas.mpp, rng)
 
 
-def _random_look(rng: np.random.Generator) -> Look:
-    return Look(
+def _random_appearance(rng: np.random.Generator) -> NuclearAppearance:
+    return NuclearAppearance(
         rim_um=rng.uniform(0.25, 0.5),
         rim=rng.uniform(0.05, 0.5),
         chromatin=rng.uniform(0.08, 0.3),

@@ -1,4 +1,4 @@
-"""From a recipe to the picture of a slide."""
+"""Draw a slide from its recipe."""
 
 import math
 
@@ -42,7 +42,7 @@ def render_slide(recipe: Recipe, width_um: float, height_um: float, rng: np.rand
     width_um, height_um
         Size of the slide; counts follow its area.
     rng
-        Decides everything that the recipe leaves open.
+        Random numbers for everything that the recipe does not fix.
     """
     canvas = blank_canvas(width_um, height_um, recipe.mpp)
     if recipe.tissue:
@@ -70,7 +70,7 @@ def _fill(canvas: Canvas, recipe: Recipe, rng: np.random.Generator) -> None:
     chromatin = 0.8 * gaussian_field(canvas.shape, 0.42 / canvas.mpp, rng)
     chromatin += 0.6 * gaussian_field(canvas.shape, 0.9 / canvas.mpp, rng)
     for nuclei in drawn:
-        paint_nuclei(canvas, nuclei, chromatin, recipe.look, rng)
+        paint_nuclei(canvas, nuclei, chromatin, recipe.appearance, rng)
     marks.cut_tissue(canvas, depth, rng)
     if recipe.fold:
         marks.lay_fold(canvas, depth, rng.uniform(0.35, 0.65) * width, rng.uniform(34, 52), rng)

@@ -1,4 +1,4 @@
-"""Stains: how much light a unit of haematoxylin, eosin or ink takes away in each colour."""
+"""Stains: how much light a unit of haematoxylin, eosin or ink absorbs in each colour."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

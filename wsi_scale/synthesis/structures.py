@@ -1,4 +1,4 @@
-"""What tissue is made of besides scattered nuclei: glands, fat, vessels, sheets of cells."""
+"""Structures of tissue besides scattered nuclei: glands, fat, vessels, sheets of cells."""
 
 import math
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def paint_gland(canvas: Canvas, ring: Ring, nuclear_um: float, rng: np.random.Ge
     nuclear_um
         Planted radius of its nuclei.
     rng
-        Where its cells differ.
+        Random numbers for its cells.
 
     Returns
     -------
@@ -228,7 +228,7 @@ def paint_fat(canvas: Canvas, where: Field, cell_um: float, rng: np.random.Gener
     cell_um
         Radius of a fat cell.
     rng
-        Where the cells lie.
+        Random numbers for the cells' positions.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Random fields with correlation lengths in µm: the grain that never scales with the nuclei."""
+"""Random fields with correlation lengths in µm: grain that does not scale with the nuclei."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ STRIP_ROWS = 32
 
 @dataclass(frozen=True)
 class Texture:
-    """What the ground between nuclei looks like.
+    """Appearance of the ground between nuclei.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ def gaussian_field(shape: tuple[int, int], length_px: float, rng: np.random.Gene
     length_px
         Standard deviation of the smoothing Gaussian, in pixels.
     rng
-        Where the noise comes from.
+        Random numbers for the noise.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def make_flow(
     mpp
         µm per pixel of that picture.
     rng
-        Where the waves come from.
+        Random numbers for the waves.
     angle
         Mean direction, radians from +x towards +y.
     waviness_um
