@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
         ("network=vgg19 weights={plain}", "{plain} holds no features.2.weight, which is needed up to layer C5_4"),
         ("network=vgg19 weights={text}", "cannot read weights {text}"),
         ("network=vgg19 weights={none}", "cannot read weights {none}"),
-        ("network=squeezenet1_1 weights={nan}", "{nan} holds values that are not finite; fetch the file again"),
+        ("network=squeezenet1_1 weights={nan}", "{nan} holds values that are not finite; download the file again"),
     ],
 )
 def test_it_is_told_in_one_line_and_nothing_is_lost(

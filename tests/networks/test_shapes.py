@@ -65,7 +65,7 @@ def test_layers_that_do_not_fit_together_are_refused_in_one_line(tmp_path: Path)
 
 def test_weights_of_a_named_network_have_its_shapes(tmp_path: Path) -> None:
     torch.save(narrowed(5), tmp_path / "squeezenet1_1.pth")
-    with pytest.raises(WeightsError, match="of another network"):
+    with pytest.raises(WeightsError, match="belongs to another network"):
         find_network("squeezenet1_1", tmp_path / "squeezenet1_1.pth").tapped(["fire3"])
 
 

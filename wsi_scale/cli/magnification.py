@@ -33,7 +33,7 @@ def predict(
 ) -> None:
     """Estimate µm per pixel of slides and images from their pixels; headers are not used.
 
-    It abstains, with a reason, on images that are not brightfield tissue or lie outside 0.2–4 µm/px.
+    It abstains, with a reason, if an image is not brightfield tissue or lies outside 0.2–4 µm/px.
     Exit 1 if something could not be read; the others are estimated.
     """
     with one_line_errors():

@@ -1,4 +1,4 @@
-"""torchvision's networks known by name, and where each can be tapped."""
+"""torchvision networks known by name, and their taps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Architecture:
     feature_layer
         What `extract` reads by default.
     build
-        Makes the module, with parameters of no value.
+        Makes the module, with arbitrary parameters.
     plan
         Widths, for networks that are chains of convolutions; these are cut and pruned by slicing.
     torchvision_weights
@@ -40,9 +40,9 @@ class Architecture:
     min_px
         Smallest input side.
     base
-        Name of the known network that it is a cut of, where it is not a chain.
+        Name of the known network that it was cut from, if it is not a chain.
     own_shapes
-        Whether convolutions are as narrow, or split, as the weights say; otherwise other shapes are other networks.
+        Whether shapes of convolutions follow the weights (pruned or split); if not, other shapes are an error.
     """
 
     name: str
@@ -144,7 +144,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def architecture(name: str) -> Architecture:
-    """Look a network up by name.
+    """Find an architecture by name.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Cutting a network after one of its layers, into a network file of its own."""
+"""Cutting a network after one of its layers, into a new network file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +11,12 @@ from wsi_scale.networks.load import NetworkSource
 
 
 def write_cut(path: Path, source: NetworkSource, layer: str, provenance: dict[str, Any]) -> NetworkFile:
-    """Write the part of a network that ends with ``layer``; what it searches and extracts by default lies within.
+    """Write the part of a network that ends with ``layer``, with default layers within that part.
 
     Parameters
     ----------
     source
-        The network to be cut, as it was found.
+        The network to cut.
 
     Raises
     ------

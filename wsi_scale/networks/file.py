@@ -1,4 +1,4 @@
-"""The network file: safetensors whose header says how to build the network and where it comes from."""
+"""The network file: safetensors with a header that describes architecture and provenance."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _Extent = Annotated[int, Field(gt=0, le=1 << 16)]
 
 @dataclass(frozen=True)
 class _Format:
-    """The key that stands in a header of every format."""
+    """The key that headers of all formats have."""
 
     format: PositiveInt
 
@@ -64,7 +64,7 @@ class NetworkFile:
     provenance
         Where it comes from: parent, data, command, figures.
     base
-        The architecture that it is a cut of, where it is not a chain.
+        The architecture that it was cut from, if it is not a chain.
     """
 
     name: str
@@ -76,7 +76,7 @@ class NetworkFile:
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture that the file describes; what lies behind the feature layer of a cut is not there.
+        """The architecture that the file describes; a cut network ends with its feature layer.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class NetworkFile:
 
     def _check_layers(self, known: Architecture) -> None:
         if missing := [name for name in (self.feature_layer, *self.search_layers) if name not in known.nodes]:
-            raise WeightsError(f"the network file of {self.name} names {missing[0]}, a layer that is not there")
+            raise WeightsError(f"the network file of {self.name} names {missing[0]}, a layer that it does not have")
 
 
 def write_network_file(path: Path, header: NetworkFile, state: Mapping[str, torch.Tensor]) -> None:
@@ -144,7 +144,7 @@ def read_network_file(path: Path) -> tuple[NetworkFile, dict[str, torch.Tensor]]
             text = (stored.metadata() or {}).get(_KEY)
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"cannot read network file {path}: {error}; fetch or make it again") from error
+        raise WeightsError(f"cannot read network file {path}: {error}; download or make it again") from error
     if text is None:
         raise WeightsError(f"{path} is not a {_WHAT}; {_remedy(path)}")
     try:

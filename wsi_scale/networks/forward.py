@@ -1,4 +1,4 @@
-"""The one batched forward pass: 8-bit tiles in, spatial means of the tapped layers out."""
+"""The batched forward pass: 8-bit tiles in, spatial means of the tapped layers out."""
 
 from collections.abc import Sequence
 

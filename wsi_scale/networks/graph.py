@@ -1,4 +1,4 @@
-"""A network as a graph of operations: what feeds what, where its blocks end, and how it is split there."""
+"""A network as a graph of operations: its channel flow, its blocks, and splitting it."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ def single_output(network: Network) -> fx.GraphModule:
 
 
 def split_after(network: Network, layer: str) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """Split a network with taps into what comes up to and with ``layer``, and what is made of that layer's map.
+    """Split a network with taps after ``layer``.
 
     Returns
     -------
@@ -83,7 +83,7 @@ class ChannelFlow:
 
 
 def channel_flow(trunk: fx.GraphModule, name: str) -> ChannelFlow:
-    """Find out which convolutions read which channels.
+    """Find which convolutions read which channels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is noted of a network, so that it need not be loaded to be known."""
+"""What is stored about a network, so that it need not be loaded for a fingerprint."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_known(network: "Network", known: KnownNetwork) -> "Network":
-    """Make sure that a network that was loaded to compute with is the one that the fingerprint is of.
+    """Check that a loaded network is the one of the fingerprint.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def check_known(network: "Network", known: KnownNetwork) -> "Network":
 
 
 def describe(network: "Network") -> KnownNetwork:
-    """Note what fingerprints need of a network at hand."""
+    """Describe a loaded network for fingerprints."""
     structure = hashlib.sha256(repr(list(network.trunk.named_modules())[1:]).encode()).hexdigest()[:16]
     layers = tuple(KnownLayer(layer.name, layer.channels) for layer in network.layers)
     return KnownNetwork(network.name, network.digest, structure, layers)

@@ -16,7 +16,7 @@ from wsi_scale.networks.weights import find_weights
 
 @dataclass(frozen=True)
 class NetworkSource:
-    """A network as it was found: what it is, its weights, and where they come from."""
+    """A network that was found: its architecture, its weights, and their source."""
 
     architecture: Architecture
     state: Mapping[str, torch.Tensor]
@@ -50,13 +50,13 @@ def find_network(network: str, weights: Path | None = None) -> NetworkSource:
     ConfigError
         Neither a file nor a known name, or weights for a network that brings its own.
     WeightsError
-        Its weights cannot be had.
+        Its weights cannot be found.
     """
     path = network_file(network)
     if path is not None:
         if weights is not None:
             raise ConfigError(
-                f"weights={weights}: {network} brings its own; leave weights out, or name another network"
+                f"weights={weights}: {network} has its own weights; omit weights, or name another network"
             )
         header, state = read_network_file(path)
         source = "the package" if network == "embedded" else str(path)

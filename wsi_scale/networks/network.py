@@ -42,7 +42,7 @@ class Network(nn.Module):
     Attributes
     ----------
     name
-        Architecture, or what the network file calls itself.
+        Name of the architecture, or the name in the network file.
     layers
         The tapped layers, shallow to deep.
     min_px
@@ -179,9 +179,9 @@ def _load(trunk: nn.Module, state: Mapping[str, torch.Tensor], source: str, deep
     wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
     if wrong:
         shapes = f"{tuple(state[wrong[0]].shape)} where {tuple(wanted[wrong[0]].shape)} is needed"
-        raise WeightsError(f"{source} is of another network: {wrong[0]} has shape {shapes}")
+        raise WeightsError(f"{source} belongs to another network: {wrong[0]} has shape {shapes}")
     # Counters of batch norm are no parameters: they stay whole numbers, so that the digest leaves them out.
     values = {name: state[name].to(value.dtype) if name in state else torch.tensor(0) for name, value in wanted.items()}
     trunk.load_state_dict(values, assign=True)
     if not all(bool(torch.isfinite(v).all()) for v in values.values()):
-        raise WeightsError(f"{source} holds values that are not finite; fetch the file again")
+        raise WeightsError(f"{source} holds values that are not finite; download the file again")

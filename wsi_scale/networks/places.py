@@ -1,4 +1,4 @@
-"""Where networks and weights lie on this machine; nothing is read, and torch is not loaded."""
+"""Paths of networks and weights on this machine, without reading them or loading torch."""
 
 import os
 from collections.abc import Iterator

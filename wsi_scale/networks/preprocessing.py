@@ -1,4 +1,4 @@
-"""From 8-bit RGB to what the networks were trained on."""
+"""From 8-bit RGB to the input that the networks were trained on."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Modules shaped as their weights say: narrower than their architecture, or a convolution split in two."""
+"""Modules in the shapes of their weights: narrower than the architecture, or convolutions split in two."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +12,8 @@ def fit_shapes(module: nn.Module, state: Mapping[str, torch.Tensor], *, narrower
 
     A convolution ``name`` of which ``state`` holds ``name.0.weight`` and ``name.1.weight`` becomes two: one with
     its kernel and stride, without bias, and a 1 × 1 convolution that maps its channels to the old ones. Kernel sizes
-    are the architecture's, and so are widths unless ``narrower``; what does not fit them is left for the loading of
-    weights to refuse.
+    are the architecture's, and so are widths unless ``narrower``; other differences are found when the weights are
+    loaded.
     """
     for name, child in list(module.named_modules()):
         if isinstance(child, nn.Conv2d):

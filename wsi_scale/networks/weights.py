@@ -1,4 +1,4 @@
-"""Where pretrained weights are found; a network is never run with random weights."""
+"""Finding pretrained weights; a network is never run with random weights."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from wsi_scale.networks.places import weights_folder, weights_in
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A weights file at hand.
+    """An available weights file.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ def find_weights(architecture: Architecture, file: Path | None = None) -> tuple[
     Raises
     ------
     WeightsError
-        None can be had, or the file named is not readable.
+        None can be found, or the given file is not readable.
     """
     if file is not None:
         return read_weights(file), str(file)
@@ -62,14 +62,14 @@ def find_weights(architecture: Architecture, file: Path | None = None) -> tuple[
 
 
 def candidates(architecture: Architecture) -> Iterator[Path]:
-    """Weights files of an architecture at hand, best first."""
+    """Available weights files of an architecture, best first."""
     yield from weights_in(weights_folder(), architecture.name)
     if cached := _cached(architecture):
         yield cached
 
 
 def at_hand() -> list[WeightsFile]:
-    """All weights files at hand, with their digests."""
+    """All available weights files, with their digests."""
     return [
         WeightsFile(name, path, file_digest(path))
         for name, architecture in ARCHITECTURES.items()
@@ -91,7 +91,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
         first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise WeightsError(f"cannot read weights {path}: {first}; fetch the file again") from error
+        raise WeightsError(f"cannot read weights {path}: {first}; download the file again") from error
     if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise WeightsError(f"{path} is not a state dict of tensors; save model.state_dict()")
     return dict(state)
@@ -118,7 +118,7 @@ def _cached(architecture: Architecture) -> Path | None:
 def _download(architecture: Architecture) -> dict[str, torch.Tensor]:
     try:
         if architecture.torchvision_weights is None:
-            raise URLError("torchvision has none")
+            raise URLError("torchvision offers none")
         weights = get_weight(architecture.torchvision_weights)
         return dict(weights.get_state_dict(progress=False, check_hash=True))
     except (URLError, OSError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""The scale search: ladders, responses' optima, the published and the covariant method, calibration."""
+"""The scale search: ladders, optima of responses, the published and the covariant method, calibration."""
 
 from wsi_scale.scale.calibration import Calibration, LayerCalibration, calibrate
 from wsi_scale.scale.covariant import CovariantAnswer, search_covariant

@@ -1,4 +1,4 @@
-"""Which channels follow size, and how: calibration on scenes with nuclei of known radius (docs/science.md)."""
+"""Channels whose optimum follows nuclear size: calibration on scenes with nuclei of known radius (docs/science.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def calibrate(
     Raises
     ------
     UserError
-        Fewer than three channels of all layers follow size: the network is no ruler.
+        Fewer than three channels of all layers follow size: the network cannot measure it.
     """
     layers = {
         name: _calibrate_layer(interior_optimum(values, log2_mpp), np.log2(radius_um))

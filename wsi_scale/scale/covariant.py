@@ -1,4 +1,4 @@
-"""The covariant scale search: calibrated channels as a ruler (docs/science.md)."""
+"""The covariant scale search: calibrated channels measure size (docs/science.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ MIN_ANSWERING = 0.25
 
 @dataclass(frozen=True)
 class CovariantAnswer:
-    """What the covariant search says of tiles.
+    """Results of the covariant search for tiles.
 
     Attributes
     ----------
     radius_um
-        (tile,) radius of the dominant round structure; NaN where too few channels answer.
+        (tile,) radius of the dominant round structure; NaN if too few channels have an optimum.
     optimal_mpp
         (tile,) the mpp at which that structure has the size to which the channels respond most.
     confidence
@@ -46,7 +46,7 @@ def search_covariant(
 ) -> CovariantAnswer:
     """Read the radius of the dominant round structure and the optimal mpp of tiles.
 
-    Each calibrated channel says log2 r̂ = (log2 optimum − a) / b; their robust mean gives r̂, and the optimal
+    Each calibrated channel estimates log2 r̂ = (log2 optimum − a) / b; their robust mean gives r̂, and the optimal
     mpp is r̂ · k, k = 2^(median a).
 
     Parameters
@@ -77,7 +77,7 @@ def search_covariant(
 def robust_mean(
     values: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted mean that outliers do not move: Tukey's biweight about the median, in three rounds.
+    """Weighted mean that is robust against outliers: Tukey's biweight about the median, in three rounds.
 
     Parameters
     ----------

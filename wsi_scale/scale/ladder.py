@@ -61,7 +61,7 @@ def geometric_ladder(
     multiple_px: int,
     min_px: int,
 ) -> Ladder:
-    """Lay rungs at equal distances in log2 mpp, their sizes rounded to multiples of ``multiple_px``.
+    """Place rungs at equal distances in log2 mpp, with sizes rounded to multiples of ``multiple_px``.
 
     Parameters
     ----------

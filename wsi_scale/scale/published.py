@@ -19,7 +19,7 @@ SIGNED_SCALES: tuple[float, ...] = (
 
 @dataclass(frozen=True)
 class PublishedAnswer:
-    """What the published search says of tiles.
+    """Results of the published search for tiles.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ def signed_to_factor(signed: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def search_published(responses: Mapping[str, NDArray[np.floating]]) -> PublishedAnswer:
-    """Let each layer vote and average the votes on the signed axis.
+    """Let each layer vote, and average the votes on the signed axis.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Making networks smaller and tuning them: the one training loop, channels, bases, depth, and how to judge them."""
+"""Pruning and fine-tuning of networks: training loop, channels, bases, depth, and evaluation."""

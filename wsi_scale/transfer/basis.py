@@ -1,9 +1,9 @@
 """Basis scaling: each convolution as orthonormal filters, a trainable factor for each, and a map back.
 
 Wong, Kashyap & Moradi (2024), "Basis Scaling and Double Pruning", split a convolution by a singular value
-decomposition, train the factors alone, and remove basis vectors by a first-order Taylor estimate of what they are
-worth. What the abstracts leave open is chosen here: importance is divided by the parameters that a vector costs, so
-that layers of all sizes share one threshold, and a layer goes back to one convolution where two would be larger.
+decomposition, train the factors alone, and remove basis vectors by a first-order Taylor estimate of their importance.
+Details that the abstracts do not give are our choice: importance is divided by the parameters that a vector costs, so
+that layers of all sizes share one threshold, and a layer becomes one convolution again if two would be larger.
 """
 
 import copy
@@ -22,7 +22,7 @@ LEAST_SINGULAR = 1e-5
 class BasisConv(nn.Module):
     """A convolution as basis filters, a factor for each of them, and a 1 × 1 convolution back to its channels.
 
-    With all factors at 1 it gives what the convolution gave: W (channel, input · row · col) = U Σ Vᵀ, the rows of
+    With all factors at 1 the result is that of the convolution: W (channel, input · row · col) = U Σ Vᵀ, the rows of
     Vᵀ are the filters and U Σ maps back.
     """
 
@@ -47,7 +47,7 @@ class BasisConv(nn.Module):
 
     @property
     def rank(self) -> int:
-        """Basis vectors that are left."""
+        """Number of remaining basis vectors."""
         return self.scale.numel()
 
     @property

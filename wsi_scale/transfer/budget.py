@@ -1,4 +1,4 @@
-"""One threshold for all layers that leaves no more parameters than are allowed."""
+"""One threshold for all layers, for a given number of parameters."""
 
 from collections.abc import Callable, Mapping
 
@@ -23,14 +23,14 @@ def keep_best(
     parameters
         How many are left when only some stay.
     most
-        Parameters that may stay. Where that cannot be had, :data:`LEAST` stay in every layer.
+        Parameters that may stay. If that is impossible, :data:`LEAST` stay in every layer.
     least_score
-        What scores less goes in any case.
+        Channels or vectors with a lower score are always removed.
 
     Returns
     -------
     kept, threshold
-        The score from which on things stay; inf where :data:`LEAST` are left everywhere.
+        The lowest score that is kept; inf if only :data:`LEAST` are left everywhere.
     """
     steps = [least_score, *(s for s in torch.unique(torch.cat(list(scores.values()))).tolist() if s > least_score)]
     low, high = 0, len(steps)

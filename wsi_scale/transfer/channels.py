@@ -2,7 +2,7 @@
 
 Wong, Kashyap & Moradi (2021), "Channel Scaling", attach a trainable weight to each channel of every frozen
 convolution, punish the weights' L1 norm, and remove channels whose weight falls below a threshold, round by round.
-What their paper leaves open is chosen here, and said so at each place: weights follow the ReLU and never fall below
+Details that the paper does not give are our choice, marked in the code: weights follow the ReLU and never fall below
 zero, so that they fold into the convolution before it; the threshold of a round is the smallest that meets the
 round's share of parameters.
 """
@@ -26,8 +26,8 @@ DEAD = 0.01
 class ScaledReLU(nn.Module):
     """ReLU, then a weight ≥ 0 for each channel.
 
-    A weight that reaches zero stays there: its channel is gone (own choice: negative weights would not fold into
-    the convolution before the ReLU, nor pass a max-pool).
+    A weight that reaches zero stays there, and its channel counts as removed (own choice: negative weights would not
+    fold into the convolution before the ReLU, nor pass a max-pool).
     """
 
     def __init__(self, channels: int) -> None:
@@ -40,7 +40,7 @@ class ScaledReLU(nn.Module):
 
     @property
     def weights(self) -> torch.Tensor:
-        """The weights that count, (channel,)."""
+        """The effective weights, (channel,)."""
         return self.scale.clamp(min=0)
 
 
@@ -98,7 +98,7 @@ def parameters_kept(trunk: fx.GraphModule, flow: ChannelFlow, kept: Kept) -> int
 
 
 def remove_channels(trunk: fx.GraphModule, flow: ChannelFlow, kept: Kept) -> fx.GraphModule:
-    """Return a copy in which the other channels are gone: filters, the input slices of their readers, and scales."""
+    """Return a copy without the other channels: filters, the input slices of their readers, and scales."""
     narrow = copy.deepcopy(trunk)
     for site in flow.sites:
         old = convolution(trunk, site.conv)

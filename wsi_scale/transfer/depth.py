@@ -1,4 +1,4 @@
-"""How deep to tune: the top blocks of a network and its head learn, what lies below is frozen, or cut away.
+"""Tuning depth: the top blocks and the head are trained, lower blocks are frozen or removed.
 
 Kandel & Castelli (2020) tune block by block from the top; Peng et al. (2023) keep and tune the lowest blocks and cut
 the others away.

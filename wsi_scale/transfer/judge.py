@@ -1,4 +1,4 @@
-"""Scores of outputs, and the difference between two networks with its interval."""
+"""Scores of outputs, and the difference between two networks with an interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ class TaskScores:
 
 
 def metric_name(classes: Sequence[str]) -> str:
-    """How :attr:`TaskScores.metric` is called."""
+    """Name of :attr:`TaskScores.metric`."""
     return "auc" if classes else "median_octaves"
 
 
 def judge_outputs(outputs: NDArray[np.floating], target: NDArray[np.generic], classes: Sequence[str]) -> TaskScores:
-    """Judge outputs (n, output) against the target (n,)."""
+    """Score outputs (n, output) against the target (n,)."""
     if not classes:
         return TaskScores(_median_error(outputs, target))
     from sklearn.metrics import balanced_accuracy_score

@@ -1,4 +1,4 @@
-"""What is trained on a task: a trunk of convolutions, the mean of its last map, and a linear head."""
+"""The model trained on a task: a trunk of convolutions, the mean of its last map, and a linear head."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ HEAD_BATCH = 32
 class LinearHead(nn.Module):
     """Pooled features (n, feature) ≥ 0 → outputs (n, output): linear in standardised logarithms of the features.
 
-    Logarithms, because responses spread over orders of magnitude, and a channel that training images hardly excite
-    would be blown up by its own tiny deviation.
+    Logarithms, because responses spread over orders of magnitude, and standardising would amplify a channel with
+    almost no response to the training images.
     """
 
     offset: torch.Tensor
@@ -54,7 +54,7 @@ class LinearHead(nn.Module):
         return (torch.log(features.clamp(min=0) + self.offset) - self.mean) / self.deviation
 
     def standardise_by(self, features: torch.Tensor) -> None:
-        """Take the constants from features (n, feature)."""
+        """Set the constants from features (n, feature)."""
         typical = features.clamp(min=0).mean(dim=0).median()
         self.offset = (OFFSET * typical).clamp(min=LEAST_OFFSET)
         logarithms = torch.log(features.clamp(min=0) + self.offset)
@@ -127,7 +127,7 @@ class TuneSettings:
 def tune(
     learner: Learner, task: Task, settings: TuneSettings, compute: Compute, hooks: LoopHooks | None = None
 ) -> LoopState:
-    """Train what requires gradients of a learner on the training rows; what validates best is kept."""
+    """Train what requires gradients of a learner on the training rows; the best state on validation is kept."""
     target, split, seed = task.target, task.split, settings.loop.seed
 
     def batches(epoch: int) -> Iterator[Batch]:

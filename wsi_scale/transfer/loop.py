@@ -1,4 +1,4 @@
-"""The one training loop: seeded, early stopping on validation, resumable to the same result."""
+"""The training loop: seeded, early stopping on validation, resumable to the same result."""
 
 import copy
 import math
@@ -62,7 +62,7 @@ class ParameterGroup:
 
 @dataclass
 class LoopState:
-    """All that training needs to go on: plain tensors and numbers, saved without pickle's help.
+    """All that training needs to continue: plain tensors and numbers, saved without pickle.
 
     What is frozen never changes and is not part of it.
 
@@ -90,7 +90,7 @@ class LoopState:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a model is trained on, and how it is judged.
+    """Training data, loss and validation of a model.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class LoopHooks:
-    """Where a training goes on, and what is called as it goes.
+    """The state to continue from, and callbacks of a training.
 
     Attributes
     ----------

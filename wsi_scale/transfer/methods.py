@@ -1,4 +1,4 @@
-"""Ways to make a trunk smaller: what stands for the importance of its channels or basis vectors, and how they go."""
+"""Pruning methods: importance of channels or basis vectors, and their removal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,20 +14,20 @@ from wsi_scale.transfer.learner import Learner
 
 
 class PruningMethod(Protocol):
-    """A way to make a trunk smaller."""
+    """A pruning method."""
 
     @property
     def least_score(self) -> float:
-        """What scores less is removed in any case."""
+        """Channels or vectors with a lower score are always removed."""
 
     def attach(self, trunk: fx.GraphModule) -> fx.GraphModule:
-        """Return a copy, frozen but for what stands for importance."""
+        """Return a copy, frozen except for the importance scales."""
 
     def scales(self, trunk: fx.GraphModule) -> list[nn.Parameter]:
-        """List what stands for importance."""
+        """List the importance scales."""
 
     def penalty(self, trunk: fx.GraphModule) -> torch.Tensor | None:
-        """Punish what is large; None where nothing is."""
+        """Penalty on large scales; None if there is none."""
 
     def scores(self, learner: Learner, losses: Sequence[Callable[[], torch.Tensor]]) -> Mapping[str, torch.Tensor]:
         """Layer → importance of its channels or vectors."""
@@ -55,7 +55,7 @@ class ChannelScaling:
     costs
         Convolution → what each of its channels counts in that mean.
     least_score
-        Scale below which a channel goes in any case.
+        Scale below which a channel is always removed.
     """
 
     flow: ChannelFlow

@@ -1,4 +1,4 @@
-"""Pruning in rounds: train what stands for importance, remove what scores least, and again on the smaller network."""
+"""Pruning in rounds: train importance scales, remove what scores least, and repeat on the smaller network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ SEEDS, LAST_SEED = 1000, 999
 
 @dataclass(frozen=True)
 class PruningSchedule:
-    """How a network is made smaller.
+    """Settings of a pruning.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class PruningSchedule:
 
 @dataclass
 class PruneState:
-    """All that pruning needs to go on after an interruption.
+    """All that pruning needs to continue after an interruption.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class PruneState:
 
 @dataclass(frozen=True)
 class PruneHooks:
-    """Where a pruning goes on, and what is called as it goes.
+    """The state to continue from, and callbacks of a pruning.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ def prune(
     compute: Compute,
     hooks: PruneHooks | None = None,
 ) -> fx.GraphModule:
-    """Make a trunk smaller in rounds; nothing but scales and the head is ever trained.
+    """Prune a trunk in rounds; only scales and the head are trained.
 
     Parameters
     ----------

@@ -41,13 +41,13 @@ class LabelledImages:
 
     @property
     def outputs(self) -> int:
-        """What a head for them has to give: a logit a class, or log2 mpp."""
+        """Outputs of a head for them: one logit for each class, or log2 mpp."""
         return max(1, len(self.classes))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows that train, that decide when to stop and what to keep, and that are reported on."""
+    """Rows for training, for validation (early stopping), and for testing."""
 
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -56,7 +56,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """Labelled images as a network takes them, and their split: all that trains and judges it.
+    """Labelled images as network inputs, with their split.
 
     Attributes
     ----------
