@@ -1,4 +1,4 @@
-"""With `slides.mpp=estimate`, a slide that says no usable mpp goes on with what its pixels look like."""
+"""With `slides.mpp=estimate`, a slide without a usable mpp is processed with the estimate from its pixels."""
 
 from pathlib import Path
 
