@@ -76,7 +76,7 @@ def images_identity(images: NDArray[np.uint8]) -> str:
 identity_of_file = cache(file_identity)
 
 
-def compute_here(batch_mpx: float = ExecutionConfig().batch_mpx) -> Compute:
+def compute_here(batch_mpx: float | None = None) -> Compute:
     """Run on the GPU where there is one, in float32, with as many threads as the process was given."""
     return resolve(ExecutionConfig(dtype="float32", threads=torch.get_num_threads(), batch_mpx=batch_mpx))
 

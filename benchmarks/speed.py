@@ -25,7 +25,7 @@ from wsi_scale.config.load import parse_config
 from wsi_scale.config.models import Config
 from wsi_scale.config.settings import CalibrateSettings, SearchSettings, TileSettings
 from wsi_scale.execution.blocks import map_blocks
-from wsi_scale.execution.compute import default_workers, resolve
+from wsi_scale.execution.compute import default_workers, resolve, work_sizes
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.learning.calibrations import ladder_of
 from wsi_scale.networks.forward import ladder_responses, place
@@ -51,9 +51,7 @@ def tissue_crops(root: Path, count: int) -> list[NDArray[np.uint8]]:
 
 def settings(network: str) -> Config:
     """Make the configuration of a run: everything is tissue, so that the tiles are counted beforehand."""
-    return parse_config(
-        {"network": network, "tissue": {"method": "none"}, "tiling": {"min_tissue": 0}, "execution": {"block_tiles": 4}}
-    )
+    return parse_config({"network": network, "tissue": {"method": "none"}, "tiling": {"min_tissue": 0}})
 
 
 def passes_seconds_per_tile(network: str, tiles: int) -> tuple[float, float]:
@@ -64,7 +62,7 @@ def passes_seconds_per_tile(network: str, tiles: int) -> tuple[float, float]:
     placed = place(source.tapped(search_layers(source, "covariant", None)), compute)
     ladder = ladder_of(config.tiling.field_um, placed, config.search)
     rng = np.random.default_rng(0)
-    size = config.execution.block_tiles
+    size = work_sizes(config.execution, compute.device).block_tiles
     images = [rng.integers(0, 255, (size, px, px, 3), np.uint8) for px in ladder.sizes_px]
     workers = default_workers(config.execution, compute)
     blocks = list(range(tiles // size))

@@ -68,7 +68,7 @@ def make_tiles(seed: int = 0) -> tiles.TileTable:
 def make_map(seed: int = 0) -> scale_map.ScaleMap:
     rng = np.random.default_rng(seed)
     grid = make_grid()
-    image = rng.random((3, grid.rows, grid.cols)).astype(np.float32)
+    image = rng.random((4, grid.rows, grid.cols)).astype(np.float32)
     image[:2, 0, 0] = np.nan
     curves = {name: rng.random((grid.rows, grid.cols, 6)).astype(np.float32) for name in ("C2_2", "C3_4")}
     curves["C2_2"][1, 1] = np.nan
@@ -142,8 +142,8 @@ def write_features(folder: Path, seed: int) -> None:
     values = [rng.random(shape).astype(np.float32) for shape in ((5, 2, 3), (5, 3), (5, 2))]
     attributes = {"fingerprint": f"print {seed}", "layer": "C5_4"}
     with features.writing_features(folder, 5, np.array([0.5, 1.0]), 3, attributes) as writer:
-        writer.put(slice(0, 3), *(value[:3] for value in values))
-        writer.put(slice(3, 5), *(value[3:] for value in values))
+        writer.put(np.arange(3), *(value[:3] for value in values))
+        writer.put(np.arange(3, 5), *(value[3:] for value in values))
 
 
 def write_pictures(folder: Path, seed: int) -> None:

@@ -38,7 +38,7 @@ def test_ome_zarr_opens_it_with_labelled_channels(stored: Path, answered: ScaleM
     from ome_zarr.reader import Reader
 
     node, *_ = Reader(parse_url(stored, mode="r"))()
-    assert node.metadata["channel_names"] == ["optimal_mpp", "confidence", "tissue_fraction"]
+    assert node.metadata["channel_names"] == ["optimal_mpp", "confidence", "tissue_fraction", "finest_mpp"]
     assert [axis["name"] for axis in node.metadata["axes"]] == ["c", "y", "x"]
     assert [axis.get("unit") for axis in node.metadata["axes"]] == [None, "micrometer", "micrometer"]
     (level,) = node.data

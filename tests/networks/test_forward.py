@@ -8,7 +8,8 @@ import torch
 
 from wsi_scale.execution.compute import Compute
 from wsi_scale.networks.architectures import VGG19_PLAN, architecture
-from wsi_scale.networks.forward import ladder_responses, place, pooled_responses
+from wsi_scale.networks.forward import ladder_responses, place, pooled_responses, respond
+from wsi_scale.networks.load import find_network
 from wsi_scale.networks.network import Network, assemble
 from wsi_scale.networks.preprocessing import normalise
 
@@ -91,3 +92,37 @@ def test_rungs_that_cannot_be_read_have_no_answer(network: Network) -> None:
     for number in (1, 2):
         expected = pooled_responses(placed, rungs[number], COMPUTE)["C2_2"]
         np.testing.assert_array_equal(responses["C2_2"][..., number], expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_answer_depends_neither_on_the_images_beside_it_nor_on_their_number(network: Network, dtype: str) -> None:
+    compute = Compute("cpu", dtype, 1, 1.0)
+    placed = place(network, compute)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (11, 48, 48, 3), np.uint8))
+    whole = respond(placed, images, compute, batch=4)["C2_2"]
+    order = torch.from_numpy(np.random.default_rng(1).permutation(11))
+    np.testing.assert_array_equal(respond(placed, images[order], compute, batch=4)["C2_2"], whole[order])
+    for index in range(11):
+        alone = respond(placed, images[index : index + 1], compute, batch=4)["C2_2"]
+        np.testing.assert_array_equal(alone[0], whole[index])
+
+
+@pytest.mark.parametrize("name", ["embedded", "squeezenet1_1"])
+def test_chosen_channels_are_those_of_the_whole_network(
+    name: str, images: np.ndarray, seeded: Callable[[torch.nn.Module], torch.nn.Module]
+) -> None:
+    known = architecture("squeezenet1_1")
+    whole = (
+        find_network(name).tapped(["C2_2", "C3_2", "C4_1"])
+        if name == "embedded"
+        else assemble(known, seeded(known.build()).state_dict(), ["conv1", "fire3", "fire5"], "seeded")
+    )
+    first, second, _ = (layer.name for layer in whole.layers)
+    chosen = {first: (3, 1), second: (0, 7, 5)}
+    narrow = whole.restricted(chosen)
+    assert [(layer.name, layer.channels) for layer in narrow.layers] == [(first, 2), (second, 3)]
+    assert narrow.digest == whole.digest
+    expected = pooled_responses(place(whole, COMPUTE), images, COMPUTE)
+    actual = pooled_responses(place(narrow, COMPUTE), images, COMPUTE)
+    for layer, numbers in chosen.items():
+        np.testing.assert_allclose(actual[layer], expected[layer][:, list(numbers)], rtol=1e-5, atol=1e-6)

@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsi_scale.slides import Field, Slide, open_slide, padded_share, read_field, read_ladder
+from wsi_scale.slides import Field, Slide, open_slide, padded_share, read_field
 from wsi_scale.slides.field import choose_level
 from wsi_scale.slides.slide import level_scale
 
@@ -64,32 +62,6 @@ def test_levels_are_the_coarsest_that_are_fine_enough(slide: Slide) -> None:
         0, 0, 0, 1, 1, 2, 2, 3, 3,
     ]  # fmt: skip
     assert [level_scale(slide, level) for level in range(4)] == [(1, 1), (2, 2), (4, 4), (8, 8)]
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    x=st.floats(-700, 700),
-    y=st.floats(-700, 700),
-    side=st.floats(10, 900),
-    sizes=st.lists(st.integers(1, 160), min_size=1, max_size=5),
-)
-def test_a_ladder_equals_its_fields_bit_by_bit(slide: Slide, x: float, y: float, side: float, sizes: list[int]) -> None:
-    field = Field(x, y, side, side)
-    for size, rung in zip(sizes, read_ladder(slide, field, sizes), strict=True):
-        np.testing.assert_array_equal(rung, read_field(slide, field, (size, size)))
-
-
-def test_a_ladder_reads_each_level_once(slide: Slide, monkeypatch: pytest.MonkeyPatch) -> None:
-    levels: list[int] = []
-    plain = slide.read
-
-    def counted(level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        levels.append(level)
-        return plain(level, x, y, width, height)
-
-    monkeypatch.setattr(slide, "read", counted)
-    read_ladder(slide, Field(30, 40, 400, 400), [400, 300, 250, 200, 140, 100, 60, 50, 30])
-    assert levels == [0, 1, 2, 3]
 
 
 def test_outside_the_slide_lies_the_background(slide: Slide) -> None:

@@ -119,7 +119,7 @@ def network_of(folder: Path) -> NetworkInput:
 
 def use(one: SlideInput | NetworkInput) -> object:
     """Ask for what a block reads."""
-    with one.opened() if isinstance(one, SlideInput) else one.placed() as thing:
+    with one.opened() if isinstance(one, SlideInput) else one.placed(one.compute) as thing:
         return thing
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from wsi_scale.errors import RegionError
 from wsi_scale.results.tiles import TileGrid, TileTable
-from wsi_scale.slides.field import Field
-from wsi_scale.steps.unreadable import UnreadableTiles, read_each, unreadable_note
+from wsi_scale.steps.unreadable import UnreadableTiles, unreadable_note
 
 GRID = TileGrid(10, 10, 224, 0.5, 112.0, 2240, 2240, 0.5, 0.5, "metadata")
 
@@ -21,11 +20,11 @@ def hundred_tiles() -> TileTable:
 def test_as_many_as_the_share_are_let_through_and_one_more_is_not() -> None:
     slide = Path("s.svs")
     unreadable = UnreadableTiles(slide, hundred_tiles(), 0.02)
-    unreadable.add(["", "", f"{slide.absolute()}: level 1 is broken", ""])
-    unreadable.add(["another"])
+    unreadable.add(np.arange(4), ["", "", f"{slide.absolute()}: level 1 is broken", ""])
+    unreadable.add(np.array([7]), ["another"])
     assert unreadable.count == 2
     with pytest.raises(RegionError) as caught:
-        unreadable.add(["", "a third", ""])
+        unreadable.add(np.array([8, 5, 4]), ["", "a third", ""])
     assert str(caught.value) == (
         "s.svs: 3 of the first 8 tiles cannot be read, more than slides.unreadable_share=0.02 of 100 allows; "
         "the first at x=448 y=0 of level 0: level 1 is broken"
@@ -34,24 +33,12 @@ def test_as_many_as_the_share_are_let_through_and_one_more_is_not() -> None:
 
 def test_a_share_of_one_lets_everything_through_and_of_none_nothing() -> None:
     everything = UnreadableTiles(Path("s.svs"), hundred_tiles(), 1.0)
-    everything.add(["broken"] * 100)
+    everything.add(np.arange(100), ["broken"] * 100)
     assert everything.count == 100
     nothing = UnreadableTiles(Path("s.svs"), hundred_tiles(), 0.0)
-    nothing.add([""] * 99)
+    nothing.add(np.arange(99), [""] * 99)
     with pytest.raises(RegionError, match="1 of 100 tiles cannot be read"):
-        nothing.add(["broken"])
-
-
-def test_a_blank_stands_in_for_each_field_that_cannot_be_read() -> None:
-    def read(field: Field) -> str:
-        if field.x == 2:
-            raise RegionError("broken")
-        return f"image {field.x}"
-
-    fields = [None, *(Field(x, 0, 1, 1) for x in (1, 2, 3))]
-    images, problems = read_each(read, fields, "blank")
-    assert images == ["blank", "image 1", "blank", "image 3"]
-    assert problems == ("unreadable", "", "broken", "")
+        nothing.add(np.array([99]), ["broken"])
 
 
 def test_the_note_counts_tiles_and_places_without_one() -> None:

@@ -98,6 +98,7 @@ def search_scale(
     network: str | PathLike[str] = "embedded",
     weights: str | PathLike[str] | None = None,
     method: Literal["covariant", "published"] = "covariant",
+    ladder: Literal["adaptive", "full"] = "adaptive",
     layers: Sequence[str] | None = None,
     finest_mpp: float = 0.25,
     coarsest_mpp: float = 4.0,
@@ -108,8 +109,8 @@ def search_scale(
     dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     workers: int | None = None,
     threads: int = 1,
-    block_tiles: int = 8,
-    batch_mpx: float = 1.0,
+    block_tiles: int | None = None,
+    batch_mpx: float | None = None,
     mpp: float | None = None,
     progress: bool = False,
 ) -> ScaleMap:
@@ -123,7 +124,7 @@ def search_scale(
         Its tiles, as :func:`tile_slide` lays them.
     network, weights
         A network by name (embedded, vgg19, ...) or a network file, and a weights file for it.
-    method, layers, finest_mpp, coarsest_mpp, rungs_per_octave
+    method, ladder, layers, finest_mpp, coarsest_mpp, rungs_per_octave
         Keys of the section ``search``.
     calibration
         A calibration file of the network; by default it is found, or measured (minutes, once).
@@ -161,8 +162,8 @@ def search_scale(
         network=network,
         weights=weights,
         search={
-            "method": method, "layers": layers, "finest_mpp": finest_mpp, "coarsest_mpp": coarsest_mpp,
-            "rungs_per_octave": rungs_per_octave,
+            "method": method, "ladder": ladder, "layers": layers, "finest_mpp": finest_mpp,
+            "coarsest_mpp": coarsest_mpp, "rungs_per_octave": rungs_per_octave,
         },
         slides={"unreadable_share": unreadable_share},
         execution={
@@ -192,8 +193,8 @@ def extract_features(
     dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     workers: int | None = None,
     threads: int = 1,
-    block_tiles: int = 8,
-    batch_mpx: float = 1.0,
+    block_tiles: int | None = None,
+    batch_mpx: float | None = None,
     mpp: float | None = None,
     progress: bool = False,
 ) -> TileFeatures:
@@ -252,11 +253,12 @@ def extract_features(
             raise SlideError(f"{own.path}: the scale map is of other tiles; search these with search_scale")
         extraction = Extraction.of(source, tiles.table, loaded, settings, optimal)
         answers = list(extraction.answers(settings, BlockRun("extract", settings.execution)))
+    order = np.argsort(np.concatenate([numbers for numbers, _ in answers]))
     return TileFeatures(
-        features=np.concatenate([answer.features for answer in answers]),
-        features_optimal=np.concatenate([answer.optimal for answer in answers]),
+        features=np.concatenate([answer.features for _, answer in answers])[order],
+        features_optimal=np.concatenate([answer.optimal for _, answer in answers])[order],
         mpps=np.array(extraction.plan.mpps),
-        padded_share=np.concatenate([answer.padded for answer in answers]),
+        padded_share=np.concatenate([answer.padded for _, answer in answers])[order],
         attributes=feature_attributes(tiles.table.grid, loaded, settings),
         tiles=tiles.table,
         scale_map=optimal,

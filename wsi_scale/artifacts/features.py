@@ -45,12 +45,12 @@ class FeatureWriter:
 
     def put(
         self,
-        rows: slice,
+        rows: NDArray[np.integer],
         features: NDArray[np.float32],
         optimal: NDArray[np.float32],
         padded: NDArray[np.float32],
     ) -> None:
-        """Write the rows of some tiles; one process writes, in order."""
+        """Write the rows of some tiles, given by their numbers; one process writes, what is near in turn."""
         for name, values in zip(_ARRAYS, (features, optimal, padded), strict=True):
             self.shards[name].put(rows, values)
 

@@ -21,7 +21,7 @@ from wsi_scale.results.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMa
 from wsi_scale.results.tiles import TileGrid
 
 NAME = names.SCALE_MAP
-_COLORS = ("FFFFFF", "33BBEE", "EE7733")
+_COLORS = ("FFFFFF", "33BBEE", "EE7733", "BBBBBB")
 #: Display window of what is a share.
 _SHARE_WINDOW = {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
 Version = Literal["0.5", "0.4"]
@@ -120,7 +120,7 @@ def _ome(grid: TileGrid, image: NDArray[np.float32], version: Version) -> dict[s
             "label": label,
             "color": color,
             "active": label == "optimal_mpp",
-            "window": _window(values) if label == "optimal_mpp" else _SHARE_WINDOW,
+            "window": _window(values) if label.endswith("mpp") else _SHARE_WINDOW,
         }
         for label, color, values in zip(CHANNELS, _COLORS, image, strict=True)
     ]

@@ -23,39 +23,54 @@ _LEVEL = 0
 
 
 class ShardWriter:
-    """Writes rows of a float32 array in order; rows that are not written hold NaN."""
+    """Writes rows of a float32 array in any order; rows that are not written hold NaN.
 
-    def __init__(self, stream: BinaryIO, chunk_shape: tuple[int, ...]) -> None:
+    A chunk is in memory from its first row to its last: rows that are near one another should follow one another.
+    """
+
+    def __init__(self, stream: BinaryIO, chunk_shape: tuple[int, ...], rows: int) -> None:
         self._stream = stream
-        self._chunk = np.full(chunk_shape, np.nan, "<f4")
+        self._shape = chunk_shape
+        self._rows = rows
+        self._open: dict[int, NDArray[np.float32]] = {}
+        self._missing: dict[int, int] = {}
         self._codec = Zstd(_LEVEL)
-        self._sizes: list[int] = []
+        self._places: dict[int, tuple[int, int]] = {}
+        self._end = 0
 
-    def put(self, rows: slice, values: NDArray[np.float32]) -> None:
-        """Write rows; they must follow all rows written before."""
-        start = int(rows.start)
-        while values.size:
-            at = start - len(self._sizes) * len(self._chunk)
-            if at < 0:
-                raise ValueError(f"row {start} is written after later rows")
-            if at >= len(self._chunk):
-                self._write_chunk()
-                continue
-            taken = values[: len(self._chunk) - at]
-            self._chunk[at : at + len(taken)] = taken
-            start, values = start + len(taken), values[len(taken) :]
+    def put(self, rows: NDArray[np.integer], values: NDArray[np.float32]) -> None:
+        """Write rows, each once."""
+        if not values.size:
+            return
+        numbers, places = np.divmod(rows, self._shape[0])
+        for number in np.unique(numbers).tolist():
+            mine = numbers == number
+            if number in self._places or rows.min() < 0 or rows.max() >= self._rows:
+                raise ValueError(f"row {int(rows[mine][0])} is not one to be written")
+            self._chunk(number)[places[mine]] = values[mine]
+            self._missing[number] -= int(mine.sum())
+            if not self._missing[number]:
+                self._write(number)
+
+    def _chunk(self, number: int) -> NDArray[np.float32]:
+        if number not in self._open:
+            self._open[number] = np.full(self._shape, np.nan, "<f4")
+            self._missing[number] = min(self._shape[0], self._rows - number * self._shape[0])
+        return self._open[number]
 
     def finish(self, chunks: int) -> None:
         """Write the remaining chunks and the index."""
-        while len(self._sizes) < chunks:
-            self._write_chunk()
-        sizes = np.array(self._sizes, "<u8")
-        index = np.stack([np.cumsum(sizes) - sizes, sizes], axis=1).astype("<u8").tobytes()
+        for number in range(chunks):
+            if number not in self._places:
+                self._chunk(number)
+                self._write(number)
+        index = np.array([self._places[number] for number in range(chunks)], "<u8").tobytes()
         self._stream.write(index + google_crc32c.value(index).to_bytes(4, "little"))
 
-    def _write_chunk(self) -> None:
-        self._sizes.append(self._stream.write(self._codec.encode(self._chunk)))
-        self._chunk[:] = np.nan
+    def _write(self, number: int) -> None:
+        size = self._stream.write(self._codec.encode(self._open.pop(number)))
+        self._places[number] = self._end, size
+        self._end += size
 
 
 @contextmanager
@@ -85,6 +100,6 @@ def writing_shard(
     path = folder / name / Path("c", *["0"] * array.ndim)
     path.parent.mkdir(parents=True)
     with path.open("wb") as stream:
-        writer = ShardWriter(stream, chunk)
+        writer = ShardWriter(stream, chunk, shape[0])
         yield writer
         writer.finish(chunks)

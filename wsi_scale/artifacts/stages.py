@@ -62,8 +62,8 @@ SLIDE_STAGES = _table(
     StageSpec(
         "tile", 2, ("inspect", "predict"), TileSettings, (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY)
     ),
-    StageSpec("search", 2, ("inspect", "tile"), SearchSettings, (names.SCALE_MAP, names.GEOJSON)),
-    StageSpec("extract", 2, ("inspect", "tile", "search"), ExtractSettings, (names.FEATURES,)),
+    StageSpec("search", 3, ("inspect", "tile"), SearchSettings, (names.SCALE_MAP, names.GEOJSON)),
+    StageSpec("extract", 3, ("inspect", "tile", "search"), ExtractSettings, (names.FEATURES,)),
 )
 
 #: The stages of a cohort; their artefacts lie in the folder of the results.

@@ -71,6 +71,8 @@ class SearchConfig(Section):
 
     method: Literal["covariant", "published"] = "covariant"
     """covariant: calibrated channels on a geometric ladder; published: Penkin et al. 2022 as their demo runs it."""
+    ladder: Literal["adaptive", "full"] = "adaptive"
+    """adaptive: a tile leaves the covariant search once finer rungs can hardly change its answer; full: all rungs."""
     layers: tuple[Text, ...] | None = None
     """Layers whose responses are read; by default the network's own choice."""
     finest_mpp: Mpp = 0.25
@@ -143,13 +145,13 @@ class ExecutionConfig(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto uses bfloat16 if the hardware supports it natively."""
     workers: Workers | None = None
-    """Blocks computed at a time on this machine; by default the cores, or 4 on a GPU: reading overlaps computing."""
+    """Blocks in work at a time on this machine; by default as many as cores. On a GPU most of them are being read."""
     threads: Workers = 1
     """Threads of one worker's network passes."""
-    block_tiles: PositiveInt = Field(default=8, le=4096)
-    """Tiles in one block, the unit of work."""
-    batch_mpx: PositiveFloat = 1.0
-    """Megapixels that go through the network at once."""
+    block_tiles: PositiveInt | None = Field(default=None, le=4096)
+    """Tiles in one block of neighbours, the unit of work; by default 32, or 256 on a GPU."""
+    batch_mpx: PositiveFloat | None = None
+    """Megapixels that go through the network at once; by default 0.25, or 6 on a GPU."""
 
 
 class DemoConfig(Section):

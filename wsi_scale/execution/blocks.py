@@ -1,7 +1,9 @@
-"""Blocks of tiles on workers: one Dask task for each block; results in order and independent of the workers."""
+"""Blocks of tiles on threads of this process or on a Dask cluster; results in order, whoever computes them."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from wsi_scale.execution.cluster import PATIENCE_S, map_on_cluster
 
@@ -9,7 +11,7 @@ Block = TypeVar("Block")
 Result = TypeVar("Result")
 
 #: Blocks in flight per worker: enough to keep it busy, few enough to hold memory flat.
-WINDOW_PER_WORKER = 8
+WINDOW_PER_WORKER = 4
 
 
 def map_blocks(
@@ -47,19 +49,24 @@ def map_blocks(
 def _on_threads(
     function: Callable[[Block], Result], blocks: Sequence[Block], workers: int, on_done: Callable[[int], None]
 ) -> Iterator[Result]:
-    from dask.base import compute
-    from dask.callbacks import Callback
-    from dask.delayed import delayed
+    """Keep every thread busy: the next block is handed out when the first of the window has been taken."""
+    pending: deque[tuple[int, Future[Result]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="block") as pool:
+        try:
+            for index, block in enumerate(blocks):
+                pending.append((index, pool.submit(function, block)))
+                if len(pending) == WINDOW_PER_WORKER * workers:
+                    yield _result(pending, on_done)
+            while pending:
+                yield _result(pending, on_done)
+        finally:
+            # After an error, or where the consumer stops: what has not begun is not computed.
+            for _, future in pending:
+                future.cancel()
 
-    def posttask(key: str, *_: Any) -> None:
-        on_done(int(key.rsplit("-", 1)[1]))
 
-    # Windows of blocks hold memory flat; a barrier between them costs a fraction of a block.
-    size = WINDOW_PER_WORKER * workers
-    for start in range(0, len(blocks), size):
-        window = range(start, min(start + size, len(blocks)))
-        tasks = [delayed(function)(blocks[i], dask_key_name=f"block-{i}") for i in window]
-        with Callback(posttask=posttask):  # type: ignore[no-untyped-call]
-            yield from compute(  # type: ignore[no-untyped-call]
-                *tasks, scheduler="threads", num_workers=workers, optimize_graph=False
-            )
+def _result(pending: "deque[tuple[int, Future[Result]]]", on_done: Callable[[int], None]) -> Result:
+    index, future = pending.popleft()
+    result = future.result()
+    on_done(index)
+    return result

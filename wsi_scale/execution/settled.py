@@ -1,10 +1,11 @@
 """Chosen device and dtype: their use on this machine, and the parameters that results depend on."""
 
+from dataclasses import asdict
 from typing import Any
 
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.errors import ConfigError
-from wsi_scale.execution.compute import Compute, has_bfloat16, resolve
+from wsi_scale.execution.compute import Compute, has_bfloat16, resolve, work_sizes
 
 
 def compute_of(settled: ExecutionConfig) -> Compute:
@@ -32,4 +33,6 @@ def compute_of(settled: ExecutionConfig) -> Compute:
 
 def parameters_of(settled: ExecutionConfig) -> dict[str, Any]:
     """Return the execution settings that may change the last bits of a result."""
-    return {key: getattr(settled, key) for key in ("device", "dtype", "threads", "batch_mpx", "block_tiles")}
+    return {key: getattr(settled, key) for key in ("device", "dtype", "threads")} | asdict(
+        work_sizes(settled, settled.device)
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wsi_scale.execution.compute import Compute, split_batches
+from wsi_scale.execution.compute import Compute
 from wsi_scale.networks.network import Network
 from wsi_scale.networks.preprocessing import normalise
 
@@ -17,13 +17,45 @@ def place(network: Network, compute: Compute) -> Network:
     return moved
 
 
-def pooled_responses(network: Network, images: NDArray[np.uint8], compute: Compute) -> dict[str, NDArray[np.float32]]:
+def respond(network: Network, images: torch.Tensor, compute: Compute, batch: int) -> dict[str, torch.Tensor]:
+    """Pass images of one size through a placed network in batches of one shape; it stays on the device.
+
+    The last batch is filled up with black images, so that the response of an image depends neither on the images
+    beside it nor on how many there are.
+
+    Parameters
+    ----------
+    images
+        (tile, row, col, rgb) uint8, on the device of the network.
+    batch
+        Images that go through the network at once.
+
+    Returns
+    -------
+    responses
+        Layer → (tile, channel), float32.
+    """
+    parts: list[dict[str, torch.Tensor]] = []
+    with torch.inference_mode():
+        for start in range(0, len(images), batch):
+            part = images[start : start + batch]
+            if len(part) < batch:
+                part = torch.cat([part, part.new_zeros(batch - len(part), *part.shape[1:])])
+            parts.append(network(normalise(part).to(compute.torch_dtype)))
+        return {name: torch.cat([part[name] for part in parts])[: len(images)] for name in parts[0]}
+
+
+def pooled_responses(
+    network: Network, images: NDArray[np.uint8], compute: Compute, block: int | None = None
+) -> dict[str, NDArray[np.float32]]:
     """Pass images of one size through a placed network.
 
     Parameters
     ----------
     images
         (tile, row, col, rgb).
+    block
+        Images of a full block, of which these may be a part: batches are not larger.
 
     Returns
     -------
@@ -31,13 +63,9 @@ def pooled_responses(network: Network, images: NDArray[np.uint8], compute: Compu
         Layer → (tile, channel), float32. Batches depend on the image size and the configuration only.
     """
     compute.use_threads()
-    parts: list[dict[str, torch.Tensor]] = []
-    for batch in split_batches(len(images), compute.batch_size(images.shape[1])):
-        with torch.inference_mode():
-            tensor = torch.from_numpy(np.require(images[batch], requirements="W")).to(compute.device)
-            answers = network(normalise(tensor).to(compute.torch_dtype))
-            parts.append({name: value.cpu() for name, value in answers.items()})
-    return {layer.name: torch.cat([part[layer.name] for part in parts]).numpy() for layer in network.layers}
+    batch = min(compute.batch_size(images.shape[1]), block or len(images))
+    tensor = torch.from_numpy(np.require(images, requirements="W")).to(compute.device)
+    return {name: values.cpu().numpy() for name, values in respond(network, tensor, compute, batch).items()}
 
 
 def ladder_responses(

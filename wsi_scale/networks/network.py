@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from wsi_scale.errors import ConfigError, WeightsError
 from wsi_scale.networks.architectures import Architecture
 from wsi_scale.networks.chain import build_chain, chain_taps
-from wsi_scale.networks.shapes import fit_shapes
+from wsi_scale.networks.shapes import fit_shapes, with_outputs
 
 #: Side of the image whose shapes tell a layer's stride.
 _PROBE_PX = 256
@@ -39,6 +39,13 @@ class Layer:
 class Network(nn.Module):
     """A frozen network in evaluation mode, cut after the deepest of its tapped layers.
 
+    Parameters
+    ----------
+    channels
+        Layer → (k,) numbers of the channels that are answered; by default all.
+    digest
+        Of the parameters, where it is known.
+
     Attributes
     ----------
     name
@@ -51,13 +58,22 @@ class Network(nn.Module):
         SHA-256 over the parameters' values as float16, up to the deepest tap.
     """
 
-    def __init__(self, name: str, trunk: nn.Module, layers: Sequence[Layer], min_px: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        trunk: nn.Module,
+        layers: Sequence[Layer],
+        min_px: int,
+        channels: Mapping[str, torch.Tensor] | None = None,
+        digest: str | None = None,
+    ) -> None:
         super().__init__()
         self.name = name
         self.trunk = trunk
         self.layers = tuple(layers)
         self.min_px = min_px
-        self.digest = digest_of(trunk)
+        self.digest = digest or digest_of(trunk)
+        self._channels = dict(channels or {})
 
     def maps(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Map normalised images (n, 3, h, w) to the tapped layers' maps (n, channel, row, col)."""
@@ -66,9 +82,36 @@ class Network(nn.Module):
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Map normalised images (n, 3, h, w) to the layers' spatial means (n, channel), float32."""
-        if isinstance(self.trunk, ChainTrunk):
-            return self.trunk.pooled(images)
-        return {name: _spatial_mean(value) for name, value in self.maps(images).items()}
+        # Of a chain, each map is freed before the next is made.
+        maps = self.trunk.walk(images) if isinstance(self.trunk, ChainTrunk) else self.maps(images).items()
+        return {name: self._mean(name, value) for name, value in maps}
+
+    def _mean(self, name: str, maps: torch.Tensor) -> torch.Tensor:
+        means = maps.mean(dim=(2, 3), dtype=torch.float32)
+        return means[:, self._channels[name]] if name in self._channels else means
+
+    def restricted(self, channels: Mapping[str, Sequence[int]]) -> "Network":
+        """Return the network with the answers of some channels of some of its layers, cut after the deepest of them.
+
+        Of a chain's deepest layer nothing else is computed.
+
+        Parameters
+        ----------
+        channels
+            Layer → numbers of its channels.
+        """
+        layers = [layer for layer in self.layers if layer.name in channels]
+        chosen = {name: torch.as_tensor(numbers, device=self._device) for name, numbers in channels.items()}
+        trunk = self.trunk
+        if isinstance(trunk, ChainTrunk):
+            trunk = trunk.narrowed(layers[-1].name, chosen)
+            chosen.pop(layers[-1].name)
+        narrower = [replace(layer, channels=len(channels[layer.name])) for layer in layers]
+        return Network(self.name, trunk, narrower, self.min_px, chosen, self.digest).eval()
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
 
     @property
     def stride(self) -> int:
@@ -86,21 +129,28 @@ class ChainTrunk(nn.Module):
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the maps of the tapped layers (n, channel, row, col)."""
-        return dict(self._walk(images))
+        return dict(self.walk(images))
 
-    def pooled(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Spatial means of the tapped layers; each map is freed before the next is made."""
-        return {name: _spatial_mean(value) for name, value in self._walk(images)}
+    def narrowed(self, deepest: str, channels: Mapping[str, torch.Tensor]) -> "ChainTrunk":
+        """Cut the chain after a tapped layer, of which only some channels are computed.
 
-    def _walk(self, images: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        Parameters
+        ----------
+        channels
+            Layer → numbers of channels; other layers are not tapped.
+        """
+        taps = {index: name for index, name in self.taps.items() if name in channels}
+        end = max(taps)
+        features = list(self.features[: end + 1])
+        features[end - 1] = with_outputs(features[end - 1], channels[deepest])
+        return ChainTrunk(nn.Sequential(*features), taps)
+
+    def walk(self, images: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield the maps of the tapped layers, shallow to deep, (n, channel, row, col)."""
         for index, module in enumerate(self.features):
             images = module(images)
             if index in self.taps:
                 yield self.taps[index], images
-
-
-def _spatial_mean(maps: torch.Tensor) -> torch.Tensor:
-    return maps.float().mean(dim=(2, 3))
 
 
 def digest_of(module: nn.Module) -> str:

@@ -11,4 +11,4 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     """Map uint8 (n, row, col, rgb) to normalised float32 (n, rgb, row, col), channels last in memory."""
     mean, std = (torch.tensor(v, device=images.device) * 255 for v in (MEAN, STD))
     # A permuted view of (n, row, col, rgb) already is "channels last", so no copy is made.
-    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+    return (images - mean).div_(std).permute(0, 3, 1, 2)

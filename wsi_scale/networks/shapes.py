@@ -38,6 +38,27 @@ def conv_like(conv: nn.Conv2d, width_in: int, width: int, *, bias: bool) -> nn.C
     return made.train(conv.training)
 
 
+def with_outputs(module: nn.Module, channels: torch.Tensor) -> nn.Module:
+    """Return a convolution, or a sequence that ends with one, that makes only some of its channels.
+
+    Parameters
+    ----------
+    channels
+        (k,) numbers of the channels.
+    """
+    if isinstance(module, nn.Sequential):
+        return nn.Sequential(*module[:-1], with_outputs(module[-1], channels))
+    if not isinstance(module, nn.Conv2d) or module.groups != 1:
+        raise TypeError("only the channels of a plain convolution can be chosen")
+    narrow = conv_like(module, module.in_channels, len(channels), bias=module.bias is not None)
+    for name, value in module.named_parameters():
+        chosen = value.detach()[channels].contiguous(
+            memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
+        )
+        narrow.register_parameter(name, nn.Parameter(chosen, requires_grad=False))
+    return narrow
+
+
 def _conv_like(conv: nn.Conv2d, weight: torch.Tensor, *, bias: bool) -> nn.Conv2d:
     same = weight.shape == conv.weight.shape and bias == (conv.bias is not None)
     if same or weight.shape[2:] != conv.weight.shape[2:]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Labels of the channels, by which readers find them: a later version may write more of them, in any order.
-CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction")
+CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction", "finest_mpp")
 
 
 class Reason(enum.IntEnum):
@@ -55,11 +55,11 @@ class ScaleMap:
         The grid that it lies on.
     image
         (channel, row, col) float32, channels as in ``CHANNELS``: optimal mpp in µm/px, confidence 0–1, tissue
-        fraction 0–1; NaN without answer.
+        fraction 0–1, µm/px of the finest rung that was computed; NaN without answer.
     reason
         (row, col) uint8, a ``Reason`` each.
     curves
-        Layer → (row, col, rung) float32.
+        Layer → (row, col, rung) float32; NaN on rungs that were not computed.
     rung_mpp
         (rung,) µm per pixel.
     rung_interpolated
@@ -95,6 +95,11 @@ class ScaleMap:
     def tissue_fraction(self) -> NDArray[np.float32]:
         """(row, col) share of each place that is tissue, 0–1."""
         return self.channel("tissue_fraction")
+
+    @property
+    def finest_mpp(self) -> NDArray[np.float32]:
+        """(row, col) µm per pixel of the finest rung that was computed: a settled answer needs no finer one."""
+        return self.channel("finest_mpp")
 
     def to_xarray(self) -> "xarray.Dataset":
         """Return the map, the reasons and the curves as one labelled data set.

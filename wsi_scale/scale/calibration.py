@@ -1,7 +1,7 @@
 """Channels whose optimum follows nuclear size: calibration on scenes with nuclei of known radius (docs/science.md)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,16 @@ class LayerCalibration:
     slope: NDArray[np.float64]
     residual: NDArray[np.float64]
 
+    def log2_radius(self, log2_optimum: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., k) log2 of the radius in µm at which the channels have these optima, log2 µm/px."""
+        return (log2_optimum - self.offset) / self.slope
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(k,) weight of each channel in a mean: inverse variance about its line, with a floor of 0.05 octave."""
+        weights: NDArray[np.float64] = 1 / (self.residual**2 + 0.05**2)
+        return weights
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -49,6 +59,17 @@ class Calibration:
     def log2_k(self) -> float:
         """Median offset over all calibrated channels: log2 of the µm per pixel preferred for a radius of 1 µm."""
         return float(np.median(np.concatenate([layer.offset for layer in self.layers.values()])))
+
+    @property
+    def channels(self) -> dict[str, tuple[int, ...]]:
+        """Layer → numbers of its calibrated channels."""
+        return {name: tuple(layer.channels.tolist()) for name, layer in self.layers.items()}
+
+    def narrowed(self) -> "Calibration":
+        """Return the calibration for responses of the calibrated channels alone."""
+        return Calibration(
+            {name: replace(layer, channels=np.arange(len(layer.channels))) for name, layer in self.layers.items()}
+        )
 
     @property
     def channel_count(self) -> int:

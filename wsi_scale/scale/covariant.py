@@ -60,18 +60,24 @@ def search_covariant(
     for name, layer in calibration.layers.items():
         values = np.asarray(responses[name], np.float64)[:, layer.channels, :]
         optimum = interior_optimum(values, log2_mpp)
-        answers.append((optimum - layer.offset) / layer.slope)
+        answers.append(layer.log2_radius(optimum))
         at_end.append(peaks_at_an_end(values))
-        weights.append(np.broadcast_to(1 / (layer.residual**2 + 0.05**2), len(layer.channels)))
+        weights.append(layer.weights)
         curves[name] = _shifted_mean(values, log2_mpp, layer, calibration.log2_k)
     log2_radius = np.concatenate(answers, axis=1)
     middle, spread = robust_mean(log2_radius, np.concatenate(weights))
     answering = np.isfinite(log2_radius).mean(axis=1)
     answered = answering >= MIN_ANSWERING
     radius = np.where(answered, 2**middle, np.nan)
-    confidence = np.where(answered, answering * np.exp(-spread / CONFIDENCE_OCTAVES), 0.0)
+    confidence = np.where(answered, confidence_of(answering, spread), 0.0)
     beyond = ~answered & (np.concatenate(at_end, axis=1).mean(axis=1) > 0.5)
     return CovariantAnswer(radius, radius * 2**calibration.log2_k, confidence, beyond, curves)
+
+
+def confidence_of(answering: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Confidence, 0–1, from the share of channels that answer and the spread of their answers in octaves."""
+    confidence: NDArray[np.float64] = answering * np.exp(-spread / CONFIDENCE_OCTAVES)
+    return confidence
 
 
 def robust_mean(

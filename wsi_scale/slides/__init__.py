@@ -1,7 +1,8 @@
 """Slides: opening, metadata, reading fields at an exact mpp, tissue and grids."""
 
 from wsi_scale.slides.discover import SLIDE_SUFFIXES, FoundSlide, find_slides, slide_id_for
-from wsi_scale.slides.field import Field, padded_share, read_field, read_ladder
+from wsi_scale.slides.field import Field, padded_share, read_field
+from wsi_scale.slides.field_block import FieldBlock
 from wsi_scale.slides.grid import Grid, lay_grid, tissue_fractions
 from wsi_scale.slides.levels import Level
 from wsi_scale.slides.metadata import SlideInfo, describe_slide, inspect_slide, require_mpp
@@ -13,6 +14,7 @@ from wsi_scale.slides.tissue import Thumbnail, read_mask_image, read_thumbnail, 
 __all__ = [
     "SLIDE_SUFFIXES",
     "Field",
+    "FieldBlock",
     "FoundSlide",
     "Grid",
     "Level",
@@ -27,7 +29,6 @@ __all__ = [
     "open_slide",
     "padded_share",
     "read_field",
-    "read_ladder",
     "read_mask_image",
     "read_sheet",
     "read_thumbnail",

@@ -8,7 +8,6 @@ JPEG) by at most 6 grey levels on average and 24 at the 99th percentile, without
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +39,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class FieldPlan:
     """One output size: its level, the box in that level's pixels, and the region that the filter needs."""
 
     level: int
@@ -71,42 +70,8 @@ def read_field(slide: Slide, field: Field, size: tuple[int, int]) -> NDArray[np.
     SlideError
         If the slide cannot be decoded there.
     """
-    plan = _plan(slide, field, size)
-    return _resample(_read_region(slide, plan.level, plan.region), plan.region, plan)
-
-
-def read_ladder(slide: Slide, field: Field, sizes: Sequence[int]) -> list[NDArray[np.uint8]]:
-    """Read a field at several sizes, each level's pixels only once.
-
-    Parameters
-    ----------
-    slide
-        An opened slide.
-    field
-        What to read, the same for every size.
-    sizes
-        Sides of the square results in pixels.
-
-    Returns
-    -------
-    list of ndarray
-        (size, size, 3) uint8 RGB for each size, equal to what ``read_field`` returns.
-
-    Raises
-    ------
-    SlideError
-        If the slide cannot be decoded there.
-    """
-    plans = [_plan(slide, field, (size, size)) for size in sizes]
-    results: dict[int, NDArray[np.uint8]] = {}
-    for level in sorted({plan.level for plan in plans}):
-        regions = [plan.region for plan in plans if plan.level == level]
-        left, top = min(region[0] for region in regions), min(region[1] for region in regions)
-        right, bottom = max(region[2] for region in regions), max(region[3] for region in regions)
-        union = (left, top, right, bottom)
-        pixels = _read_region(slide, level, union)
-        results |= {i: _resample(pixels, union, plan) for i, plan in enumerate(plans) if plan.level == level}
-    return [results[index] for index in range(len(plans))]
+    plan = plan_field(slide, field, size)
+    return resample(read_region(slide, plan.level, plan.region), plan.region, plan)
 
 
 def resize_square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -131,7 +96,8 @@ def choose_level(slide: Slide, downsample: float) -> int:
     return max(fine_enough, key=lambda index: max(level_scale(slide, index)), default=0)
 
 
-def _plan(slide: Slide, field: Field, size: tuple[int, int]) -> _Plan:
+def plan_field(slide: Slide, field: Field, size: tuple[int, int]) -> FieldPlan:
+    """Choose the level of a field at a size, its box there, and the pixels that the filter needs."""
     level = choose_level(slide, min(field.width / size[0], field.height / size[1]))
     scale_x, scale_y = level_scale(slide, level)
     x, y = field.x / scale_x, field.y / scale_y
@@ -140,7 +106,7 @@ def _plan(slide: Slide, field: Field, size: tuple[int, int]) -> _Plan:
     margin_x, margin_y = max(1.0, width / size[0]), max(1.0, height / size[1])
     left, right = _span(x, width, margin_x, slide.width / scale_x)
     top, bottom = _span(y, height, margin_y, slide.height / scale_y)
-    return _Plan(level, size, (x, y, x + width, y + height), (left, top, right, bottom))
+    return FieldPlan(level, size, (x, y, x + width, y + height), (left, top, right, bottom))
 
 
 def _span(start: float, length: float, margin: float, extent: float) -> tuple[int, int]:
@@ -153,7 +119,7 @@ def _span(start: float, length: float, margin: float, extent: float) -> tuple[in
     return first, last
 
 
-def _read_region(slide: Slide, level: int, region: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+def read_region(slide: Slide, level: int, region: tuple[int, int, int, int]) -> NDArray[np.uint8]:
     """Pixels of a region of a level; what lies outside the slide has the background colour."""
     left, top, right, bottom = region
     own = slide.levels[level]
@@ -174,7 +140,7 @@ def _read_region(slide: Slide, level: int, region: tuple[int, int, int, int]) ->
     return pixels
 
 
-def _resample(pixels: NDArray[np.uint8], origin: tuple[int, ...], plan: _Plan) -> NDArray[np.uint8]:
+def resample(pixels: NDArray[np.uint8], origin: tuple[int, ...], plan: FieldPlan) -> NDArray[np.uint8]:
     """Resample a plan's box out of pixels whose top-left corner is ``origin`` (level pixels)."""
     left, top, right, bottom = plan.region
     # Cutting out exactly the plan's region keeps every bit equal, whatever else was read with it.

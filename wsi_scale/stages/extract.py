@@ -67,11 +67,10 @@ def _write(
     """Write features as blocks of them come."""
     run = BlockRun(f"extract {job.row.slide_id}", settings.execution, scheduler)
     tiles, mpps = len(extraction.table), np.array(extraction.plan.mpps)
-    start = unreadable = 0
-    with writing_features(job.folder, tiles, mpps, extraction.channels, attributes) as writer:
-        for answer in extraction.answers(settings, run):
-            stop = start + len(answer.optimal)
-            writer.put(slice(start, stop), answer.features, answer.optimal, answer.padded)
-            start, unreadable = stop, unreadable + sum(map(bool, answer.problems))
+    unreadable = 0
+    with writing_features(job.folder, tiles, mpps, extraction.plan.channels, attributes) as writer:
+        for numbers, answer in extraction.answers(settings, run):
+            writer.put(numbers, answer.features, answer.optimal, answer.padded)
+            unreadable += sum(map(bool, answer.problems))
         if unreadable:
             writer.note_unreadable(unreadable)

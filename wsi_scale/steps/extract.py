@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.config.settings import ExtractSettings
+from wsi_scale.execution.compute import work_sizes
 from wsi_scale.execution.settled import parameters_of
 from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid, TileTable
 from wsi_scale.steps.blocks import BlockRun
 from wsi_scale.steps.extract_block import BlockFeatures, ExtractBlock, ExtractPlan, extract_block, is_too_fine
 from wsi_scale.steps.inputs import NetworkInput, SlideSource
+from wsi_scale.steps.order import neighbouring
 from wsi_scale.steps.unreadable import UnreadableTiles
 
 if TYPE_CHECKING:
@@ -43,8 +45,6 @@ class Extraction:
     ----------
     plan
         What all blocks share.
-    channels
-        Of the layer that features are taken from.
     table
         The tiles.
     optimal_mpp
@@ -54,7 +54,6 @@ class Extraction:
     """
 
     plan: ExtractPlan
-    channels: int
     table: TileTable
     optimal_mpp: NDArray[np.float64]
     unreadable: NDArray[np.bool_]
@@ -83,21 +82,23 @@ class Extraction:
             This machine cannot compute as is configured.
         """
         grid, channels = table.grid, network.layers[0].channels
+        inputs = NetworkInput.of(network, settings)
+        block_tiles = work_sizes(settings.execution, inputs.compute.device).block_tiles
         plan = ExtractPlan(
-            slide, NetworkInput.of(network, settings), grid.tile_px, settings.features.mpps, grid.mpp_x, grid.mpp_y
+            slide, inputs, channels, block_tiles, grid.tile_px, settings.features.mpps, grid.mpp_x, grid.mpp_y
         )
         if scale_map is None:
-            return cls(plan, channels, table, np.full(len(table), np.nan), np.zeros(len(table), np.bool_))
+            return cls(plan, table, np.full(len(table), np.nan), np.zeros(len(table), np.bool_))
         optimal = scale_map.channel("optimal_mpp")[table.row, table.col].astype(np.float64)
-        return cls(plan, channels, table, optimal, scale_map.reason[table.row, table.col] == Reason.UNREADABLE)
+        return cls(plan, table, optimal, scale_map.reason[table.row, table.col] == Reason.UNREADABLE)
 
     @property
     def too_fine(self) -> tuple[float, ...]:
         """Requested µm per pixel that are too fine for the slide: their features are NaN."""
         return tuple(mpp for mpp in self.plan.mpps if is_too_fine(mpp, self.plan))
 
-    def answers(self, settings: ExtractSettings, run: BlockRun) -> Iterator[BlockFeatures]:
-        """Yield the features of block after block, in the order of the tiles.
+    def answers(self, settings: ExtractSettings, run: BlockRun) -> Iterator[tuple[NDArray[np.int64], BlockFeatures]]:
+        """Yield the features of block after block, with the numbers of their tiles.
 
         Raises
         ------
@@ -105,18 +106,20 @@ class Extraction:
             More tiles cannot be decoded than the settings allow.
         """
         unreadable = UnreadableTiles(self.plan.slide.path, self.table, settings.unreadable_share)
-        for answer in run.answers(extract_block, list(self._blocks(settings.execution.block_tiles))):
-            unreadable.add(answer.problems)
-            yield answer
+        numbers = neighbouring(self.table.row, self.table.col, self.plan.block_tiles)
+        for tiles, answer in zip(
+            numbers, run.answers(extract_block, [self._block(tiles) for tiles in numbers]), strict=True
+        ):
+            unreadable.add(tiles, answer.problems)
+            yield tiles, answer
 
-    def _blocks(self, size: int) -> Iterator[ExtractBlock]:
+    def _block(self, tiles: NDArray[np.int64]) -> ExtractBlock:
         plan, table = self.plan, self.table
         half_x, half_y = (plan.tile_px * table.grid.mpp / mpp / 2 for mpp in (plan.mpp_x, plan.mpp_y))
-        centres = [(float(x) + half_x, float(y) + half_y) for x, y in zip(table.x, table.y, strict=True)]
-        for start in range(0, len(centres), size):
-            rows = slice(start, start + size)
-            optimal, unreadable = self.optimal_mpp[rows].tolist(), self.unreadable[rows].tolist()
-            yield ExtractBlock(plan, tuple(centres[rows]), tuple(optimal), tuple(unreadable))
+        centres = tuple((float(table.x[tile]) + half_x, float(table.y[tile]) + half_y) for tile in tiles)
+        return ExtractBlock(
+            plan, centres, tuple(self.optimal_mpp[tiles].tolist()), tuple(self.unreadable[tiles].tolist())
+        )
 
 
 def feature_attributes(grid: TileGrid, network: "Network", settings: ExtractSettings) -> dict[str, Any]:

@@ -2,27 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.slides.field import Field, padded_share, read_field
+from wsi_scale.execution.turns import turn
+from wsi_scale.slides.field import Field, padded_share
+from wsi_scale.slides.field_block import FieldBlock
 from wsi_scale.slides.slide import Slide
 from wsi_scale.steps.inputs import NetworkInput, SlideSource
-from wsi_scale.steps.unreadable import read_each
 from wsi_scale.units import MAX_UPSAMPLING
-
-if TYPE_CHECKING:
-    from wsi_scale.networks.network import Network
 
 
 @dataclass(frozen=True)
 class ExtractPlan:
-    """Everything that a block needs besides its tiles."""
+    """Everything that a block needs besides its tiles.
+
+    Attributes
+    ----------
+    channels
+        Of the layer that features are taken from.
+    block_tiles
+        Tiles of a full block.
+    """
 
     slide: SlideSource
     network: NetworkInput
+    channels: int
+    block_tiles: int
     tile_px: int
     mpps: tuple[float, ...]
     mpp_x: float
@@ -62,13 +69,12 @@ class BlockFeatures:
 
 def extract_block(block: ExtractBlock) -> BlockFeatures:
     """Read and pass the fields of a block's tiles; runs in a worker."""
-    with block.plan.network.placed() as network, block.plan.slide.opened() as slide:
-        return _features(block, network, slide)
+    with block.plan.slide.opened() as slide:
+        return _features(block, slide)
 
 
-def _features(block: ExtractBlock, network: "Network", slide: Slide) -> BlockFeatures:
-    plan = block.plan
-    channels = network.layers[0].channels
+def _features(block: ExtractBlock, slide: Slide) -> BlockFeatures:
+    plan, channels = block.plan, block.plan.channels
     count = len(block.centres)
     features = np.full((count, len(plan.mpps), channels), np.nan, np.float32)
     padded = np.full((count, len(plan.mpps)), np.nan, np.float32)
@@ -76,14 +82,14 @@ def _features(block: ExtractBlock, network: "Network", slide: Slide) -> BlockFea
     for index, mpp in enumerate(plan.mpps):
         if not is_too_fine(mpp, plan):
             fields = [_field(centre, mpp, plan) for centre in block.centres]
-            features[:, index], problems[mpp] = _respond(network, slide, fields, plan)
+            features[:, index], problems[mpp] = _respond(slide, fields, plan)
             padded[:, index] = [padded_share(slide, field) for field in fields]
     smallest = problems[min(problems)] if problems else ("",) * count
-    return BlockFeatures(features, _at_optimum(network, slide, block, channels), padded, smallest)
+    return BlockFeatures(features, _at_optimum(slide, block), padded, smallest)
 
 
-def _at_optimum(network: "Network", slide: Slide, block: ExtractBlock, channels: int) -> NDArray[np.float32]:
-    optimal = np.full((len(block.centres), channels), np.nan, np.float32)
+def _at_optimum(slide: Slide, block: ExtractBlock) -> NDArray[np.float32]:
+    optimal = np.full((len(block.centres), block.plan.channels), np.nan, np.float32)
     fields = {
         index: None if unreadable else _field(centre, mpp, block.plan)
         for index, (centre, mpp, unreadable) in enumerate(
@@ -92,22 +98,22 @@ def _at_optimum(network: "Network", slide: Slide, block: ExtractBlock, channels:
         if unreadable or (np.isfinite(mpp) and not is_too_fine(mpp, block.plan))
     }
     if fields:
-        optimal[list(fields)], _ = _respond(network, slide, list(fields.values()), block.plan)
+        optimal[list(fields)], _ = _respond(slide, list(fields.values()), block.plan)
     return optimal
 
 
 def _respond(
-    network: "Network", slide: Slide, fields: Sequence[Field | None], plan: ExtractPlan
+    slide: Slide, fields: Sequence[Field | None], plan: ExtractPlan
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """(tile, channel) answers, NaN for fields that cannot be decoded, and why not."""
     from wsi_scale.networks.forward import pooled_responses
 
-    size = (plan.tile_px, plan.tile_px)
-    blank = np.full((*size, 3), 255, np.uint8)
-    images, problems = read_each(lambda field: read_field(slide, field, size), fields, blank)
-    responses = pooled_responses(network, np.stack(images), plan.network.compute)[network.layers[0].name]
-    unreadable = np.array([bool(problem) for problem in problems])
-    return np.where(unreadable[:, None], np.float32(np.nan), responses), problems
+    pixels = FieldBlock(slide, fields)
+    images = pixels.read(range(len(fields)), (plan.tile_px, plan.tile_px))
+    with turn(plan.network.compute) as compute, plan.network.placed(compute) as network:
+        (features,) = pooled_responses(network, np.stack(images), compute, plan.block_tiles).values()
+    unreadable = np.array([bool(problem) for problem in pixels.problems])
+    return np.where(unreadable[:, None], np.float32(np.nan), features), tuple(pixels.problems)
 
 
 def _field(centre: tuple[float, float], mpp: float, plan: ExtractPlan) -> Field:

@@ -1,6 +1,7 @@
 """Inputs of blocks, identified by content: made once in a worker, with an error if the worker has other files."""
 
 import socket
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,17 +75,36 @@ class SlideInput:
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """A network by name or file, cut and placed, and the digest of its values as the run knows it."""
+    """A network by name or file, cut and placed, and the digest of its values as the run knows it.
+
+    Attributes
+    ----------
+    layers
+        Its tapped layers.
+    channels
+        (layer, numbers) of the channels that are answered; empty for all of all layers.
+    """
 
     network: str
     weights: Path | None
     layers: tuple[str, ...]
+    channels: tuple[tuple[str, tuple[int, ...]], ...]
     compute: Compute
     digest: str
 
     @classmethod
-    def of(cls, network: "Network", settings: SearchSettings | ExtractSettings) -> Self:
+    def of(
+        cls,
+        network: "Network",
+        settings: SearchSettings | ExtractSettings,
+        channels: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Self:
         """Describe the configured network as this process found it, and where it is to be computed.
+
+        Parameters
+        ----------
+        channels
+            Layer → numbers of the channels that are answered; by default all of all layers.
 
         Raises
         ------
@@ -92,13 +112,21 @@ class NetworkInput:
             This machine cannot compute as is configured.
         """
         layers = tuple(layer.name for layer in network.layers)
-        return cls(settings.network, settings.weights, layers, compute_of(settings.execution), network.digest)
+        chosen = tuple((channels or {}).items())
+        return cls(settings.network, settings.weights, layers, chosen, compute_of(settings.execution), network.digest)
 
-    def placed(self) -> AbstractContextManager["Network"]:
-        """Load it once in this process; WeightsError where other weights are found."""
-        return kept("network", (self.digest, self.layers, self.compute), self._load)
+    def placed(self, compute: Compute) -> AbstractContextManager["Network"]:
+        """Load it once in this process; WeightsError where other weights are found.
 
-    def _load(self) -> "Network":
+        Parameters
+        ----------
+        compute
+            Where it is placed: the settings of the run, with the GPU whose turn it is.
+        """
+        key = (self.digest, self.layers, self.channels, compute)
+        return kept("network", key, lambda: self._load(compute))
+
+    def _load(self, compute: Compute) -> "Network":
         from wsi_scale.networks.forward import place
         from wsi_scale.networks.load import find_network
 
@@ -106,7 +134,8 @@ class NetworkInput:
         network = source.tapped(self.layers)
         if network.digest != self.digest:
             raise WeightsError(f"weights of {self.network} from {source.source}: {_another('weights')}")
-        return place(network, self.compute)
+        placed = place(network, compute)
+        return placed.restricted(dict(self.channels)) if self.channels else placed
 
 
 def _another(what: str) -> str:

@@ -1,6 +1,6 @@
 """Tiles → response curves over a ladder of scales → scale map (Penkin et al. 2022; docs/science.md)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from wsi_scale.config.settings import SearchSettings
 from wsi_scale.errors import ConfigError
+from wsi_scale.execution.compute import work_sizes
 from wsi_scale.execution.settled import parameters_of
 from wsi_scale.learning.calibrations import ladder_of
-from wsi_scale.results.scale_map import Reason, ScaleMap
+from wsi_scale.results.scale_map import CHANNELS, Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid, TileTable, TissueMask
 from wsi_scale.scale.calibration import Calibration
 from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, signed_to_factor
 from wsi_scale.slides.grid import Grid, tissue_fractions
 from wsi_scale.steps.blocks import BlockRun
 from wsi_scale.steps.inputs import NetworkInput, SlideSource
+from wsi_scale.steps.order import neighbouring
 from wsi_scale.steps.search_block import BlockAnswer, SearchBlock, SearchPlan, search_block
 from wsi_scale.steps.unreadable import UnreadableTiles
 
@@ -85,13 +87,12 @@ def search_tiles(
         Tiles are too small for the published search.
     """
     plan = _plan(on.slide, on.table.grid, network, settings, calibration)
-    unreadable = UnreadableTiles(on.slide.path, on.table, settings.unreadable_share)
-    answers = []
-    for answer in run.answers(search_block, list(_blocks(plan, on.table, settings.execution.block_tiles))):
-        unreadable.add(answer.problems)
-        answers.append(answer)
+    numbers = neighbouring(on.table.row, on.table.col, plan.block_tiles)
+    answers = run.answers(search_block, [_block(plan, on.table, tiles) for tiles in numbers])
+    found = _together(on, settings, plan, zip(numbers, answers, strict=True))
     attributes = {
         "method": plan.method,
+        "ladder": "adaptive" if plan.adaptive else "full",
         "network": network.name,
         "network_digest": network.digest,
         "layers": [layer.name for layer in network.layers],
@@ -99,7 +100,7 @@ def search_tiles(
     }
     mpp = 2.0 ** np.array(plan.log2_mpp)
     interpolated = mpp < min(on.table.grid.mpp_x, on.table.grid.mpp_y) * (1 - 1e-9)
-    image, reason, curves = _lay(on, answers)
+    image, reason, curves = _lay(on, found)
     return ScaleMap(on.table.grid, image, reason, curves, mpp, interpolated, attributes)
 
 
@@ -125,34 +126,57 @@ def _plan(
         finest = max(grid.mpp_x, grid.mpp_y) / MAX_INTERPOLATION
         rungs = tuple(r.size_px if r.mpp >= finest * (1 - 1e-9) else None for r in ladder.rungs)
         mpps = ladder.mpps
+    channels = None if calibration is None else calibration.channels
+    inputs = NetworkInput.of(network, settings, channels)
+    adaptive = settings.search.ladder == "adaptive" and calibration is not None
+    block_tiles = work_sizes(settings.execution, inputs.compute.device).block_tiles
     return SearchPlan(
-        slide, NetworkInput.of(network, settings), settings.search.method, calibration,
-        grid.tile_px, grid.mpp, field_um / grid.mpp_x, field_um / grid.mpp_y, rungs,
+        slide, inputs, settings.search.method, None if calibration is None else calibration.narrowed(),
+        adaptive, block_tiles, grid.tile_px, grid.mpp, field_um / grid.mpp_x, field_um / grid.mpp_y, rungs,
         tuple(float(v) for v in np.log2(mpps)),
     )  # fmt: skip
 
 
-def _blocks(plan: SearchPlan, tiles: TileTable, size: int) -> Iterator[SearchBlock]:
-    corners = [(int(x), int(y)) for x, y in zip(tiles.x, tiles.y, strict=True)]
-    for start in range(0, len(corners), size):
-        yield SearchBlock(plan, tuple(corners[start : start + size]))
+def _block(plan: SearchPlan, tiles: TileTable, numbers: NDArray[np.int64]) -> SearchBlock:
+    return SearchBlock(plan, tuple((int(tiles.x[tile]), int(tiles.y[tile])) for tile in numbers))
+
+
+def _together(
+    on: SearchedTiles,
+    settings: SearchSettings,
+    plan: SearchPlan,
+    answers: Iterable[tuple[NDArray[np.int64], BlockAnswer]],
+) -> BlockAnswer:
+    """Collect the answers of blocks, as they come, in the order of the tiles."""
+    unreadable = UnreadableTiles(on.slide.path, on.table, settings.unreadable_share)
+    count = len(on.table)
+    found = BlockAnswer(
+        np.full(count, np.nan), np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, np.uint8), {}, ()
+    )
+    for numbers, answer in answers:
+        unreadable.add(numbers, answer.problems)
+        for name in ("optimal_mpp", "confidence", "finest_mpp", "reason"):
+            getattr(found, name)[numbers] = getattr(answer, name)
+        for layer, curve in answer.curves.items():
+            empty = np.full((count, len(plan.rungs)), np.nan)
+            found.curves.setdefault(layer, empty)[numbers] = curve
+    return found
 
 
 def _lay(
-    on: SearchedTiles, answers: Sequence[BlockAnswer]
+    on: SearchedTiles, found: BlockAnswer
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
-    """Put the results of all tiles, in order, on the grid: image, reasons and curves of a scale map."""
+    """Put the results of all tiles on the grid: image, reasons and curves of a scale map."""
     grid, places = on.table.grid, (on.table.row, on.table.col)
-    image = np.full((3, grid.rows, grid.cols), np.nan, np.float32)
-    image[2], reason = _places(on)
-    image[0][places] = np.concatenate([answer.optimal_mpp for answer in answers])
-    image[1][places] = np.concatenate([answer.confidence for answer in answers])
-    reason[places] = np.concatenate([answer.reason for answer in answers])
+    image = np.full((len(CHANNELS), grid.rows, grid.cols), np.nan, np.float32)
+    image[CHANNELS.index("tissue_fraction")], reason = _places(on)
+    for channel in ("optimal_mpp", "confidence", "finest_mpp"):
+        image[CHANNELS.index(channel)][places] = getattr(found, channel)
+    reason[places] = found.reason
     curves = {}
-    for layer, first in answers[0].curves.items():
-        laid = np.full((grid.rows, grid.cols, first.shape[1]), np.nan, np.float32)
-        laid[places] = np.concatenate([answer.curves[layer] for answer in answers])
-        curves[layer] = laid
+    for layer, curve in found.curves.items():
+        curves[layer] = np.full((grid.rows, grid.cols, curve.shape[1]), np.nan, np.float32)
+        curves[layer][places] = curve
     return image, reason, curves
 
 

@@ -1,46 +1,17 @@
 """Tiles that cannot be decoded: they get no result; above a share of them the slide fails."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from wsi_scale.errors import RegionError
 from wsi_scale.results.tiles import TileTable
-from wsi_scale.slides.field import Field
-
-Image = TypeVar("Image")
-
-
-def read_each(
-    read: Callable[[Field], Image], fields: Iterable[Field | None], blank: Image
-) -> tuple[list[Image], tuple[str, ...]]:
-    """Read fields, with a blank for each that cannot be decoded, so that batches stay the same.
-
-    Parameters
-    ----------
-    fields
-        None stands for one that is known to be unreadable.
-
-    Returns
-    -------
-    images, problems
-        One each a field; the problem is "" where the field could be read.
-    """
-    images, problems = [], []
-    for field in fields:
-        image, problem = blank, "unreadable"
-        if field is not None:
-            try:
-                image, problem = read(field), ""
-            except RegionError as error:
-                problem = str(error)
-        images.append(image)
-        problems.append(problem)
-    return images, tuple(problems)
 
 
 class UnreadableTiles:
-    """Counts the tiles of a slide that could not be read, as blocks of them are answered in order.
+    """Counts the tiles of a slide that could not be read, as blocks of them are answered.
 
     Parameters
     ----------
@@ -60,18 +31,25 @@ class UnreadableTiles:
         self._first = ""
         self.count = 0
 
-    def add(self, problems: Sequence[str]) -> None:
-        """Count the next tiles' problems.
+    def add(self, tiles: NDArray[np.integer], problems: Sequence[str]) -> None:
+        """Count the problems of some tiles.
+
+        Parameters
+        ----------
+        tiles
+            Numbers of the tiles in the table.
+        problems
+            One a tile, or "".
 
         Raises
         ------
         RegionError
             More tiles than the share cannot be read; the message names the first place, and what to do.
         """
-        for problem in problems:
+        for tile, problem in zip(tiles, problems, strict=True):
             self.count += bool(problem)
             if problem and not self._first:
-                x, y = self._tiles.x[self._seen], self._tiles.y[self._seen]
+                x, y = self._tiles.x[tile], self._tiles.y[tile]
                 why = problem.removeprefix(f"{self._slide.absolute()}: ")
                 self._first = f"the first at x={x} y={y} of level 0: {why}"
             self._seen += 1
