@@ -16,7 +16,7 @@ from wsi_scale.errors import ArtifactError
 #: Ends of the names of what is being written, and of what is being replaced: no other program gives them.
 _PART, _OLD = ".wsi-scale-part", ".wsi-scale-old"
 #: Such a name: hidden, of one artefact, made unique by :mod:`tempfile`.
-_LEFT = re.compile(rf"\.(?P<artefact>.+)\.[a-z0-9_]{{8}}({_PART}|{_OLD})")
+_LEFT = re.compile(rf"\.(?P<artefact>.+)\.(?!progress\.)[a-z0-9_]{{8}}({_PART}|{_OLD})")
 
 #: How often, and with which pause, an unfinished folder is removed until it stays away.
 _REMOVALS, _PAUSE_S = 40, 0.05
@@ -31,13 +31,13 @@ def replacing_file(path: Path) -> Iterator[Path]:
     ArtifactError
         The file cannot be written (no folder, no permission, no space).
     """
-    with _one_line_errors(path):
+    with one_line_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
         os.close(handle)
     part = Path(name)
     try:
-        with _one_line_errors(path):
+        with one_line_errors(path):
             yield part
             with part.open("rb+") as written:
                 os.fsync(written.fileno())
@@ -63,11 +63,11 @@ def replacing_folder(path: Path, is_own: Callable[[Path], bool]) -> Iterator[Pat
     """
     if os.path.lexists(path) and not path.is_symlink() and not is_own(path):
         raise ArtifactError(f"{path} was not made by this program; move it away or choose another folder")
-    with _one_line_errors(path):
+    with one_line_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent))
     try:
-        with _one_line_errors(path):
+        with one_line_errors(path):
             yield part
             part.chmod(0o777 & ~_umask())
             if os.path.lexists(path):
@@ -81,6 +81,11 @@ def replacing_folder(path: Path, is_own: Callable[[Path], bool]) -> Iterator[Pat
         _remove_unfinished(part)
 
 
+def progress_path(artefact: Path) -> Path:
+    """Path of the blocks of an artefact in progress, which outlive the process that computes them."""
+    return artefact.with_name(f".{artefact.name}.progress{_PART}")
+
+
 def check_writable(folder: Path) -> None:
     """Make a folder if it is missing, and check that files can be written in it.
 
@@ -89,7 +94,7 @@ def check_writable(folder: Path) -> None:
     ArtifactError
         They cannot.
     """
-    with _one_line_errors(folder):
+    with one_line_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -126,7 +131,8 @@ def _remove_unfinished(folder: Path) -> None:
 
 
 @contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
+def one_line_errors(path: Path) -> Iterator[None]:
+    """Turn an error of writing ``path`` into an ArtifactError of one line."""
     try:
         yield
     except (OSError, SafetensorError) as error:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from wsi_scale.artifacts.features import unreadable_tiles, writing_features
-from wsi_scale.artifacts.names import SCALE_MAP, TILES
+from wsi_scale.artifacts.names import FEATURES, SCALE_MAP, TILES
+from wsi_scale.artifacts.progress import FinishedBlocks
 from wsi_scale.artifacts.record import Record, check_artefact
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
@@ -21,6 +22,7 @@ from wsi_scale.jobs.runner import Outcome, Prepared, Stage, run_stage
 from wsi_scale.networks.known import check_known
 from wsi_scale.steps.blocks import BlockRun
 from wsi_scale.steps.extract import Extraction, extract_network, feature_attributes
+from wsi_scale.steps.extract_block import BlockFeatures
 from wsi_scale.steps.inputs import SlideInput
 from wsi_scale.steps.unreadable import unreadable_note
 
@@ -65,7 +67,8 @@ def _write(
     job: SlideJob, extraction: Extraction, settings: ExtractSettings, attributes: dict[str, Any], scheduler: str | None
 ) -> None:
     """Write features as blocks of them come."""
-    run = BlockRun(f"extract {job.row.slide_id}", settings.execution, scheduler)
+    finished = FinishedBlocks(job.folder / FEATURES, attributes["fingerprint"], BlockFeatures)
+    run = BlockRun(f"extract {job.row.slide_id}", settings.execution, scheduler, finished)
     tiles, mpps = len(extraction.table), np.array(extraction.plan.mpps)
     unreadable = 0
     with writing_features(job.folder, tiles, mpps, extraction.plan.channels, attributes) as writer:
@@ -74,3 +77,4 @@ def _write(
             unreadable += sum(map(bool, answer.problems))
         if unreadable:
             writer.note_unreadable(unreadable)
+    finished.remove()

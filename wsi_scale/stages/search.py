@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsi_scale.artifacts.geojson import write_geojson
-from wsi_scale.artifacts.names import CALIBRATION, TILES
+from wsi_scale.artifacts.names import CALIBRATION, SCALE_MAP, TILES
+from wsi_scale.artifacts.progress import FinishedBlocks
 from wsi_scale.artifacts.record import Record, check_artefact
 from wsi_scale.artifacts.scale_map import write_scale_map
 from wsi_scale.artifacts.stages import SLIDE_STAGES
@@ -23,6 +24,7 @@ from wsi_scale.results.tiles import TileTable
 from wsi_scale.steps.blocks import BlockRun
 from wsi_scale.steps.inputs import SlideInput
 from wsi_scale.steps.search import SearchedTiles, search_network, search_tiles
+from wsi_scale.steps.search_block import BlockAnswer
 from wsi_scale.steps.unreadable import unreadable_note
 
 SPEC = SLIDE_STAGES["search"]
@@ -54,10 +56,12 @@ def search(
             slide = SlideInput(job.row.path.absolute(), job.identity(state))
             on = SearchedTiles(slide, tiles, current_tissue(job), settings.tiling.min_tissue)
             loaded = check_known(search_network(settings), network)
-            run = BlockRun(f"search {job.row.slide_id}", settled.execution, scheduler)
+            finished = FinishedBlocks(job.folder / SCALE_MAP, print_, BlockAnswer)
+            run = BlockRun(f"search {job.row.slide_id}", settled.execution, scheduler, finished)
             scale_map = search_tiles(on, loaded, settled, calibrated, run)
             write_geojson(job.folder, tiles, scale_map)
             write_scale_map(job.folder, scale_map, print_, settings.map.ome_zarr_version)
+            finished.remove()
             return _outcome(tiles, scale_map)
 
         depends_on = {
