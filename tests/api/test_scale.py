@@ -122,5 +122,5 @@ def test_what_does_not_belong_together_is_refused(
         ws.extract_features(pixels, tiles, mpps=[])
     with pytest.raises(ws.ConfigError, match="names one µm per pixel twice"):
         ws.extract_features(pixels, tiles, mpps=[1, 1.0])
-    with pytest.raises(ws.ConfigError, match="layers is empty"):
+    with pytest.raises(ws.ConfigError, match=r"search\.layers: it is empty"):
         ws.search_scale(pixels, tiles, layers=[])

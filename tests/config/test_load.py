@@ -175,6 +175,9 @@ def test_a_fault_names_the_file_it_is_in(tmp_path: Path) -> None:
         (["tiling.mpp=1000"], "tiling.mpp"),
         (["tiling=3"], "tiling"),
         (["features.mpps=[0.5, 0]"], "features.mpps.1"),
+        (["features.mpps=[0.5, 1, 0.5]"], "features.mpps: it names one µm per pixel twice; give each once"),
+        (["features.mpps=[]", "features.optimal=false"], "features: without mpps and without the optimal mpp"),
+        (["search.layers=[]"], "search.layers: it is empty; name at least one layer"),
         (["map.ome_zarr_version=0.6"], "map.ome_zarr_version"),
     ],
 )
@@ -249,7 +252,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
             "coarsest_mpp": finest * draw(st.floats(2, 16)),
             "layers": draw(st.none() | st.lists(st.sampled_from(["C2_2", "C3_4"]), min_size=1, max_size=2)),
         },
-        "features": {"mpps": draw(st.lists(st.floats(0.1, 4), max_size=3))},
+        "features": {"mpps": draw(st.lists(st.floats(0.1, 4), max_size=3, unique_by=lambda mpp: f"{mpp:g}"))},
         "training": {"fields": draw(st.lists(st.just("a/crops.tsv"), max_size=2)), "stain": draw(st.none())},
     }
 

@@ -12,7 +12,7 @@ from wsi_scale.api.settings import configured, settled
 from wsi_scale.api.slide import Slide, SlideLike, opened
 from wsi_scale.artifacts.names import CALIBRATION
 from wsi_scale.config.settings import ExtractSettings, SearchSettings, TileSettings
-from wsi_scale.errors import ConfigError, SlideError
+from wsi_scale.errors import SlideError
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.learning.calibrations import calibration_for, read_for
 from wsi_scale.networks.known import describe
@@ -156,8 +156,6 @@ def search_scale(
     >>> scale_map.optimal_mpp.shape, list(scale_map.curves)
     ((2, 4), ['C3_1'])
     """
-    if layers is not None and not len(layers):
-        raise ConfigError("layers is empty; give at least one, or None for the network's own choice")
     config = configured(
         network=network,
         weights=weights,
@@ -231,10 +229,6 @@ def extract_features(
     >>> ws.extract_features(image, tiles, mpps=[0.5, 1.0]).features.shape
     (8, 2, 160)
     """
-    if not len(mpps) and optimal is None:
-        raise ConfigError("mpps is empty and optimal is None: there is nothing to extract; give one of them")
-    if len({f"{mpp:g}" for mpp in mpps}) < len(mpps):
-        raise ConfigError(f"mpps {list(mpps)} names one µm per pixel twice; give each once")
     config = configured(
         network=network,
         weights=weights,

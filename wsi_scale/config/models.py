@@ -82,6 +82,13 @@ class SearchConfig(Section):
     rungs_per_octave: PositiveInt = Field(default=3, le=8)
     """Rungs for each doubling of the mpp."""
 
+    @field_validator("layers")
+    @classmethod
+    def _names_a_layer(cls, layers: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if layers == ():
+            raise ValueError("it is empty; name at least one layer, or leave it out for the network's own choice")
+        return layers
+
     @model_validator(mode="after")
     def _ladder_spans_an_octave(self) -> "SearchConfig":
         if self.coarsest_mpp < 2 * self.finest_mpp:
@@ -120,6 +127,19 @@ class FeaturesConfig(Section):
     """µm per pixel of the fields around each tile's centre."""
     optimal: bool = True
     """Whether to extract features also at each tile's own optimal mpp."""
+
+    @field_validator("mpps")
+    @classmethod
+    def _each_mpp_once(cls, mpps: tuple[float, ...]) -> tuple[float, ...]:
+        if len({f"{mpp:g}" for mpp in mpps}) < len(mpps):  # features are named after it
+            raise ValueError("it names one µm per pixel twice; give each once")
+        return mpps
+
+    @model_validator(mode="after")
+    def _something_is_extracted(self) -> "FeaturesConfig":
+        if not (self.mpps or self.optimal):
+            raise ValueError("without mpps and without the optimal mpp there is nothing to extract; give one of them")
+        return self
 
 
 class MagnificationConfig(Section):
