@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from numpy.typing import NDArray
+from PIL import Image
 
 import wsi_scale as ws
 from tests.runs import MPP, RADII_UM, draw
@@ -74,6 +76,30 @@ def test_tiles_of_another_slide_are_refused(pixels: NDArray[np.uint8], tiles: ws
         ws.search_scale(pixels[:300], tiles)
     with pytest.raises(ws.SlideError, match=r"laid at 0\.5 µm per level-0 pixel, not 0\.25"):
         ws.extract_features(pixels, tiles, mpp=0.25)
+
+
+def test_tiles_know_their_slide(
+    small_slide: Path, tmp_path: Path, pixels: NDArray[np.uint8], tiles: ws.Tiles, scale_map: ws.ScaleMap
+) -> None:
+    with pytest.raises(ws.SlideError, match="the tiles are of another slide of this size"):
+        ws.extract_features(255 - pixels, tiles, mpps=[2.0])
+    again = ws.extract_features(pixels.copy(), pickle.loads(pickle.dumps(tiles)), mpps=[2.0], workers=1)
+    assert len(again) == 8
+
+    laid = ws.tile_slide(small_slide, tile_px=400, min_tissue=0.0)
+    copied = Path(shutil.copy(small_slide, tmp_path / "copy.tiff"))
+    with ws.open_slide(copied) as slide:
+        assert len(ws.extract_features(slide, laid, mpps=[2.0], workers=1)) == len(laid)
+    with ws.open_slide(small_slide) as slide:
+        inverted = 255 - slide.read_field(x=0, y=0, width=1300, height=1000, size=(1300, 1000))
+    Image.fromarray(inverted).save(tmp_path / "other.png")
+    with pytest.raises(ws.SlideError, match=r"other\.png: the tiles are of another slide of this size"):
+        ws.search_scale(tmp_path / "other.png", laid)
+
+    image = scale_map.image.copy()
+    image[2] /= 2
+    with pytest.raises(ws.SlideError, match="the scale map is of other tiles"):
+        ws.extract_features(pixels, tiles, optimal=replace(scale_map, image=image))
 
 
 def test_without_a_tile_or_an_mpp_it_says_so(pixels: NDArray[np.uint8]) -> None:

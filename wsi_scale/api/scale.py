@@ -1,6 +1,7 @@
 """Tiles, scale maps and features of one slide, in memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from wsi_scale.api.belonging import check_map, slide_of
 from wsi_scale.api.settings import configured, settled
-from wsi_scale.api.slide import Slide, SlideLike, opened
+from wsi_scale.api.slide import SlideLike, opened
 from wsi_scale.artifacts.names import CALIBRATION
 from wsi_scale.config.settings import ExtractSettings, SearchSettings, TileSettings
-from wsi_scale.errors import SlideError
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.learning.calibrations import calibration_for, read_for
 from wsi_scale.networks.known import describe
@@ -22,7 +23,6 @@ from wsi_scale.results.tiles import Tiles
 from wsi_scale.scale.calibration import Calibration
 from wsi_scale.steps.blocks import BlockRun
 from wsi_scale.steps.extract import Extraction, extract_network, feature_attributes
-from wsi_scale.steps.inputs import OpenedSlide
 from wsi_scale.steps.search import SearchedTiles, search_network, search_tiles
 from wsi_scale.steps.tile import tile_slide as tiles_of
 
@@ -88,7 +88,8 @@ def tile_slide(
         slides={"brightfield_only": brightfield_only, "unreadable_share": unreadable_share},
     )  # fmt: skip
     with opened(slide, slide_mpp) as own:
-        return tiles_of(own.reader, own.info, TileSettings.of(config), None if mask is None else Path(mask))
+        info = replace(own.info, identity=own.identity)
+        return tiles_of(own.reader, info, TileSettings.of(config), None if mask is None else Path(mask))
 
 
 def search_scale(
@@ -171,7 +172,7 @@ def search_scale(
     )  # fmt: skip
     settings = SearchSettings.of(settled(config))
     with showing_progress(progress), opened(slide) as own:
-        on = SearchedTiles(_checked(own, tiles, mpp), tiles.table, tiles.tissue, tiles.min_tissue)
+        on = SearchedTiles(slide_of(tiles, own, mpp), tiles.table, tiles.tissue, tiles.min_tissue)
         loaded = search_network(settings)
         calibrated = _calibration(loaded, settings, None if calibration is None else Path(calibration))
         return search_tiles(on, loaded, settings, calibrated, BlockRun("search", settings.execution))
@@ -242,9 +243,9 @@ def extract_features(
     settings = ExtractSettings.of(settled(config))
     with showing_progress(progress), opened(slide) as own:
         loaded = extract_network(settings)
-        source = _checked(own, tiles, mpp)
-        if optimal is not None and optimal.grid != tiles.table.grid:
-            raise SlideError(f"{own.path}: the scale map is of other tiles; search these with search_scale")
+        source = slide_of(tiles, own, mpp)
+        if optimal is not None:
+            check_map(optimal, tiles, own.path)
         extraction = Extraction.of(source, tiles.table, loaded, settings, optimal)
         answers = list(extraction.answers(settings, BlockRun("extract", settings.execution)))
     order = np.argsort(np.concatenate([numbers for numbers, _ in answers]))
@@ -257,33 +258,6 @@ def extract_features(
         tiles=tiles.table,
         scale_map=optimal,
     )
-
-
-def _checked(slide: Slide, tiles: Tiles, mpp: float | None) -> OpenedSlide:
-    """Make sure that there are tiles, of this slide at this µm per pixel.
-
-    Raises
-    ------
-    SlideError
-        There is none, or they are of a slide of another size or µm per pixel.
-    """
-    if not isinstance(tiles, Tiles):
-        raise SlideError(f"{slide.path}: the tiles must be those that tile_slide gives, not {type(tiles).__name__}")
-    grid = tiles.table.grid
-    if not len(tiles):
-        raise SlideError(f"{slide.path}: there is no tile to compute: {tiles.reason}")
-    if slide.size != (grid.slide_width, grid.slide_height):
-        raise SlideError(
-            f"{slide.path}: the tiles are of a slide of {grid.slide_width} × {grid.slide_height} px, and this one has "
-            f"{slide.size[0]} × {slide.size[1]}; tile it with tile_slide"
-        )
-    given = slide.mpp if mpp is None and slide.mpp_source == "override" else mpp
-    if given is not None and not np.isclose(given, (grid.mpp_x, grid.mpp_y), rtol=1e-6).all():
-        raise SlideError(
-            f"{slide.path}: the tiles were laid at {grid.mpp_x:g} µm per level-0 pixel, not {given:g}; tile it again "
-            "with slide_mpp"
-        )
-    return OpenedSlide(slide.reader)
 
 
 def _calibration(network: "Network", settings: SearchSettings, given: Path | None) -> Calibration | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from operator import index
 from os import PathLike
@@ -18,6 +19,7 @@ from wsi_scale.jobs.single import check_there, single_row
 from wsi_scale.results.html import facts_html, picture_html
 from wsi_scale.slides.array import ArraySlide
 from wsi_scale.slides.field import Field, read_field
+from wsi_scale.slides.identity import slide_identity
 from wsi_scale.slides.levels import Level
 from wsi_scale.slides.metadata import SlideInfo, describe_slide
 from wsi_scale.slides.mpp_claim import MppSource
@@ -68,6 +70,17 @@ class Slide:
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the slide, one line each."""
         return self.info.warnings
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of its content, which says that two opened slides are one; read when it is first asked for.
+
+        Raises
+        ------
+        SlideError, ArtifactError
+            Its file cannot be read.
+        """
+        return self.reader.identity() if isinstance(self.reader, ArraySlide) else slide_identity(self.path)
 
     def thumbnail(self, longer_side: int = 1024) -> NDArray[np.uint8]:
         """Read the whole slide at a glance: (row, col, rgb), its longer side at most ``longer_side`` pixels.

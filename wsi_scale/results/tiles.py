@@ -114,6 +114,8 @@ class Tiles:
         Least share of a tile that must be tissue.
     reason
         Why there is no tile, one line; "" where there are some.
+    slide_identity
+        Digest of the content of the slide that they lie on.
     """
 
     table: TileTable
@@ -121,6 +123,7 @@ class Tiles:
     thumbnail: NDArray[np.uint8]
     min_tissue: float
     reason: str
+    slide_identity: str
 
     def __len__(self) -> int:
         return len(self.table)

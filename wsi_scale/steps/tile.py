@@ -24,7 +24,7 @@ def tile_slide(slide: Slide, info: SlideInfo, settings: TileSettings, mask_file:
     Parameters
     ----------
     info
-        Says how large a level-0 pixel is.
+        Says how large a level-0 pixel is, and which slide it is.
     mask_file
         Image of the tissue, which then is not searched for.
 
@@ -42,7 +42,7 @@ def tile_slide(slide: Slide, info: SlideInfo, settings: TileSettings, mask_file:
     tissue = TissueMask(np.zeros_like(mask) if is_dark else mask, thumbnail.unreadable)
     table = _table(info, settings.tiling, grid, tissue.mask)
     reason = f"{DARK_BACKGROUND} (slides.brightfield_only)" if is_dark else _why_empty(table, tissue)
-    return Tiles(table, tissue, thumbnail.image, settings.tiling.min_tissue, reason)
+    return Tiles(table, tissue, thumbnail.image, settings.tiling.min_tissue, reason, info.identity)
 
 
 def _why_empty(table: TileTable, tissue: TissueMask) -> str:
