@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import wsi_scale as ws
 from tests.runs import contents
@@ -39,6 +40,29 @@ def test_a_result_holds_what_the_functions_give(small_slide: Path, finished: Pat
     assert features.to_xarray().identical(
         result.features.to_xarray().drop_attrs().assign_attrs(features.to_xarray().attrs)
     )
+
+
+def test_the_tiles_of_a_result_are_those_of_the_slide(small_slide: Path, finished: Path) -> None:
+    result = ws.load_result(finished)
+    assert result.tiles is not None
+    assert result.scale_map is not None
+    tiles = ws.tile_slide(small_slide)
+    np.testing.assert_array_equal(result.tiles.tissue.mask, tiles.tissue.mask)
+    assert result.tiles.thumbnail.shape == tiles.thumbnail.shape
+    assert (repr(result.tiles), result.tiles.slide_identity) == (repr(tiles), tiles.slide_identity)
+    assert 0.3 <= result.tiles.min_tissue <= tiles.table.tissue_fraction.min()
+    scale_map = ws.search_scale(small_slide, result.tiles)
+    np.testing.assert_array_equal(scale_map.image, result.scale_map.image)
+
+
+def test_an_empty_slide_has_tiles_with_the_reason(tmp_path: Path) -> None:
+    Image.fromarray(np.full((600, 900, 3), 240, np.uint8)).save(tmp_path / "glass.png")
+    result = ws.run(tmp_path / "glass.png", tmp_path / "out", mpp=0.5)
+    assert result.status == "empty"
+    assert result.tiles is not None
+    assert (len(result.tiles), result.tiles.reason) == (0, "no tissue found")
+    assert result.scale_map is result.features is None
+    assert ws.load_result(tmp_path / "out").reason == result.reason
 
 
 def test_a_result_shows_itself(finished: Path) -> None:

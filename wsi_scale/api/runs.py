@@ -13,7 +13,7 @@ from wsi_scale.artifacts.record import Status, read_record
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.jobs.cohort import job_in
-from wsi_scale.jobs.current import current_features, current_info, current_map, current_prediction, current_tiles
+from wsi_scale.jobs.current import current_features, current_info, current_map, current_prediction, current_tiling
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.single import check_there, single_row
 from wsi_scale.jobs.status import status_of
@@ -22,7 +22,7 @@ from wsi_scale.results.features import TileFeatures
 from wsi_scale.results.html import facts_html
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.scale_map import ScaleMap
-from wsi_scale.results.tiles import TileTable
+from wsi_scale.results.tiles import Tiles
 from wsi_scale.slides.metadata import SlideInfo
 
 
@@ -41,7 +41,7 @@ class Result:
     prediction
         µm per pixel from its pixels.
     tiles
-        Its tiles.
+        Its tiles, as :func:`tile_slide` lays them; None where they could not be laid.
     scale_map
         Its scale map; None where there is no tile.
     features
@@ -55,7 +55,7 @@ class Result:
     reason: str
     slide: SlideInfo | None = field(repr=False)
     prediction: Prediction | None = field(repr=False)
-    tiles: TileTable | None = field(repr=False)
+    tiles: Tiles | None = field(repr=False)
     scale_map: ScaleMap | None = field(repr=False)
     features: TileFeatures | None = field(repr=False)
     report: Path | None = field(repr=False)
@@ -146,11 +146,11 @@ def load_result(folder: str | PathLike[str]) -> Result:
         raise ArtifactError(f"{place} holds no results of a slide; run `wsi-scale run SLIDE -o {place}` first")
     job = job_in(place)
     told = status_of(place, job.row.slide_id, str(job.row.path))
-    tiles = current_tiles(job) if _is_there(place, "tile", "empty") else None
+    tiles = current_tiling(job) if _is_there(place, "tile", "empty") else None
     scale_map = current_map(job) if tiles is not None and _is_there(place, "search") else None
     features = None
     if tiles is not None and scale_map is not None and _is_there(place, "extract"):
-        features = current_features(job, tiles, scale_map)
+        features = current_features(job, tiles.table, scale_map)
     return Result(
         folder=place,
         status=told.status,

@@ -68,6 +68,18 @@ def read_tissue(folder: Path) -> TissueMask:
     return TissueMask(shades >= _UNREADABLE_TISSUE, unreadable if unreadable.any() else None)
 
 
+def read_thumbnail(folder: Path) -> NDArray[np.uint8]:
+    """Read the picture of the slide, (row, col, rgb).
+
+    Raises
+    ------
+    ArtifactError
+        It is missing or damaged.
+    """
+    with Image.open(check_picture(folder / THUMBNAIL)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def check_picture(path: Path) -> Path:
     """Decode one of the pictures completely, to check it.
 

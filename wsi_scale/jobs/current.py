@@ -3,9 +3,11 @@
 Every function raises ArtifactError if its artefact is missing, damaged, or of another slide or other parameters.
 """
 
+import numpy as np
+
 from wsi_scale.artifacts.features import read_features
-from wsi_scale.artifacts.names import FEATURES, MASK, PREDICTION, SCALE_MAP, SLIDE_INFO, TILES
-from wsi_scale.artifacts.pictures import read_tissue
+from wsi_scale.artifacts.names import FEATURES, MASK, PREDICTION, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
+from wsi_scale.artifacts.pictures import read_thumbnail, read_tissue
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import check_artefact
 from wsi_scale.artifacts.scale_map import read_scale_map
@@ -16,7 +18,7 @@ from wsi_scale.jobs.job import SlideJob
 from wsi_scale.results.features import TileFeatures
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.scale_map import ScaleMap
-from wsi_scale.results.tiles import TileTable, TissueMask
+from wsi_scale.results.tiles import Tiles, TileTable, TissueMask
 from wsi_scale.slides.metadata import SlideInfo, with_estimated_mpp
 
 
@@ -78,6 +80,19 @@ def current_tissue(job: SlideJob) -> TissueMask:
     tissue = read_tissue(job.folder)
     check_artefact(job.folder, MASK)
     return tissue
+
+
+def current_tiling(job: SlideJob) -> Tiles:
+    """Read a slide's tiles with its tissue mask and its picture, as `tile` found them.
+
+    ``min_tissue``, which no artefact holds, is the least of its tiles: it only decides which places without a tile
+    count as unreadable, not as glass.
+    """
+    table = current_tiles(job)
+    thumbnail = read_thumbnail(job.folder)
+    record = check_artefact(job.folder, THUMBNAIL)
+    least = float(np.min(table.tissue_fraction, initial=1.0))
+    return Tiles(table, current_tissue(job), thumbnail, least, record.reason, current_info(job).identity)
 
 
 def current_map(job: SlideJob) -> ScaleMap:
