@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         SlideError,
         UserError,
         WeightsError,
+        WsiScaleError,
     )
     from wsi_scale.results.audit import AuditRow
     from wsi_scale.results.features import TileFeatures
@@ -45,7 +46,7 @@ _OFFERED = {
     "api.slide": ("Slide", "open_slide"),
     "errors": (
         *("ArtifactError", "BusyError", "ClusterError", "ConfigError", "MppError", "OutputError", "ReadError"),
-        *("RegionError", "SheetError", "SlideError", "UserError", "WeightsError"),
+        *("RegionError", "SheetError", "SlideError", "UserError", "WeightsError", "WsiScaleError"),
     ),
     "results.audit": ("AuditRow",),
     "results.features": ("TileFeatures",),
@@ -77,6 +78,7 @@ __all__ = [
     "Tiles",
     "UserError",
     "WeightsError",
+    "WsiScaleError",
     "__version__",
     "audit",
     "estimate_mpp",

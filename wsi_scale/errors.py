@@ -24,7 +24,17 @@ class WsiScaleError(Exception):
 
 
 class UserError(WsiScaleError):
-    """Something the user can fix; its text says what, where and what to do, in one line."""
+    """Something the user can fix; its text says what, where and what to do, in one line.
+
+    Examples
+    --------
+    >>> import wsi_scale as ws
+    >>> try:
+    ...     ws.open_slide("none.svs")
+    ... except ws.UserError as error:
+    ...     print(error)
+    there is no slide none.svs; check the path
+    """
 
 
 class ConfigError(UserError, ValueError):

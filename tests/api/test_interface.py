@@ -8,6 +8,7 @@ import typing
 import pytest
 
 import wsi_scale as ws
+from wsi_scale import errors
 from wsi_scale.config.models import Config
 
 #: Sections whose keys are keyword arguments of a function.
@@ -31,7 +32,7 @@ def test_importing_it_costs_little_and_loads_no_torch() -> None:
     assert (torch, numpy) == ("False", "False")
 
 
-def test_every_name_is_there_documented_and_typed() -> None:
+def test_every_name_is_there_documented_with_an_example_and_typed() -> None:
     assert sorted(ws.__all__) == ws.__all__ == dir(ws)
     for name in ws.__all__:
         thing = getattr(ws, name)
@@ -39,7 +40,8 @@ def test_every_name_is_there_documented_and_typed() -> None:
         if inspect.isfunction(thing):
             hints = typing.get_type_hints(thing, vars(sys.modules[thing.__module__]))
             assert set(inspect.signature(thing).parameters) | {"return"} == set(hints), name
-            assert ">>>" in str(thing.__doc__), name
+        is_error = inspect.isclass(thing) and issubclass(thing, Exception)
+        assert name == "__version__" or is_error or ">>> " in str(thing.__doc__), name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ws.nothing  # type: ignore[attr-defined]
 
@@ -58,5 +60,7 @@ def test_defaults_are_those_of_the_configuration(function: typing.Callable[..., 
 
 def test_the_errors_are_one_tree() -> None:
     kinds = [getattr(ws, name) for name in ws.__all__ if name.endswith("Error")]
-    assert all(issubclass(kind, ws.UserError) for kind in kinds)
+    classes = {each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)}
+    assert set(kinds) == classes
+    assert all(issubclass(kind, ws.UserError) for kind in kinds if kind is not ws.WsiScaleError)
     assert issubclass(ws.MppError, ws.SlideError)

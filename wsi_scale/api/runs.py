@@ -48,6 +48,16 @@ class Result:
         Its features; None where there is no tile.
     report
         Path of its page; None where there is none.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, wsi_scale as ws
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.fromarray(np.full((600, 900, 3), 240, np.uint8)).save(f"{folder}/glass.png")
+    ...     result = ws.run(f"{folder}/glass.png", f"{folder}/out", mpp=0.5)
+    >>> result.slide.size, result.prediction.status, len(result.tiles), result.scale_map
+    ((900, 600), 'abstained', 0, None)
     """
 
     folder: Path

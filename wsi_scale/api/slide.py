@@ -36,6 +36,13 @@ class Slide:
         What reads its pixels.
     info
         What the slide says of itself.
+
+    Examples
+    --------
+    >>> import numpy as np, wsi_scale as ws
+    >>> slide = ws.open_slide(np.full((600, 800, 3), 240, np.uint8))
+    >>> slide.size, slide.mpp, slide.warnings[0].partition(";")[0], slide.thumbnail(80).shape
+    ((800, 600), None, 'mpp is missing', (60, 80, 3))
     """
 
     reader: slides.Slide = field(repr=False)

@@ -38,6 +38,13 @@ class AuditRow:
         One of ``FLAGS``.
     reason
         One line.
+
+    Examples
+    --------
+    >>> import wsi_scale as ws
+    >>> (row,) = ws.audit(["none.svs"])
+    >>> row.flag, row.claim, row.estimate, row.flagged
+    ('unreadable', None, None, False)
     """
 
     slide_id: str

@@ -47,10 +47,29 @@ class TileFeatures(Features):
 
     Attributes
     ----------
+    features
+        (tile, mpp, channel) float32; NaN where the mpp is finer than the slide holds or the field cannot be decoded.
+    features_optimal
+        (tile, channel) float32; NaN where the tile has no optimal mpp or its field cannot be decoded.
+    mpps
+        (mpp,) µm per pixel.
+    padded_share
+        (tile, mpp) share of the field outside the slide, filled with the background colour.
+    attributes
+        Network, layer, digest, execution; ``unreadable_tiles`` where there are any.
     tiles
         One entry a row of the features.
     scale_map
         Source of the optimal µm per pixel; None if features are at fixed mpps only.
+
+    Examples
+    --------
+    >>> import numpy as np, wsi_scale as ws
+    >>> image = np.full((600, 900, 3), 200, np.uint8)
+    >>> tiles = ws.tile_slide(image, slide_mpp=0.5, method="none", tile_px=400)
+    >>> features = ws.extract_features(image, tiles, mpps=[1.0, 2.0])
+    >>> len(features), features.mpps.tolist(), dict(features.to_xarray().sizes)
+    (2, [1.0, 2.0], {'tile': 2, 'mpp': 2, 'channel': 160})
     """
 
     tiles: TileTable

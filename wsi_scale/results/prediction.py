@@ -39,6 +39,13 @@ class Prediction:
         Downsample → estimate for level 0, µm per pixel.
     mixed
         How parts of the slide disagree; "" where they do not.
+
+    Examples
+    --------
+    >>> import wsi_scale as ws
+    >>> found = ws.Prediction(0.25, 0.21, 0.3, "ok", "", views=96, by_downsample={"1": 0.25}, mixed="")
+    >>> found.estimate, found.low, found.high
+    ((0.25, 0.21, 0.3), 0.21, 0.3)
     """
 
     __pydantic_config__ = STRICT

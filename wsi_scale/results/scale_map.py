@@ -20,7 +20,14 @@ CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction", "finest_mpp")
 
 
 class Reason(enum.IntEnum):
-    """Why a tile position has no optimal mpp; the codes of ``labels/reason``."""
+    """Why a tile position has no optimal mpp; the codes of ``labels/reason``.
+
+    Examples
+    --------
+    >>> import wsi_scale as ws
+    >>> [ws.Reason(code).name for code in (0, 1, 3)]
+    ['ANSWERED', 'GLASS', 'NO_OPTIMUM']
+    """
 
     ANSWERED = 0
     #: Less tissue than ``tiling.min_tissue``: no tile lies there.
@@ -66,6 +73,15 @@ class ScaleMap:
         (rung,) whether the rung is finer than level 0.
     attributes
         What the search was: method, network, layers, calibration, compute.
+
+    Examples
+    --------
+    >>> import numpy as np, wsi_scale as ws
+    >>> image = np.random.default_rng(0).integers(0, 255, (600, 900, 3), np.uint8)
+    >>> tiles = ws.tile_slide(image, slide_mpp=0.5, method="none", tile_px=400)
+    >>> scale_map = ws.search_scale(image, tiles, layers=["C3_1"], method="published")
+    >>> scale_map.confidence.shape, list(scale_map.to_xarray())
+    ((1, 2), ['optimal_mpp', 'confidence', 'tissue_fraction', 'reason', 'curves'])
     """
 
     grid: TileGrid

@@ -63,6 +63,13 @@ class TileTable:
         Top left, level-0 pixels.
     tissue_fraction
         Share of the tile that is tissue, 0–1.
+
+    Examples
+    --------
+    >>> import numpy as np, wsi_scale as ws
+    >>> table = ws.tile_slide(np.full((600, 900, 3), 200, np.uint8), slide_mpp=0.5, method="none", tile_px=400).table
+    >>> table.grid.rows, table.grid.cols, table.x.tolist(), table.y.tolist()
+    (1, 2, [0, 400], [0, 0])
     """
 
     grid: TileGrid
@@ -116,6 +123,12 @@ class Tiles:
         Why there is no tile, one line; "" where there are some.
     slide_identity
         Digest of the content of the slide that they lie on.
+
+    Examples
+    --------
+    >>> import numpy as np, wsi_scale as ws
+    >>> ws.tile_slide(np.full((600, 900, 3), 200, np.uint8), slide_mpp=0.5, method="none", tile_px=400)
+    Tiles(2 of 1 × 2 places, 400 px at 0.5 µm/px)
     """
 
     table: TileTable
