@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -50,6 +52,21 @@ def test_a_map_is_labelled_and_plotted(scale_map: ws.ScaleMap) -> None:
     assert ax.get_xlabel() == "mm"
     assert ax.images[0].get_extent() == [0, pytest.approx(0.448), pytest.approx(0.224), 0]
     assert "answered: 8 of 8 tiles" in repr(scale_map)
+
+
+def test_a_plot_takes_what_matplotlib_takes(scale_map: ws.ScaleMap) -> None:
+    figure = Figure()
+    given = figure.subplots()
+    ax = scale_map.plot(given, cmap="magma", vmin=0.25, vmax=4, alpha=0.5)
+    image = ax.images[0]
+    assert ax is given
+    assert (image.get_cmap().name, image.get_clim(), image.get_alpha()) == ("magma", (0.25, 4), 0.5)
+    assert isinstance(image.norm, LogNorm)
+    low, high = scale_map.plot(Figure().subplots()).images[0].get_clim()
+    assert scale_map.plot(Figure().subplots(), vmin=0.1).images[0].get_clim() == (0.1, high)
+    linear = scale_map.plot(Figure().subplots(), norm=Normalize(0, 3)).images[0]
+    assert linear.get_clim() == (0, 3)
+    assert 0.2 < low < high < 4
 
 
 def test_features_name_their_tiles(pixels: NDArray[np.uint8], tiles: ws.Tiles, scale_map: ws.ScaleMap) -> None:

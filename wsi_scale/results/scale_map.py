@@ -14,6 +14,7 @@ from wsi_scale.results.tiles import TileGrid
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
 
 #: Labels of the channels, by which readers find them: a later version may write more of them, in any order.
 CHANNELS = ("optimal_mpp", "confidence", "tissue_fraction", "finest_mpp")
@@ -137,15 +138,17 @@ class ScaleMap:
         said = {name: value for name, value in self.attributes.items() if isinstance(value, str | int | float)}
         return xr.Dataset(maps | curves, coordinates, said)
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
+    def plot(self, ax: "Axes | None" = None, **imshow: Any) -> "Axes":
         """Draw the optimal µm per pixel on the slide; axes in mm.
 
         Parameters
         ----------
         ax
             Axes to draw on; by default those of a new figure of ``matplotlib.pyplot``.
+        imshow
+            Keyword arguments of :meth:`matplotlib.axes.Axes.imshow`: ``cmap``, ``alpha``, ...; ``vmin`` and ``vmax`` in
+            µm per pixel, by default the 2nd and 98th percentile, on a logarithmic scale unless ``norm`` is given.
         """
-        from matplotlib.colors import LogNorm
         from matplotlib.ticker import FuncFormatter
 
         if ax is None:
@@ -153,15 +156,25 @@ class ScaleMap:
 
             ax = plt.subplots(layout="constrained")[1]
         height, width = (count * self.grid.step_um / 1e3 for count in (self.grid.rows, self.grid.cols))
-        finite = self.optimal_mpp[np.isfinite(self.optimal_mpp)]
-        norm = LogNorm(*np.percentile(finite, (2, 98))) if len(np.unique(finite)) > 1 else None
-        drawn = ax.imshow(self.optimal_mpp, norm=norm, extent=(0, width, height, 0), interpolation="nearest")
+        options = {"extent": (0, width, height, 0), "interpolation": "nearest"} | imshow
+        if "norm" not in options:
+            options["norm"] = self._norm(options.pop("vmin", None), options.pop("vmax", None))
+        drawn = ax.imshow(self.optimal_mpp, **options)
         bar = ax.figure.colorbar(drawn, label="optimal mpp, µm/px")
         plain = FuncFormatter(lambda mpp, _: f"{mpp:g}")
         bar.ax.yaxis.set_major_formatter(plain)
         bar.ax.yaxis.set_minor_formatter(plain)
         ax.set(xlabel="mm", ylabel="mm", title=f"{self.attributes.get('network', '')}")
         return ax
+
+    def _norm(self, vmin: float | None, vmax: float | None) -> "Normalize | None":
+        """Return a logarithmic scale of colours; None where all values are one, so that there is none."""
+        from matplotlib.colors import LogNorm
+
+        finite = self.optimal_mpp[np.isfinite(self.optimal_mpp)]
+        low, high = np.percentile(finite, (2, 98)) if len(np.unique(finite)) > 1 else (None, None)
+        ends = (low if vmin is None else vmin, high if vmax is None else vmax)
+        return None if ends == (None, None) else LogNorm(*ends)
 
     def __repr__(self) -> str:
         return f"ScaleMap({'; '.join(f'{name}: {value}' for name, value in self._facts().items())})"
