@@ -1,5 +1,6 @@
 """A slide through all stages from Python: the bytes of the command line, read back whole."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,17 @@ def test_a_failed_slide_is_a_result_with_its_reason(tmp_path: Path) -> None:
     assert result.status == "failed"
     assert "text.svs" in result.reason
     assert result.slide is result.tiles is result.scale_map is result.features is result.prediction is None
+
+
+def test_a_folder_of_several_slides_names_some(finished: Path, tmp_path: Path) -> None:
+    for slide_id in "abcde":
+        (tmp_path / "slides" / slide_id).mkdir(parents=True)
+        shutil.copy(finished / "inspect.json", tmp_path / "slides" / slide_id)
+    for folder in (tmp_path, tmp_path / "slides"):
+        with pytest.raises(ws.ArtifactError) as error:
+            ws.load_result(folder)
+        ending = f"give the folder of one, {tmp_path}/slides/ID: a, b, c and 2 more"
+        assert str(error.value) == f"{folder} holds results of several slides; {ending}"
 
 
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:

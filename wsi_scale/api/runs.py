@@ -10,11 +10,12 @@ from wsi_scale.api.settings import configured
 from wsi_scale.api.slide import Slide
 from wsi_scale.artifacts.names import PAGE
 from wsi_scale.artifacts.record import Status, read_record
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.jobs.cohort import job_in
 from wsi_scale.jobs.current import current_features, current_info, current_map, current_prediction, current_tiling
-from wsi_scale.jobs.job import SlideJob
+from wsi_scale.jobs.job import SLIDES, SlideJob
 from wsi_scale.jobs.single import check_there, single_row
 from wsi_scale.jobs.status import status_of
 from wsi_scale.pipeline import run as run_stages
@@ -24,6 +25,9 @@ from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.scale_map import ScaleMap
 from wsi_scale.results.tiles import Tiles
 from wsi_scale.slides.metadata import SlideInfo
+
+#: Slides of a cohort that a message names.
+_LISTED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +146,7 @@ def load_result(folder: str | PathLike[str]) -> Result:
     Raises
     ------
     ArtifactError
-        The folder holds no results of a slide, or what it holds is damaged.
+        The folder holds no results of a slide, or those of several, or what it holds is damaged.
 
     Examples
     --------
@@ -153,6 +157,7 @@ def load_result(folder: str | PathLike[str]) -> Result:
     """
     place = Path(folder)
     if read_record(place, "inspect") is None:
+        _refuse_cohort(place)
         raise ArtifactError(f"{place} holds no results of a slide; run `wsi-scale run SLIDE -o {place}` first")
     job = job_in(place)
     told = status_of(place, job.row.slide_id, str(job.row.path))
@@ -172,6 +177,15 @@ def load_result(folder: str | PathLike[str]) -> Result:
         features=features,
         report=place / PAGE if (place / PAGE).is_file() else None,
     )
+
+
+def _refuse_cohort(place: Path) -> None:
+    """Raise ArtifactError, with the slides to choose from, where a folder holds results of several."""
+    below = place / SLIDES if (place / SLIDES).is_dir() else place
+    ids = sorted(record.parent.name for record in below.glob(f"*/{SLIDE_STAGES['inspect'].record}"))
+    if ids:
+        listed = ", ".join(ids[:_LISTED]) + (f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else "")
+        raise ArtifactError(f"{place} holds results of several slides; give the folder of one, {below}/ID: {listed}")
 
 
 def _is_there(folder: Path, stage: str, *also: Status) -> bool:
