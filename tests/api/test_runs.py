@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +82,23 @@ def test_configuration_is_checked_before_anything_runs(small_slide: Path, tmp_pa
         ws.run(small_slide, tmp_path / "out", tiling={"tile_px": 3})
     with pytest.raises(ws.SlideError, match="run needs the path of a slide"):
         ws.run(np.zeros((9, 9, 3), np.uint8), tmp_path / "out")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("results", "elsewhere", "results has no effect in run: give the folder of the results as output"),
+        ("slides", "folder", r"slides\.path has no effect in run: give the slide first"),
+        ("slides", {"path": "folder", "mpp": "estimate"}, r"slides\.path has no effect"),
+        ("demo", {"seed": 3}, "demo has no effect in run"),
+        ("training", {"seed": 3}, "training has no effect in run"),
+        ("transfer", {}, "transfer has no effect in run"),
+    ],
+)
+def test_a_key_without_effect_is_refused(small_slide: Path, tmp_path: Path, key: str, value: Any, said: str) -> None:
+    with pytest.raises(ws.ConfigError, match=said):
+        ws.run(small_slide, tmp_path / "out", **{key: value})
     assert not (tmp_path / "out").exists()
 
 

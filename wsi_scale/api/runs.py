@@ -1,5 +1,6 @@
 """A slide through all stages, and what they left."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -11,7 +12,7 @@ from wsi_scale.api.slide import Slide
 from wsi_scale.artifacts.names import PAGE
 from wsi_scale.artifacts.record import Status, read_record
 from wsi_scale.artifacts.stages import SLIDE_STAGES
-from wsi_scale.errors import ArtifactError, SlideError
+from wsi_scale.errors import ArtifactError, ConfigError, SlideError
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.jobs.cohort import job_in
 from wsi_scale.jobs.current import current_features, current_info, current_map, current_prediction, current_tiling
@@ -26,6 +27,14 @@ from wsi_scale.results.scale_map import ScaleMap
 from wsi_scale.results.tiles import Tiles
 from wsi_scale.slides.metadata import SlideInfo
 
+#: Key that a run of one slide does not read → what to do instead.
+_WITHOUT_EFFECT = {
+    "results": "give the folder of the results as output",
+    "slides.path": "give the slide first; for a folder of slides use the workflow",
+    "demo": "`make demo` draws the demo's slides",
+    "training": "use `wsi-scale train` or `wsi-scale prune`",
+    "transfer": "use `wsi-scale prune` or `wsi-scale finetune`",
+}
 #: Slides of a cohort that a message names.
 _LISTED = 3
 
@@ -108,7 +117,8 @@ def run(
     progress
         Whether to show progress bars.
     configuration
-        Keys of the configuration: ``network="vgg19"``, ``tiling={"mpp": 0.5}``, ``search={...}``, ...
+        Keys of the configuration: ``network="vgg19"``, ``tiling={"mpp": 0.5}``, ``search={...}``, ...; those that a run
+        of one slide does not read are errors.
 
     Raises
     ------
@@ -130,8 +140,10 @@ def run(
         raise SlideError("run needs the path of a slide: its results name the file; save an image first")
     check_there(Path(slide))
     row = single_row(Path(slide), slide_id, mpp, group)
+    _refuse_without_effect(configuration)
+    config = configured(**configuration)
     with showing_progress(progress):
-        run_stages(SlideJob(row, Path(output), overwrite), configured(**configuration))
+        run_stages(SlideJob(row, Path(output), overwrite), config)
     return load_result(output)
 
 
@@ -177,6 +189,17 @@ def load_result(folder: str | PathLike[str]) -> Result:
         features=features,
         report=place / PAGE if (place / PAGE).is_file() else None,
     )
+
+
+def _refuse_without_effect(configuration: Mapping[str, object]) -> None:
+    """Raise ConfigError for a key that a run of one slide does not read, with what to do instead."""
+    for name, instead in _WITHOUT_EFFECT.items():
+        section, _, key = name.partition(".")
+        value = configuration.get(section)
+        if key:
+            value = value.get(key) if isinstance(value, Mapping) else value
+        if value is not None:
+            raise ConfigError(f"{name} has no effect in run: {instead}")
 
 
 def _refuse_cohort(place: Path) -> None:
