@@ -1,6 +1,7 @@
 """Tiles, scale maps and features from Python, without a file."""
 
 import copy
+import inspect
 import pickle
 import shutil
 from dataclasses import replace
@@ -149,6 +150,18 @@ def test_results_are_kept_compared_and_copied(tiles: ws.Tiles, scale_map: ws.Sca
 def test_numbers_of_numpy_are_numbers(pixels: NDArray[np.uint8]) -> None:
     tiles = ws.tile_slide(pixels, slide_mpp=MPP, method="none", tile_px=np.int64(224), mpp=np.float32(0.5))
     assert len(tiles) == 8
+
+
+def test_none_stands_for_the_default(pixels: NDArray[np.uint8], tiles: ws.Tiles) -> None:
+    own = {"slide", "tiles", "slide_mpp", "method", "workers"}
+    nothing = [
+        dict.fromkeys(name for name in inspect.signature(function).parameters if name not in own)
+        for function in (ws.tile_slide, ws.extract_features)
+    ]
+    again = ws.tile_slide(pixels, slide_mpp=MPP, method="none", **nothing[0])
+    assert again.to_dataframe().equals(tiles.to_dataframe())
+    features = ws.extract_features(pixels, tiles, workers=1, **nothing[1])
+    assert features.mpps.tolist() == [0.5, 1.0, 2.0]
 
 
 def test_what_does_not_belong_together_is_refused(

@@ -233,7 +233,7 @@ def extract_features(
     config = configured(
         network=network,
         weights=weights,
-        features={"layer": layer, "mpps": list(mpps), "optimal": optimal is not None},
+        features={"layer": layer, "mpps": mpps, "optimal": optimal is not None},
         slides={"unreadable_share": unreadable_share},
         execution={
             "device": device, "dtype": dtype, "workers": workers, "threads": threads, "block_tiles": block_tiles,

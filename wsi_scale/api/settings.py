@@ -17,7 +17,7 @@ def configured(**sections: object) -> Config:
     Parameters
     ----------
     sections
-        ``section`` → {key: value}, or a key of its own → value.
+        ``section`` → {key: value}, or a key of its own → value; None stands for the default.
 
     Raises
     ------
@@ -47,6 +47,6 @@ def settled(config: Config) -> Config:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     return Path(value) if isinstance(value, PathLike) else value
