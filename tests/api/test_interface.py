@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,14 @@ def test_defaults_are_those_of_the_configuration(function: typing.Callable[..., 
             assert parameter.default == found[0], name
             told += 1
     assert told >= 4
+
+
+def test_what_grows_with_slides_or_tiles_shows_progress() -> None:
+    functions = [getattr(ws, name) for name in ws.__all__ if inspect.isfunction(getattr(ws, name))]
+    showing = {function.__name__ for function in functions if "progress" in inspect.signature(function).parameters}
+    assert showing == {"audit", "search_scale", "extract_features", "run"}
+    page = (Path(__file__).parents[2] / "docs/python.md").read_text(encoding="utf-8")
+    assert "in `audit`, `search_scale`, `extract_features` and `run`" in page
 
 
 def test_the_errors_are_one_tree() -> None:
