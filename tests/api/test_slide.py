@@ -37,6 +37,11 @@ def test_an_array_is_a_slide_and_reads_as_its_file_does(small_slide: Path, tmp_p
         where = {"x": 31.5, "y": -7.25, "width": 333.0, "height": 333.0}
         np.testing.assert_array_equal(one.read_field(**where), two.read_field(**where))
     assert ws.open_slide(pixels).mpp is None
+    assert (
+        ws.open_slide(pixels)
+        .warnings[-1]
+        .endswith("mpp is missing; give it with --mpp (Python: mpp= of open_slide or run) or in the sheet's mpp column")
+    )
     assert ws.open_slide(pixels).mpp_source == "missing"
 
 

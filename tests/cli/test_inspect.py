@@ -56,7 +56,7 @@ def test_a_missing_mpp_is_null_and_the_warning_says_how_to_give_it(tmp_path: Pat
     told = json.loads(wsi_scale("inspect", tmp_path / "plain.tiff", "--json").stdout)
 
     assert (told["mpp"], told["mpp_source"]) == (None, "missing")
-    assert "give it with --mpp or in the sheet's mpp column" in told["warnings"][0]
+    assert "give it with --mpp (Python: mpp= of open_slide or run) or in the sheet's mpp column" in told["warnings"][0]
 
 
 def test_a_given_mpp_wins_and_the_contradiction_is_warned_about(small_slide: Path) -> None:

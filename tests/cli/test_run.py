@@ -169,7 +169,7 @@ def test_a_slide_without_mpp_fails_with_a_way_out_and_the_estimate(tmp_path: Pat
     line = error_line(wsi_scale("run", tmp_path / "field.png", "-o", tmp_path / "out"))
 
     estimate = json.loads((tmp_path / "out" / "prediction.json").read_text())["mpp"]
-    assert "no usable µm per pixel (mpp); give it with --mpp or in the sheet's mpp column" in line
+    assert "no usable µm per pixel (mpp); give it with --mpp (Python: mpp= of open_slide or run)" in line
     assert f"estimated from its pixels: {estimate:.3g} µm/px" in line
 
 

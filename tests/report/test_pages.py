@@ -20,7 +20,7 @@ from wsi_scale.results.scale_map import Reason
 SlideWriter = Callable[..., Path]
 
 HOSTILE = "a\"b'<script>alert(1)</script>&é 漢 {{ 7 * 7 }} $x$"
-REASON = "no usable µm per pixel; give it with --mpp or in the sheet's mpp column"
+REASON = "no usable µm per pixel; give it with --mpp (Python: mpp= of open_slide or run) or in the sheet's mpp column"
 CONTEXT = {"versions": {"wsi-scale": "0.1.0"}, "configuration": "tiling:\n  mpp: 0.5 # <&>\n"}
 ANSWERS = [{"slide_id": "a", "group": "g", "true_mpp": 0.5 * k, "predicted_mpp": 0.55 * k} for k in (1, 2, 4)]
 

@@ -119,7 +119,7 @@ def test_pixels_that_are_not_square_are_warned_about_and_kept_apart() -> None:
 def test_a_missing_mpp_is_null_and_says_how_to_give_it() -> None:
     info = described()
     assert (info.mpp, info.mpp_x, info.mpp_source) == (None, None, "missing")
-    with pytest.raises(MppError, match=r"--mpp or in the sheet's mpp column"):
+    with pytest.raises(MppError, match=r"--mpp .* or in the sheet's mpp column"):
         require_mpp(info)
 
 

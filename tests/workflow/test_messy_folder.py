@@ -50,7 +50,10 @@ def test_two_slides_of_one_name_keep_apart(first: Run, messy: Path) -> None:
     [
         ("cut.tiff", "cut.tiff: the TIFF's directories lead out of the file; the file is damaged"),
         ("cut.svs", "cut.svs: not a known slide or image format"),
-        ("no-mpp", "the slide has no usable µm per pixel (mpp); give it with --mpp or in the sheet's mpp column"),
+        (
+            "no-mpp",
+            "the slide has no usable µm per pixel (mpp); give it with --mpp (Python: mpp= of open_slide or run) or in",
+        ),
         ("b__same", "no tissue found"),
     ],
 )

@@ -12,7 +12,7 @@ from wsi_scale.units import PLAUSIBLE_MPP, POWER_TOLERANCE, agrees_with_power, i
 MppDoubt = Literal["axes", "objective", "sources"]
 
 #: How a user gives what the slide does not say.
-HOW_TO_GIVE_MPP = "give it with --mpp or in the sheet's mpp column"
+HOW_TO_GIVE_MPP = "give it with --mpp (Python: mpp= of open_slide or run) or in the sheet's mpp column"
 
 PLAUSIBLE_RANGE = f"{PLAUSIBLE_MPP[0]:g}–{PLAUSIBLE_MPP[1]:g}"
 
