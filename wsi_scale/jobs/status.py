@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from wsi_scale.artifacts.prediction import NAME as PREDICTION
 from wsi_scale.artifacts.prediction import read_prediction
-from wsi_scale.artifacts.record import read_record
+from wsi_scale.artifacts.record import check_artefact, read_record
 from wsi_scale.artifacts.slide_info import NAME, read_slide_info
 from wsi_scale.artifacts.status import StatusRow, slide_status
 from wsi_scale.errors import ArtifactError, one_line
+from wsi_scale.results.prediction import Prediction
 from wsi_scale.slides.metadata import SlideInfo
 
 
@@ -25,7 +27,7 @@ def _quoting(row: StatusRow, folder: Path) -> StatusRow:
     if tiled is None or tiled.status != "failed":
         return row
     info = SlideInfo.from_dict(read_slide_info(folder))
-    prediction = read_prediction(folder)
+    prediction = _current_prediction(folder)
     if info.status != "ok" or info.usable_mpp is not None or prediction is None:
         return row
     if prediction.estimate is None:
@@ -34,3 +36,12 @@ def _quoting(row: StatusRow, folder: Path) -> StatusRow:
         mpp, low, high = prediction.estimate
         quoted = f"estimated from its pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
     return StatusRow(row.slide_id, row.path, row.status, f"{row.reason}; {quoted}")
+
+
+def _current_prediction(folder: Path) -> Prediction | None:
+    """Read the prediction of the last run; None where that left none, whatever an earlier one left."""
+    try:
+        check_artefact(folder, PREDICTION)
+    except ArtifactError:
+        return None
+    return read_prediction(folder)
