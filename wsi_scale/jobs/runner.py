@@ -131,14 +131,11 @@ def run_stage(job: SlideJob, stage: Stage) -> Record:
         check_owner(job, state, begins=not stage.spec.after)
         record = _passed_on(job, stage, state) or _run(job, stage, state)
         record = replace(record, after=_fingerprints(job, stage))
-        if record.status == "failed":  # what an earlier run left is kept, and known, for when the failure is mended
-            write_record(job.folder, record)
-        else:
+        if record.status != "failed":  # what an earlier run left is kept, and known, for when the failure is mended
             state.last[stage.spec.name] = record
-            state.save()
-            if valid_record(job.folder, stage.spec.name) != record:
-                write_record(job.folder, record)
         state.save()
+        if record.status == "failed" or valid_record(job.folder, stage.spec.name) != record:
+            write_record(job.folder, record)
     if record.status == "failed":
         log.info("%s: %s failed: %s", job.row.slide_id, stage.spec.name, record.reason)
     return record
@@ -188,11 +185,12 @@ def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
         print_ = fingerprint(
             name, stage.spec.version, slide=identity, settings=stage.settings.by_value(), **prepared.depends_on
         )  # fmt: skip
-        state.save()
         last = _last(job, name, state)
         stands = last is not None and last.fingerprint == print_ and not find_fault(job.folder, last.files)
         if last is not None and stands and stage.is_shown():
             return last
+        # Whose folder it is must be known before anything is written there.
+        state.save()
         # From here on nothing that stands there is a result, until the record is written.
         forget_record(job.folder, name)
         outcome = prepared.work(print_)
