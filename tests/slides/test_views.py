@@ -13,7 +13,7 @@ from tests.runs import MPP, draw
 from wsi_scale.errors import RegionError
 from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.open import open_slide
-from wsi_scale.slides.views import DOWNSAMPLES, MIN_VIEW_PX, VIEW_PX, is_brightfield, view_px, views_of
+from wsi_scale.slides.views import DOWNSAMPLES, MIN_VIEW_PX, VIEW_PX, is_brightfield, view_px, view_thumbnail, views_of
 from wsi_scale.synthesis import write_pyramid
 
 
@@ -88,7 +88,7 @@ def test_a_view_that_cannot_be_decoded_is_left_out_and_the_others_show_what_they
     count = 0
     with open_slide(tissue) as sound, open_slide(broken) as slide:
         # Levels 1 and 2, which coarser views are read from, are sound.
-        for downsample, images, centres in views_of(slide, 30, rng(), 0.2):
+        for downsample, images, centres in views_of(slide, 30, rng(), view_thumbnail(slide, 0.2)):
             reach = VIEW_PX * downsample / 2
             for image, centre in zip(images, centres, strict=True):
                 field = Field(*(centre - reach), 2 * reach, 2 * reach)

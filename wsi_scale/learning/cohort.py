@@ -15,7 +15,7 @@ from wsi_scale.magnification.regressor import Regressor, fit_cohort
 from wsi_scale.magnification.verdict import claim_outliers
 from wsi_scale.slides.field import read_field
 from wsi_scale.slides.slide import Slide
-from wsi_scale.slides.views import VIEW_PX, fields_at, tissue_positions
+from wsi_scale.slides.views import VIEW_PX, fields_at, tissue_positions, view_thumbnail
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def training_tiles(
         Its network gives the features.
     """
     images, truth = [], []
-    positions = tissue_positions(slide)
+    positions = tissue_positions(view_thumbnail(slide))
     # At the coarsest, four tiles (two by two) must fit.
     coarsest = min(COARSEST_TILE_MPP, min(slide.width, slide.height) * known.mpp / (2 * VIEW_PX))
     finest = max(known.mpp, ANSWERED_MPP[0])

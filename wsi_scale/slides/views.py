@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from wsi_scale.errors import RegionError
 from wsi_scale.slides.field import Field, read_field
 from wsi_scale.slides.slide import Slide
-from wsi_scale.slides.tissue import read_thumbnail, shows_brightfield, tissue_mask
+from wsi_scale.slides.tissue import Thumbnail, read_thumbnail, shows_brightfield, tissue_mask
 
 #: Downsamples of level 0 that a slide is looked at.
 DOWNSAMPLES = (1, 2, 4, 8)
@@ -19,8 +19,24 @@ VIEW_PX = 160
 MIN_VIEW_PX = 96
 
 
+def view_thumbnail(slide: Slide, most_unreadable: float = 0.01) -> Thumbnail:
+    """Read the thumbnail that positions are drawn on.
+
+    Parameters
+    ----------
+    most_unreadable
+        Share of the slide that may be impossible to decode at any level, 0–1.
+
+    Raises
+    ------
+    RegionError
+        If more of the slide cannot be decoded.
+    """
+    return read_thumbnail(slide, THUMBNAIL_PX, most_unreadable)
+
+
 def views_of(
-    slide: Slide, count: int, rng: np.random.Generator, most_unreadable: float = 0.01
+    slide: Slide, count: int, rng: np.random.Generator, thumbnail: Thumbnail | None = None
 ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float64]]]:
     """Read up to ``count`` views of tissue at each downsample at which one fits.
 
@@ -28,8 +44,8 @@ def views_of(
 
     Parameters
     ----------
-    most_unreadable
-        Share of the slide that may be impossible to decode at any level, 0–1.
+    thumbnail
+        As :func:`view_thumbnail` reads it; by default it is read here.
 
     Yields
     ------
@@ -39,9 +55,9 @@ def views_of(
     Raises
     ------
     RegionError
-        If more of the slide cannot be decoded, or none of its views.
+        If the thumbnail cannot be read, or none of the views.
     """
-    positions = tissue_positions(slide, most_unreadable)
+    positions = tissue_positions(view_thumbnail(slide) if thumbnail is None else thumbnail)
     unreadable: RegionError | None = None
     seen = False
     for downsample in DOWNSAMPLES:
@@ -67,14 +83,13 @@ def view_px(slide: Slide, downsample: int = 1) -> int:
     return side if side >= MIN_VIEW_PX else 0
 
 
-def is_brightfield(slide: Slide, most_unreadable: float = 0.01) -> bool:
+def is_brightfield(slide: Slide) -> bool:
     """Whether a slide was scanned in brightfield; fluorescence has a black background."""
-    return shows_brightfield(read_thumbnail(slide, THUMBNAIL_PX, most_unreadable))
+    return shows_brightfield(view_thumbnail(slide))
 
 
-def tissue_positions(slide: Slide, most_unreadable: float = 0.01) -> NDArray[np.float64]:
+def tissue_positions(thumbnail: Thumbnail) -> NDArray[np.float64]:
     """Centres of the thumbnail's tissue pixels, (position, 2) as x, y in level-0 pixels."""
-    thumbnail = read_thumbnail(slide, THUMBNAIL_PX, most_unreadable)
     rows, cols = np.nonzero(tissue_mask(thumbnail, "auto"))
     return np.stack([(cols + 0.5) * thumbnail.downsample_x, (rows + 0.5) * thumbnail.downsample_y], axis=1)
 

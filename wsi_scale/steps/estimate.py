@@ -10,16 +10,25 @@ from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
 from wsi_scale.results.prediction import DARK_BACKGROUND, Prediction
 from wsi_scale.slides.slide import Slide
-from wsi_scale.slides.views import is_brightfield, views_of
+from wsi_scale.slides.tissue import Thumbnail, shows_brightfield
+from wsi_scale.slides.views import view_thumbnail, views_of
 
 
-def estimate_mpp(slide: Slide, estimator: Estimator, settings: PredictSettings, group: str | None = None) -> Prediction:
+def estimate_mpp(
+    slide: Slide,
+    estimator: Estimator,
+    settings: PredictSettings,
+    group: str | None = None,
+    thumbnail: Thumbnail | None = None,
+) -> Prediction:
     """Estimate level 0 from views of a slide at several downsamples; its header is not used.
 
     Parameters
     ----------
     group
         The estimate comes from the model that never saw this group; None for slides of no cohort.
+    thumbnail
+        As :func:`wsi_scale.slides.views.view_thumbnail` reads it; by default it is read here.
 
     Raises
     ------
@@ -29,12 +38,13 @@ def estimate_mpp(slide: Slide, estimator: Estimator, settings: PredictSettings, 
         The regressor has no interval.
     """
     rng = np.random.default_rng(settings.seed)
+    seen = view_thumbnail(slide, settings.unreadable_share) if thumbnail is None else thumbnail
     views = (
         Views(downsample, estimator.features(images), centres)
-        for downsample, images, centres in views_of(slide, settings.tiles_per_slide, rng, settings.unreadable_share)
+        for downsample, images, centres in views_of(slide, settings.tiles_per_slide, rng, seen)
     )
     estimate = estimate_views(estimator.regressor, views, settings.coverage, group)
-    if not is_brightfield(slide, settings.unreadable_share):
+    if not shows_brightfield(seen):
         return _prediction_of(replace(estimate, reason=DARK_BACKGROUND, mixed=""))
     if not estimate.reason and not np.isfinite(estimate.half_width_octaves):
         raise ArtifactError("the regressor's interval is not calibrated; use one that `fit` or `prune layers` made")

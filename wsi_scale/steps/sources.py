@@ -18,7 +18,8 @@ from wsi_scale.slides.metadata import SlideInfo, describe_slide
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.sheet import SheetRow, slides_of
 from wsi_scale.slides.slide import Slide
-from wsi_scale.slides.views import views_of
+from wsi_scale.slides.tissue import Thumbnail
+from wsi_scale.slides.views import view_thumbnail, views_of
 from wsi_scale.steps.audit import verdict_on
 from wsi_scale.steps.estimate import estimate_mpp
 
@@ -109,11 +110,10 @@ def _audited(row: SheetRow, estimator: Estimator, config: Config) -> AuditedSlid
     def look() -> AuditedSlide:
         with open_slide(row.path) as slide:
             info = describe_slide(slide, row.slide_id, str(row.path), row.mpp)
-            found = estimate_mpp(slide, estimator, PredictSettings.of(config))
+            thumbnail = view_thumbnail(slide, config.slides.unreadable_share)
+            found = estimate_mpp(slide, estimator, PredictSettings.of(config), thumbnail=thumbnail)
             verdict = verdict_on(info, found)
-            return AuditedSlide(
-                verdict, tuple(_tiles(slide, info, found, config.slides.unreadable_share)), info.warnings
-            )
+            return AuditedSlide(verdict, tuple(_tiles(slide, info, found, thumbnail)), info.warnings)
 
     return guarded(f"{row.slide_id}: audit", look, lambda reason: _unreadable(row, reason))
 
@@ -122,10 +122,10 @@ def _unreadable(row: SheetRow, reason: str) -> AuditedSlide:
     return AuditedSlide(unreadable_row(row.slide_id, str(row.path), reason))
 
 
-def _tiles(slide: Slide, info: SlideInfo, found: Prediction, most_unreadable: float) -> Iterator[AuditTile]:
+def _tiles(slide: Slide, info: SlideInfo, found: Prediction, thumbnail: Thumbnail) -> Iterator[AuditTile]:
     rng = np.random.default_rng(0)
     claimed = info.mpp if info.usable_mpp else None
-    for downsample, images, _ in views_of(slide, SHOWN_TILES, rng, most_unreadable):
+    for downsample, images, _ in views_of(slide, SHOWN_TILES, rng, thumbnail):
         if downsample in SHOWN_DOWNSAMPLES:
             for image in images:
                 yield AuditTile(
