@@ -157,6 +157,12 @@ def test_warnings_and_the_verdict_stand_in_a_slides_section(views: list[SlideVie
     assert "the scanner's metadata" in text
 
 
+def test_headings_in_capitals_leave_the_unit_as_it_is(views: list[SlideView]) -> None:
+    page = render_slide_page(views[0], CONTEXT)
+    assert ".unit { text-transform: none; }" in page
+    assert re.findall(r"<h\d>([^<]*µm)", page) == []  # in capitals it reads as millimetres
+
+
 def test_a_slide_that_cannot_be_read_says_so_once(tmp_path: Path, write_failed: SlideWriter) -> None:
     folder = write_failed(tmp_path / "2", "broken", REASON)
     view = read_slide_view(folder, "broken", audit=unreadable_row("broken", "/p", REASON))
