@@ -15,7 +15,7 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 8.0, 16.0, 86.0
 #: Room for the key to what cannot be read.
 _KEY = 22.0
 #: A drawing is at least this wide, so that the legend's labels do not touch.
-_LEAST_WIDTH = 200.0
+_LEAST_WIDTH = 220.0
 
 
 @dataclass(frozen=True)
