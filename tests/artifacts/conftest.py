@@ -68,8 +68,9 @@ def make_tiles(seed: int = 0) -> tiles.TileTable:
 def make_map(seed: int = 0) -> scale_map.ScaleMap:
     rng = np.random.default_rng(seed)
     grid = make_grid()
-    image = rng.random((4, grid.rows, grid.cols)).astype(np.float32)
+    image = rng.random((3, grid.rows, grid.cols)).astype(np.float32)
     image[:2, 0, 0] = np.nan
+    finest = np.where(np.isnan(image[:1]), np.nan, np.float32(0.5))
     curves = {name: rng.random((grid.rows, grid.cols, 6)).astype(np.float32) for name in ("C2_2", "C3_4")}
     curves["C2_2"][1, 1] = np.nan
     # A dead layer answers exactly 0, which is an answer.
@@ -77,7 +78,9 @@ def make_map(seed: int = 0) -> scale_map.ScaleMap:
     rung_mpp = np.geomspace(0.125, 4, 6)
     described = {"method": "covariant", "network": "vgg19", "layers": ["C2_2", "C3_4"], "execution": {"threads": 1}}
     reason = rng.integers(0, 6, (grid.rows, grid.cols)).astype(np.uint8)
-    return scale_map.ScaleMap(grid, image, reason, curves, rung_mpp, rung_mpp < 0.25, described)
+    return scale_map.ScaleMap(
+        grid, np.concatenate([image, finest]), reason, curves, rung_mpp, rung_mpp < 0.25, described
+    )
 
 
 #: Shapes of the arrays of a small regressor of three models.

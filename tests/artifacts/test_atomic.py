@@ -134,10 +134,10 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, pla
 def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
     left = [".tiles.parquet.ab12_x9z.wsi-scale-part", ".scale.ome.zarr.ab12cd34.wsi-scale-part"]
     left += [".scale.ome.zarr.ab12cd34.wsi-scale-old", ".tiles.parquet.ab12cd35.wsi-scale-part"]
-    # The place that is kept for blocks of a stage in progress.
-    left += [".scale.ome.zarr.progress.wsi-scale-part"]
     kept = ["tiles.parquet", ".tiles.parquet.ab12.part", ".x.part", ".foo.old", ".wsi-scale-part", ".lock"]
     kept += [".notes.txt.ab12cd34.wsi-scale-part", ".tiles.parquet.wsi-scale-part", "scale.ome.zarr", "foo.old"]
+    # Finished blocks outlive the process that computed them.
+    kept += [".scale.ome.zarr.progress.wsi-scale-part"]
     for number, name in enumerate(left + kept):
         if number % 2:
             (tmp_path / name / "inner").mkdir(parents=True)

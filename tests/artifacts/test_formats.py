@@ -77,7 +77,7 @@ def test_a_map_holds_the_values_of_the_layout_before(earlier: Path, tmp_path: Pa
     assert print_ == before.attrs["wsi_scale"]["fingerprint"]
     assert list(read.curves) == ["C2_2", "C3_4"]
     pairs = {
-        "0": read.image,
+        "0": read.image[:3],  # what came later follows
         "labels/reason/0": read.reason[None],
         "curves/C2_2": read.curves["C2_2"],
         "curves/C3_4": read.curves["C3_4"],
@@ -98,6 +98,11 @@ def test_image_and_labels_lie_as_before(earlier: Path, tmp_path: Path, version: 
         told, told_before = (
             json.loads((folder / "scale.ome.zarr" / file).read_text()) for folder in (tmp_path, earlier / version)
         )
+        if file in ("0/zarr.json", "0/.zarray"):
+            # A channel came later.
+            told, told_before = (
+                {k: v for k, v in each.items() if "shape" not in k and "chunk" not in k} for each in (told, told_before)
+            )
         assert told == told_before, file
 
 
@@ -114,7 +119,10 @@ def test_features_hold_the_values_of_the_layout_before(earlier: Path, tmp_path: 
 def test_tiles_for_qupath_are_as_before(earlier: Path, tmp_path: Path, kinds: dict[str, Any]) -> None:
     kinds["geojson"].write(tmp_path, 0)
     before = json.loads((earlier / "0.5" / "tiles.geojson").read_text())
-    assert json.loads((tmp_path / "tiles.geojson").read_text()) == before
+    written = json.loads((tmp_path / "tiles.geojson").read_text())
+    for feature in written["features"]:
+        feature["properties"]["measurements"].pop("finest_mpp", None)
+    assert written == before
 
 
 @pytest.mark.parametrize("number", [None, 1, 3])
@@ -157,7 +165,7 @@ def test_a_map_has_the_same_files_whatever_it_holds(tmp_path: Path, version: Any
             written = replace(
                 make_map(),
                 grid=grid,
-                image=np.full((3, side, side), 0.5 if answered else np.nan, np.float32),
+                image=np.full((4, side, side), 0.5 if answered else np.nan, np.float32),
                 reason=np.full((side, side), Reason.ANSWERED if answered else Reason.UNREADABLE, np.uint8),
                 curves={
                     f"C{layer}": np.full((side, side, 6), layer if answered else np.nan, np.float32)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute
 from wsi_scale.networks.architectures import VGG19_PLAN, architecture
 from wsi_scale.networks.forward import ladder_responses, place, pooled_responses, respond
@@ -126,3 +127,16 @@ def test_chosen_channels_are_those_of_the_whole_network(
     actual = pooled_responses(place(narrow, COMPUTE), images, COMPUTE)
     for layer, numbers in chosen.items():
         np.testing.assert_allclose(actual[layer], expected[layer][:, list(numbers)], rtol=1e-5, atol=1e-6)
+
+
+def test_a_full_gpu_is_one_line_that_names_the_key(
+    network: Network, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: torch.Tensor) -> dict[str, torch.Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    placed = place(network, COMPUTE)
+    monkeypatch.setattr(placed, "forward", full)
+    with pytest.raises(ConfigError, match=r"7 images of 32 px.*lower execution.batch_mpx \(now 1\)") as caught:
+        pooled_responses(placed, images, COMPUTE)
+    assert "\n" not in str(caught.value)

@@ -170,4 +170,5 @@ def _window(values: NDArray[np.float32]) -> dict[str, float]:
     """Display window: the range of the values."""
     finite = values[np.isfinite(values)]
     start, end = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    return {"min": 0.0, "max": max(end, 1.0), "start": start, "end": end if end > start else start + 1.0}
+    end = end if end > start else start + 1.0
+    return {"min": 0.0, "max": max(end, 1.0), "start": start, "end": end}

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute
 from wsi_scale.networks.network import Network
 from wsi_scale.networks.preprocessing import normalise
@@ -45,27 +46,55 @@ def respond(network: Network, images: torch.Tensor, compute: Compute, batch: int
         return {name: torch.cat([part[name] for part in parts])[: len(images)] for name in parts[0]}
 
 
-def pooled_responses(
-    network: Network, images: NDArray[np.uint8], compute: Compute, block: int | None = None
+def block_responses(
+    network: Network, images: torch.Tensor, compute: Compute, block: int
 ) -> dict[str, NDArray[np.float32]]:
-    """Pass images of one size through a placed network.
+    """Pass images of a block through a placed network, and copy the answers from its device.
 
     Parameters
     ----------
     images
-        (tile, row, col, rgb).
+        (tile, row, col, rgb) uint8, on the device of the network.
     block
         Images of a full block, of which these may be a part: batches are not larger.
 
     Returns
     -------
     responses
-        Layer → (tile, channel), float32. Batches depend on the image size and the configuration only.
+        Layer → (tile, channel), float32. Batches depend on image size, block and configuration only.
+
+    Raises
+    ------
+    ConfigError
+        The batch does not fit into the memory of the GPU.
     """
     compute.use_threads()
-    batch = min(compute.batch_size(images.shape[1]), block or len(images))
+    batch = min(compute.batch_size(images.shape[1]), block)
+    try:
+        answers = respond(network, images, compute, batch)
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"the GPU has too little free memory for {batch} images of {images.shape[1]} px through {network.name}: "
+            f"lower execution.batch_mpx (now {compute.batch_mpx:g}), or end other programs on the GPU"
+        ) from error
+    return {name: values.cpu().numpy() for name, values in answers.items()}
+
+
+def pooled_responses(network: Network, images: NDArray[np.uint8], compute: Compute) -> dict[str, NDArray[np.float32]]:
+    """Pass images of one size through a placed network.
+
+    Parameters
+    ----------
+    images
+        (tile, row, col, rgb).
+
+    Returns
+    -------
+    responses
+        Layer → (tile, channel), float32. Batches depend on image size, number of images and configuration only.
+    """
     tensor = torch.from_numpy(np.require(images, requirements="W")).to(compute.device)
-    return {name: values.cpu().numpy() for name, values in respond(network, tensor, compute, batch).items()}
+    return block_responses(network, tensor, compute, len(images))
 
 
 def ladder_responses(

@@ -47,6 +47,12 @@ class FieldPlan:
     box: tuple[float, float, float, float]
     region: tuple[int, int, int, int]
 
+    @property
+    def box_in_region(self) -> tuple[float, float, float, float]:
+        """The box in pixels of the region."""
+        left, top, _, _ = self.region
+        return self.box[0] - left, self.box[1] - top, self.box[2] - left, self.box[3] - top
+
 
 def read_field(slide: Slide, field: Field, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Read a field, resampled to an exact size.
@@ -145,6 +151,5 @@ def resample(pixels: NDArray[np.uint8], origin: tuple[int, ...], plan: FieldPlan
     left, top, right, bottom = plan.region
     # Cutting out exactly the plan's region keeps every bit equal, whatever else was read with it.
     part = pixels[top - origin[1] : bottom - origin[1], left - origin[0] : right - origin[0]]
-    box = (plan.box[0] - left, plan.box[1] - top, plan.box[2] - left, plan.box[3] - top)
     image = Image.fromarray(np.ascontiguousarray(part))
-    return np.asarray(image.resize(plan.size, Image.Resampling.BILINEAR, box=box))
+    return np.asarray(image.resize(plan.size, Image.Resampling.BILINEAR, box=plan.box_in_region))

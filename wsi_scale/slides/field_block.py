@@ -1,6 +1,7 @@
 """Fields of a block of neighbouring tiles, read as regions that hold many of them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,25 @@ MIN_FILLED = 0.5
 Region = tuple[int, int, int, int]
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A field within a region that was read.
+
+    Attributes
+    ----------
+    row
+        Number of the field.
+    window
+        (left, top, right, bottom) of the pixels that the filter may see, in pixels of the region.
+    box
+        (left, top, right, bottom) of the field, in pixels of the window.
+    """
+
+    row: int
+    window: Region
+    box: tuple[float, float, float, float]
+
+
 class FieldBlock:
     """Reads fields at the sizes that are asked for; a level's pixels are read once, and kept for the next size.
 
@@ -29,14 +49,43 @@ class FieldBlock:
         An opened slide.
     fields
         Neighbouring fields; None stands for one that is known to be unreadable.
+    keeps_levels
+        Whether pixels of all levels are kept, not only of those that were asked for last.
     """
 
-    def __init__(self, slide: Slide, fields: Sequence[Field | None]) -> None:
+    def __init__(self, slide: Slide, fields: Sequence[Field | None], *, keeps_levels: bool = False) -> None:
         self._slide = slide
         self._fields = fields
+        self._keeps_levels = keeps_levels
         self._held: dict[tuple[int, int], tuple[Region, NDArray[np.uint8]]] = {}
         self.problems = ["" if field is not None else "unreadable" for field in fields]
         """One a field: why it cannot be decoded, or ""."""
+
+    def hold(self, rows: Sequence[int], size: tuple[int, int]) -> list[int]:
+        """Read the pixels that some of the fields need at one size.
+
+        Parameters
+        ----------
+        rows
+            Numbers of the fields.
+        size
+            (width, height) of the images in pixels.
+
+        Returns
+        -------
+        list of int
+            The numbers of those that can be decoded.
+        """
+        plans = {row: self._plan(row, size) for row in rows if not self.problems[row]}
+        levels = {plan.level for plan in plans.values()}
+        if not self._keeps_levels:
+            self._held = {key: held for key, held in self._held.items() if key[0] in levels}
+        for level in sorted(levels):
+            of_level = {row: plan for row, plan in plans.items() if plan.level == level}
+            missing = {row: plan.region for row, plan in of_level.items() if not self._holds(row, plan)}
+            if missing:
+                self._read(level, missing)
+        return [row for row in rows if not self.problems[row]]
 
     def read(self, rows: Sequence[int], size: tuple[int, int]) -> list[NDArray[np.uint8]]:
         """Read some of the fields at one size; white images stand for fields that cannot be decoded.
@@ -53,31 +102,37 @@ class FieldBlock:
         list of ndarray
             (height, width, 3) uint8 RGB, one a row.
         """
-        plans = {row: plan_field(self._slide, self._known(row), size) for row in rows if not self.problems[row]}
-        self._hold(plans)
+        self.hold(rows, size)
         blank = np.full((size[1], size[0], 3), 255, np.uint8)
-        return [blank if self.problems[row] else self._resampled(row, plans[row]) for row in rows]
+        return [blank if self.problems[row] else self._resampled(row, self._plan(row, size)) for row in rows]
 
-    def _known(self, row: int) -> Field:
+    def pieces(self, rows: Sequence[int], size: tuple[int, int]) -> list[tuple[NDArray[np.uint8], list[Piece]]]:
+        """Return where some of the fields, which can be decoded, lie in the regions that were read for a size.
+
+        Returns
+        -------
+        list of (region, pieces)
+            (row, col, rgb) pixels, and the fields within them; rows of one region stay in their order.
+        """
+        self.hold(rows, size)
+        found: dict[int, tuple[NDArray[np.uint8], list[Piece]]] = {}
+        for row in rows:
+            plan = self._plan(row, size)
+            (left, top, *_), pixels = self._held[plan.level, row]
+            x0, y0, x1, y1 = plan.region
+            window = (x0 - left, y0 - top, x1 - left, y1 - top)
+            found.setdefault(id(pixels), (pixels, []))[1].append(Piece(row, window, plan.box_in_region))
+        return list(found.values())
+
+    def _plan(self, row: int, size: tuple[int, int]) -> FieldPlan:
         field = self._fields[row]
         if field is None:
             raise ValueError(f"field {row} is unreadable")
-        return field
+        return plan_field(self._slide, field, size)
 
     def _resampled(self, row: int, plan: FieldPlan) -> NDArray[np.uint8]:
         region, pixels = self._held[plan.level, row]
         return resample(pixels, region[:2], plan)
-
-    def _hold(self, plans: dict[int, FieldPlan]) -> None:
-        """Read the regions of the plans that are not held; levels that nothing is asked of are forgotten."""
-        levels = {plan.level for plan in plans.values()}
-        self._held = {key: held for key, held in self._held.items() if key[0] in levels}
-        for level in sorted(levels):
-            missing = {
-                row: plan.region for row, plan in plans.items() if plan.level == level and not self._holds(row, plan)
-            }
-            if missing:
-                self._read(level, missing)
 
     def _holds(self, row: int, plan: FieldPlan) -> bool:
         held = self._held.get((plan.level, row))

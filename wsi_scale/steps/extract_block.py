@@ -11,6 +11,7 @@ from wsi_scale.slides.field import Field, padded_share
 from wsi_scale.slides.field_block import FieldBlock
 from wsi_scale.slides.slide import Slide
 from wsi_scale.steps.inputs import NetworkInput, SlideSource
+from wsi_scale.steps.pixels import pixels_on
 from wsi_scale.units import MAX_UPSAMPLING
 
 
@@ -106,14 +107,16 @@ def _respond(
     slide: Slide, fields: Sequence[Field | None], plan: ExtractPlan
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """(tile, channel) answers, NaN for fields that cannot be decoded, and why not."""
-    from wsi_scale.networks.forward import pooled_responses
+    from wsi_scale.networks.forward import block_responses
 
     pixels = FieldBlock(slide, fields)
-    images = pixels.read(range(len(fields)), (plan.tile_px, plan.tile_px))
-    with turn(plan.network.compute) as compute, plan.network.placed(compute) as network:
-        (features,) = pooled_responses(network, np.stack(images), compute, plan.block_tiles).values()
-    unreadable = np.array([bool(problem) for problem in pixels.problems])
-    return np.where(unreadable[:, None], np.float32(np.nan), features), tuple(pixels.problems)
+    features = np.full((len(fields), plan.channels), np.nan, np.float32)
+    readable = pixels.hold(range(len(fields)), (plan.tile_px, plan.tile_px))
+    if readable:
+        with turn(plan.network.compute) as (compute, place), plan.network.placed(compute) as network:
+            images = pixels_on(pixels, place).images(readable, plan.tile_px)
+            (features[readable],) = block_responses(network, images, compute, plan.block_tiles).values()
+    return features, tuple(pixels.problems)
 
 
 def _field(centre: tuple[float, float], mpp: float, plan: ExtractPlan) -> Field:

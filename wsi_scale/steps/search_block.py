@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.execution.compute import Compute
-from wsi_scale.execution.turns import turn
+from wsi_scale.execution.turns import Place, turn
 from wsi_scale.results.scale_map import Reason
 from wsi_scale.scale.adaptive import COARSEST_MPP, estimate_so_far, search_adaptive
 from wsi_scale.scale.calibration import Calibration
@@ -16,12 +16,16 @@ from wsi_scale.scale.published import search_published
 from wsi_scale.slides.field import Field, resize_square
 from wsi_scale.slides.field_block import FieldBlock
 from wsi_scale.steps.inputs import NetworkInput, SlideSource
+from wsi_scale.steps.pixels import pixels_on, to_device
 
 if TYPE_CHECKING:
-    from wsi_scale.networks.network import Network
+    import torch
 
-#: Numbers of tiles, side in pixels → images.
-Images = Callable[[Sequence[int], int], list[NDArray[np.uint8]]]
+    from wsi_scale.networks.network import Network
+    from wsi_scale.slides.slide import Slide
+
+#: Numbers of tiles, side in pixels → images, (tile, row, col, rgb) uint8 on the device.
+Images = Callable[[Sequence[int], int], "torch.Tensor"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,13 @@ class SearchPlan:
     tile_height: float
     rungs: tuple[int | None, ...]
     log2_mpp: tuple[float, ...]
+
+    @property
+    def sizes_read(self) -> tuple[int, ...]:
+        """Sides at which tiles are read from the slide, coarse to fine."""
+        if self.method == "published":
+            return (self.tile_px,)
+        return tuple(size for size in reversed(self.rungs) if size is not None)
 
 
 @dataclass(frozen=True)
@@ -102,12 +113,23 @@ def search_block(block: SearchBlock) -> BlockAnswer:
     plan = block.plan
     fields = [Field(x, y, plan.tile_width, plan.tile_height) for x, y in block.corners]
     with plan.slide.opened() as slide:
-        pixels = FieldBlock(slide, fields)
-        with turn(plan.network.compute) as compute, plan.network.placed(compute) as network:
-            climbed = _Climb(plan, network, compute, pixels.problems).through(_images(plan, pixels))
+        block_pixels = _read_ahead(plan, slide, fields)
+        with turn(plan.network.compute) as (compute, place), plan.network.placed(compute) as network:
+            climbed = _Climb(plan, network, compute, block_pixels).through(_images(plan, block_pixels, place))
+    problems = tuple(block_pixels.problems)
     if plan.method == "published":
-        return _answer_published(climbed, plan, tuple(pixels.problems))
-    return _answer_covariant(climbed, plan, tuple(pixels.problems))
+        return _answer_published(climbed, plan, problems)
+    return _answer_covariant(climbed, plan, problems)
+
+
+def _read_ahead(plan: SearchPlan, slide: "Slide", fields: Sequence[Field]) -> FieldBlock:
+    """Prepare a block's pixels; for a GPU all that its rungs need is read before its turn."""
+    if plan.network.compute.device == "cpu":
+        return FieldBlock(slide, fields)
+    pixels = FieldBlock(slide, fields, keeps_levels=True)
+    for size in plan.sizes_read:
+        pixels.hold(range(len(fields)), (size, size))
+    return pixels
 
 
 @dataclass(frozen=True)
@@ -131,24 +153,18 @@ class _Climbed:
 
 @dataclass(frozen=True)
 class _Climb:
-    """A block's way through the rungs of a ladder.
-
-    Attributes
-    ----------
-    problems
-        One a tile, "" unless it cannot be decoded; changes while images are read.
-    """
+    """A block's way through the rungs of a ladder."""
 
     plan: SearchPlan
     network: "Network"
     compute: Compute
-    problems: Sequence[str]
+    pixels: FieldBlock
 
     def through(self, images: Images) -> _Climbed:
         """Pass tiles through the network rung after rung, from the coarsest to finer ones, until they leave."""
         plan, found = self.plan, self._nothing()
         readable = [rung for rung, size in enumerate(plan.rungs) if size is not None]
-        active = np.arange(len(self.problems))
+        active = np.arange(len(self.pixels.problems))
         for rung in reversed(readable):
             active = self._pass(found, rung, active, images)
             if not len(active):
@@ -160,20 +176,21 @@ class _Climb:
         return found
 
     def _nothing(self) -> _Climbed:
-        tiles, rungs = len(self.problems), len(self.plan.rungs)
+        tiles, rungs = len(self.pixels.problems), len(self.plan.rungs)
         layers = self.network.layers
         responses = {layer.name: np.full((tiles, layer.channels, rungs), np.nan, np.float32) for layer in layers}
         return _Climbed(responses, np.zeros(tiles, np.bool_), np.full(tiles, np.nan))
 
     def _pass(self, found: _Climbed, rung: int, active: NDArray[np.int64], images: Images) -> NDArray[np.int64]:
         """Pass the active tiles at one rung; return those that could be decoded."""
-        from wsi_scale.networks.forward import pooled_responses
+        from wsi_scale.networks.forward import block_responses
 
-        read = images(active.tolist(), self.plan.rungs[rung] or 0)
-        fine = np.array([not self.problems[tile] for tile in active.tolist()], np.bool_)
-        active, read = active[fine], [image for image, good in zip(read, fine, strict=True) if good]
+        size = self.plan.rungs[rung] or 0
+        side = self.plan.tile_px if self.plan.method == "published" else size
+        active = np.array(self.pixels.hold(active.tolist(), (side, side)), np.int64)
         if len(active):
-            answers = pooled_responses(self.network, np.stack(read), self.compute, self.plan.block_tiles)
+            read = images(active.tolist(), size)
+            answers = block_responses(self.network, read, self.compute, self.plan.block_tiles)
             for name, values in answers.items():
                 found.responses[name][active, :, rung] = values
             found.log2_finest[active] = self.plan.log2_mpp[rung]
@@ -188,13 +205,14 @@ def _settled(plan: SearchPlan, climbed: _Climbed, active: NDArray[np.int64], run
     return estimate_so_far(responses, np.array(plan.log2_mpp), plan.calibration).settled
 
 
-def _images(plan: SearchPlan, pixels: FieldBlock) -> Images:
+def _images(plan: SearchPlan, pixels: FieldBlock, place: Place) -> Images:
     """Give the images of tiles at the side of a rung."""
     if plan.method == "covariant":
-        return lambda rows, size: pixels.read(rows, (size, size))
+        return pixels_on(pixels, place).images
 
-    def shrunk(rows: Sequence[int], size: int) -> list[NDArray[np.uint8]]:
-        return [resize_square(image, size) for image in pixels.read(rows, (plan.tile_px, plan.tile_px))]
+    def shrunk(rows: Sequence[int], size: int) -> "torch.Tensor":
+        tiles = pixels.read(rows, (plan.tile_px, plan.tile_px))
+        return to_device(np.stack([resize_square(tile, size) for tile in tiles]), place.device)
 
     return shrunk
 
