@@ -76,7 +76,7 @@ def test_slides_that_can_have_a_map_have_one(first: Run) -> None:
     assert with_map == with_features == GOOD
     for slide_id in GOOD:
         image = zarr.open_group(first.results / "slides" / slide_id / "scale.ome.zarr", mode="r")["0"]
-        assert image.shape[0] == 3
+        assert image.shape[0] == 4
 
 
 def test_records_tell_of_every_stage_without_times_or_places(first: Run) -> None:

@@ -109,6 +109,7 @@ class SearchSettings(CalibrateSettings):
 
     tiling: Annotated[TilingConfig, Key("tiling")]
     map: Annotated[MapConfig, Key("map")]
+    reader: Annotated[Literal["openslide", "tifffile"], Key("slides.reader")]
     unreadable_share: Annotated[float, Key("slides.unreadable_share")]
 
 
@@ -119,6 +120,7 @@ class ExtractSettings(StageSettings):
     network: Annotated[str, Key("network", in_fingerprint=False)]
     weights: Annotated[Path | None, Key("weights", in_fingerprint=False)]
     features: Annotated[FeaturesConfig, Key("features")]
+    reader: Annotated[Literal["openslide", "tifffile"], Key("slides.reader")]
     unreadable_share: Annotated[float, Key("slides.unreadable_share")]
     execution: Annotated[ExecutionConfig, Key("execution", in_fingerprint=False)]
 
@@ -142,4 +144,4 @@ class ReportSettings(StageSettings):
     def keys(cls) -> tuple[str, ...]:
         """All keys but paths, and those of trainings."""
         sections = (name for name in Config.model_fields if name not in ("slides", "results", "training"))
-        return (*sections, "slides.mpp", "slides.brightfield_only", "slides.unreadable_share")
+        return (*sections, "slides.mpp", "slides.brightfield_only", "slides.reader", "slides.unreadable_share")

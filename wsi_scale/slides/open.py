@@ -6,10 +6,10 @@ from pathlib import Path
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import check_beside, check_place, opening
 from wsi_scale.slides.dicom import dicom_files, series_of
-from wsi_scale.slides.slide import Slide
+from wsi_scale.slides.slide import Reader, Slide
 
 
-def open_slide(path: Path) -> Slide:
+def open_slide(path: Path, reader: Reader = "openslide") -> Slide:
     """Open a slide.
 
     The largest image in a file is the slide. OpenSlide reads what it knows; tifffile reads TIFFs that OpenSlide
@@ -20,6 +20,9 @@ def open_slide(path: Path) -> Slide:
     ----------
     path
         A file, or a folder that holds DICOM files.
+    reader
+        ``tifffile``: it decodes the pixels of SVS and TIFF files that OpenSlide reads. They are the same, two to six
+        times as fast.
 
     Returns
     -------
@@ -33,20 +36,20 @@ def open_slide(path: Path) -> Slide:
     """
     with opening(path):
         check_place(path)
-        return _open_folder_or_file(path)
+        return _open_folder_or_file(path, reader)
 
 
-def _open_folder_or_file(path: Path) -> Slide:
+def _open_folder_or_file(path: Path, reader: Reader) -> Slide:
     if path.is_dir():
         return _open_dicom_folder(path)
     with path.open("rb") as stream:
         head = stream.read(16)
     if path.suffix.lower() == ".vsi":
         raise SlideError(f"{path}: Olympus VSI is not supported; export it as OME-TIFF")
-    return _open_file(path, head)
+    return _open_file(path, head, reader)
 
 
-def _open_file(path: Path, head: bytes) -> Slide:
+def _open_file(path: Path, head: bytes, reader: Reader) -> Slide:
     from wsi_scale.slides.image_backend import JPEG_MAGIC, PNG_MAGIC, ImageSlide
     from wsi_scale.slides.openslide_backend import OpenSlideSlide, vendor_of
     from wsi_scale.slides.tiff_header import is_tiff
@@ -56,7 +59,7 @@ def _open_file(path: Path, head: bytes) -> Slide:
     if is_tiff(path):
         from wsi_scale.slides.open_tiff import open_tiff
 
-        return open_tiff(path)
+        return open_tiff(path, reader)
     vendor = vendor_of(path)
     if vendor is None:
         raise SlideError(

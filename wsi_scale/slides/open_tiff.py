@@ -7,7 +7,7 @@ from wsi_scale.slides.border import opening
 from wsi_scale.slides.levels import could_be_level, likely_scales
 from wsi_scale.slides.ome import parse_ome
 from wsi_scale.slides.openslide_backend import PLAIN_VENDORS, OpenSlideSlide, vendor_of
-from wsi_scale.slides.slide import Slide
+from wsi_scale.slides.slide import Reader, Slide
 from wsi_scale.slides.tiff_backend import TiffSlide
 from wsi_scale.slides.tiff_header import TiffHeader, read_header
 from wsi_scale.slides.tiff_images import TiffImage, choose_image, images_of, other_sections
@@ -24,11 +24,16 @@ _OVERLAP = 1.5
 _OF_LEVEL_0 = ("openslide.level", "openslide.mpp-", "tiff.")
 
 
-def open_tiff(path: Path) -> Slide:
+def open_tiff(path: Path, reader: Reader = "openslide") -> Slide:
     """Open a TIFF.
 
     OpenSlide reads it if it decodes the file and its level 0 is the largest image in colour, with no level missing;
     else tifffile does.
+
+    Parameters
+    ----------
+    reader
+        ``tifffile``: it decodes the pixels also of what OpenSlide reads, where both show the same.
 
     Raises
     ------
@@ -50,10 +55,20 @@ def open_tiff(path: Path) -> Slide:
     except SlideError as error:
         return _instead_of(error, path, header, image, vendor, warnings)
     if _shows(slide, image, vendor):
+        if reader == "tifffile" and vendor in PLAIN_VENDORS:
+            _decode_by_tifffile(slide, TiffSlide(path, header, image, warnings=said))
         return slide
     with slide:
         properties = _of_this_image(slide, image)
     return TiffSlide(path, header, image, properties, warnings)
+
+
+def _decode_by_tifffile(slide: OpenSlideSlide, decoder: TiffSlide) -> None:
+    """Leave the decoding to tifffile, if both have the same levels."""
+    if slide.sizes == decoder.sizes:
+        slide.decode_by(decoder)
+    else:
+        decoder.close()
 
 
 def _instead_of(

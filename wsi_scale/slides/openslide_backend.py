@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import openslide
@@ -31,6 +31,16 @@ def vendor_of(path: Path) -> str | None:
         return openslide.OpenSlide.detect_format(str(path))
     except (OSError, openslide.OpenSlideError):
         return None
+
+
+class Decoder(Protocol):
+    """Decodes the pixels of a slide's levels."""
+
+    def decoded(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Decode a box of a level: (height, width, 3) RGB or (height, width, 4) RGBA, uint8."""
+
+    def close(self) -> None:
+        """Release the file."""
 
 
 class OpenSlideSlide(Slide):
@@ -61,6 +71,7 @@ class OpenSlideSlide(Slide):
         directories: Sequence[Directory] = (),
     ) -> None:
         self._file = str(file or path)
+        self._decoder: Decoder | None = None
         try:
             self._slide = openslide.OpenSlide(self._file)
             properties = _properties(self._slide)
@@ -82,8 +93,22 @@ class OpenSlideSlide(Slide):
             self.close()
             raise
 
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(width, height) of each level that OpenSlide reports."""
+        return [(level.width, level.height) for level in self._reported]
+
+    def decode_by(self, decoder: "Decoder") -> None:
+        """Leave the decoding of pixels to a reader of the same levels, which is closed with the slide.
+
+        Levels whose downsample is not a whole number stay with OpenSlide, which shifts them by fractions of a pixel.
+        """
+        self._decoder = decoder
+
     def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         own = self._reported[level]
+        if self._decoder is not None and own.downsample.is_integer():
+            return self._decoder.decoded(level, x, y, width, height)
         shift = 0.0 if own.downsample.is_integer() else 0.5 / own.downsample
         if self._ends is not None:
             touched = x - shift, y - shift, width + 2 * shift, height + 2 * shift
@@ -115,6 +140,8 @@ class OpenSlideSlide(Slide):
     def close(self) -> None:
         """Release the file."""
         self._slide.close()
+        if self._decoder is not None:
+            self._decoder.close()
         if self._ends is not None:
             self._ends.close()
 

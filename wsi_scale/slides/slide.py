@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ DARK_BORDER = 50
 
 #: Side in pixels of the patches along the border that decide the background.
 BORDER_PATCH_PX = 32
+
+
+#: Library that decodes the pixels of TIFF-based slides.
+Reader = Literal["openslide", "tifffile"]
 
 
 class Slide(abc.ABC):

@@ -121,6 +121,15 @@ class TiffSlide(Slide):
                 largest[1] = max(largest[1], int(segment[..., split:].max(initial=0)))
         return significant_bits(largest[0]), significant_bits(largest[1])
 
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(width, height) of each level in the file."""
+        return [(page.imagewidth, page.imagelength) for page in self._pages]
+
+    def decoded(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Decode a box of a level of the file: (height, width, 3) RGB or (height, width, 4) RGBA, uint8."""
+        return self._read_pixels(level, x, y, width, height)
+
     def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         page = self._pages[level]
         if lies_in_one_piece(page):

@@ -41,7 +41,7 @@ def extract(job: SlideJob, settings: ExtractSettings, scheduler: str | None = No
         settled = replace(settings, execution=settle(job, settings.execution, state))
 
         def work(print_: str) -> Outcome:
-            slide = SlideInput(job.row.path.absolute(), job.identity(state))
+            slide = SlideInput(job.row.path.absolute(), job.identity(state), settings.reader)
             loaded, scale_map = check_known(extract_network(settings), network), current_map(job) if optimal else None
             extraction = Extraction.of(slide, current_tiles(job), loaded, settled, scale_map)
             for mpp in extraction.too_fine:

@@ -53,7 +53,7 @@ def search(
 
         def work(print_: str) -> Outcome:
             tiles = current_tiles(job)
-            slide = SlideInput(job.row.path.absolute(), job.identity(state))
+            slide = SlideInput(job.row.path.absolute(), job.identity(state), settings.reader)
             on = SearchedTiles(slide, tiles, current_tissue(job), settings.tiling.min_tissue)
             loaded = check_known(search_network(settings), network)
             finished = FinishedBlocks(job.folder / SCALE_MAP, print_, BlockAnswer)

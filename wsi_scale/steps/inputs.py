@@ -14,7 +14,7 @@ from wsi_scale.execution.settled import compute_of
 from wsi_scale.execution.worker import kept
 from wsi_scale.slides.identity import slide_identity
 from wsi_scale.slides.open import open_slide
-from wsi_scale.slides.slide import Slide
+from wsi_scale.slides.slide import Reader, Slide
 
 if TYPE_CHECKING:
     from wsi_scale.networks.network import Network
@@ -53,6 +53,7 @@ class SlideInput:
 
     path: Path
     identity: str
+    reader: Reader = "openslide"
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -61,11 +62,11 @@ class SlideInput:
 
     def opened(self) -> AbstractContextManager[Slide]:
         """Open it once in this process; SlideError where another slide lies there."""
-        return kept("slide", (self.path, self.identity), self._open)
+        return kept("slide", (self.path, self.identity, self.reader), self._open)
 
     def _open(self) -> Slide:
         with ExitStack() as stack:
-            slide = stack.enter_context(open_slide(self.path))
+            slide = stack.enter_context(open_slide(self.path, self.reader))
             # Asked of the file once it is open: what replaces it afterwards is not what is read.
             if slide_identity(self.path) != self.identity:
                 raise SlideError(f"{self.path}: {_another('slide')}")
