@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth bench \
-	magnification backbones small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
+	magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,19 @@ truth: install ## Planted radius against estimated scale (needs WSI_SCALE_DATA f
 
 bench: install ## Speed and memory of tile and search (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.speed
+
+gpu-check: install ## Every path of a GPU against the CPU, and what the card does (needs a GPU)
+	$(BIN)/python -m benchmarks.gpu
+
+# For a machine with PyTorch alone, Python 3.12: there, `python3 -m benchmarks.gpu --wheels results/gpu-wheels`.
+WHEELS := results/gpu-wheels
+gpu-wheels: install ## Wheels, and the weights of VGG19, that gpu-check needs beside PyTorch (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.gpu --cut-weights $(WHEELS)
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+		--python-version 3.12 --implementation cp $(foreach glibc,28 27 17,--platform manylinux_2_$(glibc)_x86_64) \
+		--platform manylinux2014_x86_64 --platform manylinux1_x86_64 --dest $(WHEELS) \
+		$$($(BIN)/python -m benchmarks.gpu --list-wheels)
+	du -cm $(WHEELS)/* | tail -n 1
 
 magnification: install ## Every figure of µm per pixel from pixels, from kept networks (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.magnification

@@ -1,0 +1,106 @@
+"""The check of a GPU, tried on the CPU against itself; where there is no GPU it says so in one line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu.packages import CARRIED, CARRIED_FOR_SLIDES, EXPECTED, missing, use_wheels, wheels_wanted
+from benchmarks.gpu.record import Outcome, Record
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu", *arguments], capture_output=True, text=True, timeout=300
+    )
+
+
+def test_every_path_agrees_with_itself_on_the_cpu_and_the_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSI_SCALE_WEIGHTS", str(tmp_path))
+    output = tmp_path / "gpu.json"
+    steps = [
+        *("resampling", "resampling_without_waiting", "search_embedded", "extraction", "prediction"),
+        *("matrix_products", "resampling_rate", "reading_rate", "searching_embedded", "search_vgg19"),
+        *("slide_file", "training", "pruning_channels", "finetuning"),
+    ]
+    done = command("--device", "cpu", "--output", str(output), "--only", *steps)
+    assert done.returncode == 0, done.stdout + done.stderr
+    content = json.loads(output.read_text())
+    assert content["device"]["name"] == "cpu"
+    assert {check["passed"] for check in content["checks"]} == {True}
+    assert all(check["value"] <= check["tolerance"] for check in content["checks"])
+    assert {"matmul_tflops", "resampling", "reading_memory", "search_embedded"} <= set(content["figures"])
+    assert all(value > 0 for value in content["figures"].values())
+    assert set(content["left_out"]) == {"search_vgg19"}
+    assert set(content["steps"]) == set(steps) - {"search_vgg19"}
+
+
+def test_without_a_gpu_one_line_says_so() -> None:
+    done = command()
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: torch ")
+    assert done.stderr.endswith("finds no GPU here; nothing was checked\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_step_that_breaks_is_a_failed_check_and_the_next_has_its_turn(tmp_path: Path) -> None:
+    """A folder that is not there breaks a training, and nothing else."""
+    from benchmarks.gpu.__main__ import _guarded
+    from benchmarks.gpu.figures import matrix_products
+    from benchmarks.gpu.material import TRIAL, Bench
+    from benchmarks.gpu.trainings import finetuning
+
+    record = Record(tmp_path / "gpu.json")
+    bench = Bench("cpu", TRIAL, tmp_path / "missing")
+    assert not _guarded("finetuning", finetuning, bench, record)
+    assert not _guarded("matrix_products", matrix_products, bench, record)
+    content = json.loads((tmp_path / "gpu.json").read_text())
+    (check,) = content["checks"]
+    assert (check["name"], check["passed"]) == ("finetuning", False)
+    assert "missing" in check["message"]
+    assert list(content["figures"]) == ["matmul_tflops"]
+    assert record.failed == ["finetuning"]
+
+
+def test_an_error_of_cuda_calls_for_a_new_process(tmp_path: Path) -> None:
+    from benchmarks.gpu.__main__ import _guarded
+    from benchmarks.gpu.material import TRIAL, Bench
+
+    def breaks(_: Bench) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nsecond line")
+
+    record = Record(tmp_path / "gpu.json")
+    assert _guarded("breaks", breaks, Bench("cpu", TRIAL, tmp_path), record)  # type: ignore[arg-type]
+    assert record.content["checks"][0]["message"].endswith("was encountered")
+
+
+def test_what_is_not_a_number_has_not_passed(tmp_path: Path) -> None:
+    record = Record(tmp_path / "gpu.json")
+    for value in (float("nan"), 0.2, 0.1):
+        record.add(Outcome(f"{value}", value, 0.1))
+    assert record.failed == ["nan", "0.2"]
+    resumed = Record.resumed(tmp_path / "gpu.json")
+    assert resumed.content == record.content
+    assert resumed.content["checks"][0]["value"] is None
+
+
+def test_the_wheels_are_locked_versions_of_what_is_imported() -> None:
+    wanted = wheels_wanted()
+    assert len(wanted) == len({*CARRIED.values(), *CARRIED_FOR_SLIDES.values()})
+    assert all(wheel.count("==") == 1 for wheel in wanted)
+    assert missing({**CARRIED, **CARRIED_FOR_SLIDES, **EXPECTED}) == []
+    assert missing({"no_such_module": "no-such-package"}) == ["no-such-package"]
+
+
+def test_weights_in_a_folder_of_wheels_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSI_SCALE_WEIGHTS", "elsewhere")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "vgg19.safetensors").touch()
+    use_wheels(tmp_path, tmp_path / "site")
+    assert os.environ["WSI_SCALE_WEIGHTS"] == str(tmp_path)
