@@ -14,6 +14,7 @@ CARRIED = {
     "dask": "dask",
     "fsspec": "fsspec",
     "importlib_metadata": "importlib_metadata",
+    "lazy_importer": "lazy-importer",
     "locket": "locket",
     "partd": "partd",
     "platformdirs": "platformdirs",
