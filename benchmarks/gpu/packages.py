@@ -76,7 +76,14 @@ def use_wheels(folder: Path, target: Path) -> None:
     names = [name for name in missing({**CARRIED, **CARRIED_FOR_SLIDES}) if _wheel_of(name, folder)]
     if names:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile"]
-        source = ["--disable-pip-version-check", "--find-links", str(folder), "--target", str(target)]
+        source = [
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+            "--find-links",
+            str(folder),
+            "--target",
+            str(target),
+        ]
         subprocess.run([*command, *source, *names], check=True)
     sys.path.append(str(target))
     importlib.invalidate_caches()
