@@ -80,7 +80,7 @@ def test_the_published_search_draws_its_own_rungs(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     found, _ = read_scale_map(tmp_path / "out")
     factors = 0.5 / found.image[0]
-    assert found.image.shape == (3, 1, 2)
+    assert found.image.shape == (4, 1, 2)
     assert found.attributes["method"] == "published"
     assert len(found.rung_mpp) == len(SIGNED_SCALES) == 21
     assert found.rung_mpp[8] == 0.5

@@ -56,6 +56,8 @@ class Network(nn.Module):
         Smallest input side.
     digest
         SHA-256 over the parameters' values as float16, up to the deepest tap.
+    depths
+        Networks that end with each of the layers that :meth:`restricted` chose, shallow to deep; else this one alone.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class Network(nn.Module):
         self.min_px = min_px
         self.digest = digest or digest_of(trunk)
         self._channels = dict(channels or {})
+        # In a tuple they are no submodules: they share this network's weights.
+        self.depths: tuple[Network, ...] = (self,)
 
     def maps(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Map normalised images (n, 3, h, w) to the tapped layers' maps (n, channel, row, col)."""
@@ -93,13 +97,22 @@ class Network(nn.Module):
     def restricted(self, channels: Mapping[str, Sequence[int]]) -> "Network":
         """Return the network with the answers of some channels of some of its layers, cut after the deepest of them.
 
-        Of a chain's deepest layer nothing else is computed.
+        Of a chain's deepest layer nothing else is computed. ``depths`` of the result are the networks that end with
+        each of the layers, shallow to deep.
 
         Parameters
         ----------
         channels
             Layer → numbers of its channels.
         """
+        names = [layer.name for layer in self.layers if layer.name in channels]
+        depths = tuple(
+            self._restricted({name: channels[name] for name in names[:count]}) for count in range(1, len(names) + 1)
+        )
+        depths[-1].depths = depths
+        return depths[-1]
+
+    def _restricted(self, channels: Mapping[str, Sequence[int]]) -> "Network":
         layers = [layer for layer in self.layers if layer.name in channels]
         chosen = {name: torch.as_tensor(numbers, device=self._device) for name, numbers in channels.items()}
         trunk = self.trunk

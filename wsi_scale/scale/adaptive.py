@@ -25,6 +25,8 @@ COARSEST_MPP = 0.5
 CENSORED_OCTAVES = 1 / 3
 #: A channel that rises again at the finest rung so far, above this share of its maximum, may have a higher one.
 REOPENED_SHARE = 0.5
+#: No layer leaves while channels differ more than this, octaves: the median of so few could jump.
+MAX_SPREAD_OCTAVES = 0.6
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,15 @@ class Estimate:
         (tile,) share of the calibrated channels that have an optimum or are open.
     settled
         (tile,) whether finer rungs can hardly change it.
+    layers_needed
+        (tile,) how many layers, from the shallowest, may still change it; at least one.
     """
 
     log2_radius: NDArray[np.float64]
     spread: NDArray[np.float64]
     answering: NDArray[np.float64]
     settled: NDArray[np.bool_]
+    layers_needed: NDArray[np.int64]
 
 
 def estimate_so_far(
@@ -61,27 +66,91 @@ def estimate_so_far(
     log2_mpp
         (rung,), rising.
     """
-    layers = calibration.layers.items()
-    channels = [_channels(np.asarray(responses[name])[:, layer.channels], log2_mpp, layer) for name, layer in layers]
-    answer, bound, finer, is_open, reopened = (np.concatenate(part, axis=1) for part in zip(*channels, strict=True))
-    weights = np.concatenate([layer.weights for _, layer in layers])
-    three = [robust_mean(np.where(is_open, value, answer), weights) for value in (np.nan, bound, finer)]
-    doubtful = is_open | reopened
-    two = [robust_mean(np.where(doubtful, value, answer), weights) for value in (np.nan, bound)]
+    seen = _Seen.of(responses, log2_mpp, calibration)
+    three = [seen.mean_with(seen.is_open, value) for value in (np.nan, seen.bound, seen.finer)]
+    two = [seen.mean_with(seen.is_open | seen.reopened, value) for value in (np.nan, seen.bound)]
     means = np.stack([mean for mean, _ in three + two])
-    with np.errstate(invalid="ignore"):
-        agree = np.ptp(means, axis=0) <= AGREEMENT_OCTAVES
-    settled_share = np.isfinite(answer).mean(axis=1)
+    settled_share = np.isfinite(seen.answer).mean(axis=1)
     finest = 2.0 ** _finest(responses, log2_mpp)
-    settled = agree & (settled_share >= MIN_SETTLED) & (finest <= COARSEST_MPP * (1 + 1e-6))
-    spread = np.mean([spread for _, spread in three], axis=0)
-    return Estimate(means[:3].mean(axis=0), spread, settled_share + is_open.mean(axis=1), settled)
+    may_leave = (settled_share >= MIN_SETTLED) & (finest <= COARSEST_MPP * (1 + 1e-6))
+    needed = np.where(may_leave & (three[0][1] <= MAX_SPREAD_OCTAVES), seen.layers_needed(), len(calibration.layers))
+    return Estimate(
+        means[:3].mean(axis=0),
+        np.mean([spread for _, spread in three], axis=0),
+        settled_share + seen.is_open.mean(axis=1),
+        may_leave & _agree(means),
+        needed,
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the rungs so far say of each channel, (tile, channel); log2 radii.
+
+    Attributes
+    ----------
+    answer
+        NaN without an optimum so far.
+    bound, finer
+        Of an open channel: at its optimum on the finest rung so far, and a third of an octave finer.
+    is_open, reopened
+        Whether it still rises, or rises again.
+    weights, layer
+        (channel,) weight in the mean, and number of its layer.
+    """
+
+    answer: NDArray[np.float64]
+    bound: NDArray[np.float64]
+    finer: NDArray[np.float64]
+    is_open: NDArray[np.bool_]
+    reopened: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+    layer: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        responses: Mapping[str, NDArray[np.floating]],
+        log2_mpp: NDArray[np.floating],
+        calibration: Calibration,
+    ) -> "_Seen":
+        layers = calibration.layers.items()
+        parts = [_channels(np.asarray(responses[name])[:, layer.channels], log2_mpp, layer) for name, layer in layers]
+        weights = np.concatenate([layer.weights for _, layer in layers])
+        numbers = np.repeat(np.arange(len(parts)), [len(layer.channels) for _, layer in layers])
+        answer, bound, finer, is_open, reopened = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+        return cls(answer, bound, finer, is_open, reopened, weights, numbers)
+
+    def mean_with(
+        self, which: NDArray[np.bool_], value: NDArray[np.float64] | float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Robust mean and spread with the answers of some channels replaced."""
+        return robust_mean(np.where(which, value, self.answer), self.weights)
+
+    def layers_needed(self) -> NDArray[np.int64]:
+        """(tile,) layers that are needed: wherever shallower open channels lie, deeper ones do not move the mean."""
+        needed = np.full(len(self.answer), self.layer.max() + 1)
+        still = np.ones(len(needed), np.bool_)
+        for layers in range(int(self.layer.max()), 0, -1):
+            deep = self.layer >= layers
+            for shallow in (np.nan, self.bound, self.finer):
+                values = [np.where(deep, value, shallow) for value in (np.nan, self.bound, self.finer)]
+                still &= _agree(np.stack([self.mean_with(self.is_open, value)[0] for value in values]))
+            needed[still] = layers
+        return needed
+
+
+def _agree(means: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether means, (way, tile), agree."""
+    with np.errstate(invalid="ignore"):
+        agree: NDArray[np.bool_] = np.ptp(means, axis=0) <= AGREEMENT_OCTAVES
+    return agree
 
 
 def _channels(
     values: NDArray[np.floating], log2_mpp: NDArray[np.floating], layer: LayerCalibration
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
-    """(tile, channel) answers, bounds of open channels, finer bounds, whether open, whether rising again."""
+    """Return answer, bound, finer, is_open and reopened of ``_Seen`` for the channels of a layer."""
     optimum = interior_optimum(values, log2_mpp)
     finite = np.isfinite(values)
     filled = np.where(finite, values, -np.inf)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.turns import Place, turn
 from wsi_scale.results.scale_map import Reason
-from wsi_scale.scale.adaptive import COARSEST_MPP, estimate_so_far, search_adaptive
+from wsi_scale.scale.adaptive import COARSEST_MPP, Estimate, estimate_so_far, search_adaptive
 from wsi_scale.scale.calibration import Calibration
 from wsi_scale.scale.published import search_published
 from wsi_scale.slides.field import Field, resize_square
@@ -165,14 +165,16 @@ class _Climb:
         plan, found = self.plan, self._nothing()
         readable = [rung for rung, size in enumerate(plan.rungs) if size is not None]
         active = np.arange(len(self.pixels.problems))
+        depth = np.full(len(active), len(self.network.depths))
         for rung in reversed(readable):
-            active = self._pass(found, rung, active, images)
+            active = self._pass(found, rung, active, depth, images)
             if not len(active):
                 break
-            if rung != readable[0]:
-                settled = _settled(plan, found, active, rung)
-                found.left[active[settled]] = True
-                active = active[~settled]
+            if rung != readable[0] and _may_leave(plan, rung):
+                so_far = _estimate(plan, found, active)
+                found.left[active[so_far.settled]] = True
+                depth[active] = np.minimum(depth[active], so_far.layers_needed)
+                active = active[~so_far.settled]
         return found
 
     def _nothing(self) -> _Climbed:
@@ -181,28 +183,36 @@ class _Climb:
         responses = {layer.name: np.full((tiles, layer.channels, rungs), np.nan, np.float32) for layer in layers}
         return _Climbed(responses, np.zeros(tiles, np.bool_), np.full(tiles, np.nan))
 
-    def _pass(self, found: _Climbed, rung: int, active: NDArray[np.int64], images: Images) -> NDArray[np.int64]:
-        """Pass the active tiles at one rung; return those that could be decoded."""
+    def _pass(
+        self, found: _Climbed, rung: int, active: NDArray[np.int64], depth: NDArray[np.int64], images: Images
+    ) -> NDArray[np.int64]:
+        """Pass the active tiles at one rung, each as deep as it needs; return those that could be decoded."""
         from wsi_scale.networks.forward import block_responses
 
         size = self.plan.rungs[rung] or 0
         side = self.plan.tile_px if self.plan.method == "published" else size
         active = np.array(self.pixels.hold(active.tolist(), (side, side)), np.int64)
-        if len(active):
-            read = images(active.tolist(), size)
-            answers = block_responses(self.network, read, self.compute, self.plan.block_tiles)
+        for layers in np.unique(depth[active]).tolist():
+            tiles = active[depth[active] == layers]
+            network = self.network.depths[layers - 1]
+            answers = block_responses(network, images(tiles.tolist(), size), self.compute, self.plan.block_tiles)
             for name, values in answers.items():
-                found.responses[name][active, :, rung] = values
-            found.log2_finest[active] = self.plan.log2_mpp[rung]
+                found.responses[name][tiles, :, rung] = values
+            found.log2_finest[tiles] = self.plan.log2_mpp[rung]
         return active
 
 
-def _settled(plan: SearchPlan, climbed: _Climbed, active: NDArray[np.int64], rung: int) -> NDArray[np.bool_]:
-    """Whether finer rungs can hardly change the answers of the active tiles."""
-    if not plan.adaptive or plan.calibration is None or 2 ** plan.log2_mpp[rung] > COARSEST_MPP * (1 + 1e-6):
-        return np.zeros(len(active), np.bool_)
+def _may_leave(plan: SearchPlan, rung: int) -> bool:
+    """Whether tiles and layers may leave after a rung."""
+    return plan.adaptive and 2 ** plan.log2_mpp[rung] <= COARSEST_MPP * (1 + 1e-6)
+
+
+def _estimate(plan: SearchPlan, climbed: _Climbed, active: NDArray[np.int64]) -> Estimate:
+    """Estimate the active tiles from the rungs so far."""
+    if plan.calibration is None:
+        raise ValueError("only a calibrated search can be left")
     responses = {name: values[active] for name, values in climbed.responses.items()}
-    return estimate_so_far(responses, np.array(plan.log2_mpp), plan.calibration).settled
+    return estimate_so_far(responses, np.array(plan.log2_mpp), plan.calibration)
 
 
 def _images(plan: SearchPlan, pixels: FieldBlock, place: Place) -> Images:
