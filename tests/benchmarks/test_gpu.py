@@ -11,37 +11,37 @@ import pytest
 from benchmarks.gpu.packages import CARRIED, CARRIED_FOR_SLIDES, EXPECTED, missing, use_wheels, wheels_wanted
 from benchmarks.gpu.record import Outcome, Record
 
+#: Every path that computes on a GPU, without those that only measure.
+PATHS = (
+    *("resampling", "resampling_without_waiting", "search_embedded", "extraction", "prediction", "slide_file"),
+    *("training", "pruning_channels", "pruning_basis", "finetuning", "searching_embedded"),
+)
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu", *arguments], capture_output=True, text=True, timeout=300
-    )
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=300)
 
 
-def test_every_path_agrees_with_itself_on_the_cpu_and_the_file_says_so(
+def test_on_the_cpu_paths_agree_with_themselves_and_the_file_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WSI_SCALE_WEIGHTS", str(tmp_path))
     output = tmp_path / "gpu.json"
-    steps = [
-        *("resampling", "resampling_without_waiting", "search_embedded", "extraction", "prediction"),
-        *("matrix_products", "resampling_rate", "reading_rate", "searching_embedded", "search_vgg19"),
-        *("slide_file", "training", "pruning_channels", "finetuning"),
-    ]
-    done = command("--device", "cpu", "--output", str(output), "--only", *steps)
+    steps = ("resampling", "search_embedded", "matrix_products", "resampling_rate", "reading_rate", "search_vgg19")
+    done = run("benchmarks.gpu", "--device", "cpu", "--output", str(output), "--only", *steps)
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads(output.read_text())
     assert content["device"]["name"] == "cpu"
     assert {check["passed"] for check in content["checks"]} == {True}
     assert all(check["value"] <= check["tolerance"] for check in content["checks"])
-    assert {"matmul_tflops", "resampling", "reading_memory", "search_embedded"} <= set(content["figures"])
+    assert {"matmul_tflops", "resampling", "reading_memory"} == set(content["figures"])
     assert all(value > 0 for value in content["figures"].values())
     assert set(content["left_out"]) == {"search_vgg19"}
     assert set(content["steps"]) == set(steps) - {"search_vgg19"}
 
 
 def test_without_a_gpu_one_line_says_so() -> None:
-    done = command()
+    done = run("benchmarks.gpu")
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("error: torch ")
@@ -104,3 +104,34 @@ def test_weights_in_a_folder_of_wheels_are_used(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "vgg19.safetensors").touch()
     use_wheels(tmp_path, tmp_path / "site")
     assert os.environ["WSI_SCALE_WEIGHTS"] == str(tmp_path)
+
+
+def test_no_path_mixes_the_devices_on_a_pretended_gpu(tmp_path: Path) -> None:
+    done = run("tests.pretended_gpu", "--output", str(tmp_path / "gpu.json"), "--only", *PATHS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    content = json.loads((tmp_path / "gpu.json").read_text())
+    assert content["device"]["name"] == "pretended"
+    assert list(content["steps"]) == list(PATHS)
+    assert {check["value"] for check in content["checks"]} <= {0.0}
+
+
+def test_the_pretended_gpu_refuses_what_a_gpu_refuses() -> None:
+    code = """
+import torch
+from tests.pretended_gpu import Pretended, pretend
+pretend()
+with Pretended():
+    there, here = torch.ones(3, device="cuda"), torch.ones(3)
+    assert (there.to("cpu") + here).tolist() == [2, 2, 2]
+    assert (there + torch.ones(())).device.type == "cuda"
+    layer = torch.nn.Linear(3, 1).to("cuda")
+    layer(there).sum().backward()
+    assert layer.weight.grad.device.type == "cuda"
+    for mixed in (lambda: there + here, lambda: layer(here), lambda: torch.cat([there, here]), lambda: there.numpy()):
+        try:
+            mixed()
+        except (RuntimeError, TypeError) as error:
+            print(type(error).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["RuntimeError", "RuntimeError", "RuntimeError", "TypeError"], done.stderr
