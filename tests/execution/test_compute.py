@@ -9,19 +9,9 @@ from hypothesis import strategies as st
 
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.errors import ConfigError
-from wsi_scale.execution.compute import Compute, default_workers, resolve, split_batches
+from wsi_scale.execution.compute import Compute, default_workers, resolve
 
 CPU = Compute("cpu", "float32", 1, 1.0)
-
-
-@given(st.integers(0, 10_000), st.integers(1, 500))
-@settings(deadline=None)
-def test_batches_cover_every_item_once_in_order(count: int, size: int) -> None:
-    items = list(range(count))
-    batches = split_batches(count, size)
-    assert [item for batch in batches for item in items[batch]] == items
-    assert all(0 < len(items[batch]) <= size for batch in batches)
-    assert len(batches) == -(-count // size)
 
 
 @given(st.integers(1, 4096), st.floats(0.01, 100))

@@ -29,8 +29,29 @@ def test_a_dtype_that_this_machine_lacks_is_told_only_where_it_is_named(
 
 
 def test_results_depend_on_all_but_the_number_of_workers() -> None:
-    assert set(parameters_of(configured().execution)) == {"device", "dtype", "threads", "batch_mpx", "block_tiles"}
-    one, other = (parameters_of(configured(f"execution.workers={workers}").execution) for workers in (1, 2))
+    def parameters(key: str, value: object) -> dict[str, object]:
+        return parameters_of(configured("execution.device=cpu", f"execution.{key}={value}").execution)
+
+    one, other = (parameters("workers", workers) for workers in (1, 2))
     assert one == other
-    for key, value in (("threads", 2), ("batch_mpx", 0.5), ("block_tiles", 3), ("device", "cpu"), ("dtype", "float32")):
-        assert parameters_of(configured(f"execution.{key}={value}").execution) != one
+    assert set(one) == {"device", "dtype", "threads", "batch_mpx", "block_tiles"}
+    for key, value in (
+        ("threads", 2),
+        ("batch_mpx", 0.5),
+        ("block_tiles", 3),
+        ("device", "cuda"),
+        ("dtype", "float32"),
+    ):
+        assert parameters(key, value) != one
+
+
+def test_sizes_that_are_not_configured_follow_the_device() -> None:
+    cpu, cuda = (parameters_of(configured(f"execution.device={device}").execution) for device in ("cpu", "cuda"))
+    assert cpu["batch_mpx"] < cuda["batch_mpx"]
+    assert cpu["block_tiles"] < cuda["block_tiles"]
+
+
+def test_float16_on_a_cpu_is_told_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"set execution\.dtype=float32") as told:
+        compute_of(configured("execution.device=cpu", "execution.dtype=float16").execution)
+    assert "\n" not in str(told.value)

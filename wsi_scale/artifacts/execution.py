@@ -21,7 +21,7 @@ class SettledExecution:
     __pydantic_config__ = STRICT
 
     device: Literal["cpu", "cuda"]
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Literal["float32", "bfloat16", "float16"]
 
 
 def write_execution(results: Path, settled: SettledExecution) -> None:

@@ -164,8 +164,8 @@ class ExecutionConfig(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto uses a GPU if there is one."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto uses bfloat16 if the hardware supports it natively."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto uses bfloat16 if the hardware supports it natively, else float16 on a GPU and float32 on a CPU."""
     workers: Workers | None = None
     """Blocks in work at a time on this machine; by default as many as cores. On a GPU most of them are being read."""
     threads: Workers = 1
@@ -173,7 +173,7 @@ class ExecutionConfig(Section):
     block_tiles: PositiveInt | None = Field(default=None, le=4096)
     """Tiles in one block of neighbours, the unit of work; by default 32, or 256 on a GPU."""
     batch_mpx: PositiveFloat | None = None
-    """Megapixels that go through the network at once; by default 0.25, or 6 on a GPU."""
+    """Megapixels that go through the network at once; by default 0.25, or 4 on a GPU."""
 
 
 class DemoConfig(Section):

@@ -19,7 +19,7 @@ class Compute:
     device
         ``cpu`` or ``cuda``.
     dtype
-        ``float32`` or ``bfloat16``.
+        ``float32``, ``bfloat16`` or ``float16``.
     threads
         Threads of one pass.
     batch_mpx
@@ -36,10 +36,13 @@ class Compute:
         """The dtype of torch."""
         import torch
 
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.dtype]
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.dtype]
 
     def precision(self) -> "torch.autocast":
-        """Context in which convolutions run in the chosen dtype while weights stay float32."""
+        """Context of a training, in which convolutions run in bfloat16 if that is chosen; weights stay float32.
+
+        float16 is for inference: its gradients would vanish, so a training stays in float32.
+        """
         import torch
 
         return torch.autocast(self.device, torch.bfloat16, enabled=self.dtype == "bfloat16")
@@ -75,9 +78,9 @@ class WorkSizes:
     batch_mpx: float
 
 
-#: A CPU's caches hold the maps of a quarter of a megapixel; a GPU needs megapixels to be busy, and 6 of them leave
+#: A CPU's caches hold the maps of a quarter of a megapixel; a GPU needs megapixels to be busy, and 4 of them leave
 #: room on a card of 8 GB with VGG19.
-_SIZES = {"cpu": WorkSizes(32, 0.25), "cuda": WorkSizes(256, 6.0)}
+_SIZES = {"cpu": WorkSizes(32, 0.25), "cuda": WorkSizes(256, 4.0)}
 
 
 def work_sizes(config: ExecutionConfig, device: str) -> WorkSizes:
@@ -100,7 +103,7 @@ def resolve(config: ExecutionConfig) -> Compute:
     if config.device == "cuda" and not has_gpu:
         raise ConfigError("execution.device=cuda, but torch finds no GPU here; use cpu or auto")
     device = "cuda" if has_gpu and config.device != "cpu" else "cpu"
-    best = "bfloat16" if has_bfloat16(device) else "float32"
+    best = "bfloat16" if has_bfloat16(device) else {"cpu": "float32", "cuda": "float16"}[device]
     dtype = best if config.dtype == "auto" else config.dtype
     return Compute(device, dtype, config.threads, work_sizes(config, device).batch_mpx)
 

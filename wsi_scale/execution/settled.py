@@ -23,6 +23,11 @@ def compute_of(settled: ExecutionConfig) -> Compute:
             "execution.device=cuda was configured, or chosen by the first run, but torch finds no GPU here; use a "
             "machine that has one, or set execution.device=cpu, with which all slides are computed again"
         ) from error
+    if compute.dtype == "float16" and compute.device == "cpu":
+        raise ConfigError(
+            "execution.dtype=float16 was configured, or chosen by the first run, but a CPU computes it slower than "
+            "float32; use a machine with a GPU, or set execution.dtype=float32: then all slides are computed again"
+        )
     if compute.dtype == "bfloat16" and not has_bfloat16(compute.device):
         raise ConfigError(
             "execution.dtype=bfloat16 was configured, or chosen by the first run, but this machine does not support "

@@ -114,7 +114,7 @@ class Network(nn.Module):
 
     def _restricted(self, channels: Mapping[str, Sequence[int]]) -> "Network":
         layers = [layer for layer in self.layers if layer.name in channels]
-        chosen = {name: torch.as_tensor(numbers, device=self._device) for name, numbers in channels.items()}
+        chosen = {name: torch.tensor(list(numbers)).to(self._device) for name, numbers in channels.items()}
         trunk = self.trunk
         if isinstance(trunk, ChainTrunk):
             trunk = trunk.narrowed(layers[-1].name, chosen)
