@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from wsi_scale.scale.calibration import Calibration, LayerCalibration
-from wsi_scale.scale.covariant import CovariantAnswer, robust_mean, search_covariant
+from wsi_scale.scale.covariant import CovariantAnswer, _median, robust_mean, search_covariant
 
 Responses = Callable[..., np.ndarray]
 
@@ -247,3 +248,11 @@ def test_no_value_at_all_gives_no_robust_mean() -> None:
     mean, spread = robust_mean(values, np.ones(2))
     np.testing.assert_allclose(mean, [np.nan, 1, 2])
     np.testing.assert_allclose(spread, [np.nan, 0, 0])
+
+
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=st.floats(-9, 9) | st.just(np.nan))
+)
+def test_the_median_is_numpys(values: np.ndarray) -> None:
+    values[:, 0] = 0.5  # with something in every row
+    np.testing.assert_array_equal(_median(values), np.nanmedian(values, axis=1))

@@ -150,6 +150,8 @@ def resample(pixels: NDArray[np.uint8], origin: tuple[int, ...], plan: FieldPlan
     """Resample a plan's box out of pixels whose top-left corner is ``origin`` (level pixels)."""
     left, top, right, bottom = plan.region
     # Cutting out exactly the plan's region keeps every bit equal, whatever else was read with it.
-    part = pixels[top - origin[1] : bottom - origin[1], left - origin[0] : right - origin[0]]
-    image = Image.fromarray(np.ascontiguousarray(part))
+    width, height, row_bytes = right - left, bottom - top, pixels.shape[1] * 3
+    start = (top - origin[1]) * row_bytes + (left - origin[0]) * 3
+    part = np.ascontiguousarray(pixels).reshape(-1)[start : start + (height - 1) * row_bytes + width * 3]
+    image = Image.frombuffer("RGB", (width, height), part, "raw", "RGB", row_bytes, 1)
     return np.asarray(image.resize(plan.size, Image.Resampling.BILINEAR, box=plan.box_in_region))
