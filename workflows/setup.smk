@@ -39,3 +39,7 @@ def slide_arguments(wildcards):
 
 def settings_of(stage):
     return lambda wildcards: STUDY.settings(stage)
+
+
+def options_of(stages):
+    return lambda wildcards: STUDY.options(stages)

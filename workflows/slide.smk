@@ -1,15 +1,30 @@
-# One job a slide and stage. A job's output is the stage's record; what went wrong stands in it. Where the process
-# dies before it can write one, `died` does.
+# A slide's jobs: each is one process that takes it through one stage or several, because starting one costs more than
+# a small slide's stages do. A job's output are the stages' records; what went wrong stands in them. Where the process
+# dies before it can write one, `died` does, and names the stages that are left for another process.
+INSPECT, TILE, SEARCH = STUDY.jobs()
 SLIDE = RESULTS / "slides" / "{slide_id}"
 # The report puts the logs of a slide's jobs together: one a slide is left.
 LOGS = RESULTS / "logs" / "jobs" / "{slide_id}"
+# Who interrupts a run wants no other process.
+RUN = (
+    "trap 'exit 130' INT; left={params.stages};"
+    ' while [ "$left" ]; do'
+    ' wsi-scale run {params.slide:q} --stages "$left" {params.options:q} --record-only 2>> {log:q} && break'
+    " || left=$(wsi-scale died {output:q} --exit-code $? --log {log:q}); done"
+)
 
 
-rule inspect:
+def records_of(stages):
+    return [SLIDE / f"{stage}.json" for stage in stages]
+
+
+rule:
+    name:
+        "_".join(INSPECT)
     output:
-        SLIDE / "inspect.json",
+        records_of(INSPECT),
     log:
-        LOGS / "inspect.log",
+        LOGS / f"{INSPECT[-1]}.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
@@ -18,98 +33,56 @@ rule inspect:
         runtime=10,
     params:
         slide=slide_arguments,
+        stages=",".join(INSPECT),
+        options=options_of(INSPECT),
     shell:
-        "wsi-scale inspect {params.slide:q} --record-only 2> {log:q}"
-        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
+        RUN
 
 
-rule predict:
+rule:
+    name:
+        "_".join(TILE)
     input:
-        record=SLIDE / "inspect.json",
-        regressor=RESULTS / "regressor.safetensors",
+        records_of(INSPECT),
+        STUDY.cohort_files(TILE),
     output:
-        SLIDE / "predict.json",
+        records_of(TILE),
     log:
-        LOGS / "predict.log",
+        LOGS / f"{TILE[-1]}.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=20,
+        runtime=50,
     params:
         slide=slide_arguments,
-        settings=settings_of("predict"),
+        stages=",".join(TILE),
+        options=options_of(TILE),
     shell:
-        "wsi-scale predict {params.slide:q} {params.settings:q} --regressor {input.regressor:q}"
-        " --record-only 2> {log:q}"
-        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
+        RUN
 
 
-rule tile:
+rule:
+    name:
+        "_".join(SEARCH)
     input:
-        STUDY.before_tiles(SLIDE),
+        records_of(TILE),
+        STUDY.cohort_files(SEARCH),
     output:
-        SLIDE / "tile.json",
+        records_of(SEARCH),
     log:
-        LOGS / "tile.log",
-    conda:
-        "envs/wsi-scale.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        slide=slide_arguments,
-        settings=settings_of("tile"),
-    shell:
-        "wsi-scale tile {params.slide:q} {params.settings:q} --record-only 2> {log:q}"
-        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
-
-
-rule search:
-    input:
-        record=SLIDE / "tile.json",
-        calibration=RESULTS / "calibration.json",
-        # A slide's jobs have one lock: none should wait for hours for another's.
-        predicted=ancient(SLIDE / "predict.json"),
-    output:
-        SLIDE / "search.json",
-    log:
-        LOGS / "search.log",
+        LOGS / f"{SEARCH[-1]}.log",
     conda:
         "envs/wsi-scale.yaml"
     threads: CORES
     resources:
         mem_mb=8000,
-        runtime=240,
+        runtime=500,
         gpu=GPU,
     params:
         slide=slide_arguments,
-        settings=settings_of("search"),
+        stages=",".join(SEARCH),
+        options=options_of(SEARCH),
     shell:
-        "wsi-scale search {params.slide:q} {params.settings:q} --calibration {input.calibration:q}"
-        " --record-only 2> {log:q}"
-        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
-
-
-rule extract:
-    input:
-        SLIDE / "search.json",
-    output:
-        SLIDE / "extract.json",
-    log:
-        LOGS / "extract.log",
-    conda:
-        "envs/wsi-scale.yaml"
-    threads: CORES
-    resources:
-        mem_mb=8000,
-        runtime=240,
-        gpu=GPU,
-    params:
-        slide=slide_arguments,
-        settings=settings_of("extract"),
-    shell:
-        "wsi-scale extract {params.slide:q} {params.settings:q} --record-only 2> {log:q}"
-        " || wsi-scale died {output:q} --exit-code $? --log {log:q}"
+        RUN

@@ -195,15 +195,35 @@ def test_what_a_process_could_not_record_itself_is_recorded(
     if log is not None:
         (tmp_path / "search.log").write_text(log)
 
-    record_death(tmp_path / "a" / "search.json", code, tmp_path / "search.log")
+    died = Record("search", "failed", reason, "")
+    assert record_death([tmp_path / "a" / "search.json"], code, tmp_path / "search.log") == (died, [])
 
-    assert read_record(tmp_path / "a", "search") == Record("search", "failed", reason, "")
+    assert read_record(tmp_path / "a", "search") == died
 
 
-def test_a_process_that_died_after_its_work_keeps_its_record(tmp_path: Path) -> None:
+def test_the_stage_at_which_a_process_died_is_recorded_and_those_after_it_are_left(tmp_path: Path) -> None:
+    done = Record("predict", "ok", "", "abc")
+    write_record(tmp_path, done)
+    records = [tmp_path / f"{stage}.json" for stage in ("predict", "search", "extract")]
+
+    result = wsi_scale("died", *records, "--exit-code", 137, "--log", tmp_path / "log")
+
+    assert result.stdout == "extract\n"
+    assert f"{tmp_path.name}: search failed: search was killed" in result.stderr
+    assert read_record(tmp_path, "predict") == done
+    assert read_record(tmp_path, "extract") is None
+    died = read_record(tmp_path, "search")
+    assert died is not None
+    assert died.status == "failed"
+
+
+def test_a_process_that_died_after_its_work_keeps_its_record_and_leaves_nothing(tmp_path: Path) -> None:
     done = Record("tile", "ok", "", "abc")
     write_record(tmp_path, done)
-    assert record_death(tmp_path / "tile.json", 139, tmp_path / "log") == done
+
+    result = wsi_scale("died", tmp_path / "tile.json", "--exit-code", 139, "--log", tmp_path / "log")
+
+    assert (result.stdout, result.stderr) == ("\n", "")
     assert read_record(tmp_path, "tile") == done
 
 

@@ -28,12 +28,30 @@ def study(folder: Path, **slides: Any) -> Study:
     return Study({"slides": {"path": str(folder), **slides}, "results": str(folder / "results")})
 
 
-def test_tiles_wait_for_an_estimate_only_where_it_may_be_needed(tmp_path: Path) -> None:
-    slide = tmp_path / "a"
-    assert study(tmp_path).before_tiles(slide) == [str(slide / "inspect.json")]
-    assert study(tmp_path, mpp="estimate").before_tiles(slide) == [
-        str(slide / "inspect.json"), str(slide / "predict.json"),
-    ]  # fmt: skip
+@pytest.mark.parametrize("mpp", ["metadata", "estimate"])
+def test_the_jobs_of_a_slide_run_every_stage_once_and_after_those_that_it_uses(tmp_path: Path, mpp: str) -> None:
+    jobs = study(tmp_path, mpp=mpp).jobs()
+    order = [stage for job in jobs for stage in job]
+    assert sorted(order) == sorted(SLIDE_STAGES)
+    for number, stage in enumerate(order):
+        after = set(SLIDE_STAGES[stage].after) - ({"predict"} if mpp == "metadata" else set())
+        assert after <= set(order[:number]), stage
+
+
+def test_one_job_loads_a_network_but_where_tiles_wait_for_an_estimate(tmp_path: Path) -> None:
+    assert study(tmp_path).jobs() == (("inspect",), ("tile",), ("predict", "search", "extract"))
+    assert study(tmp_path, mpp="estimate").jobs() == (("inspect",), ("predict", "tile"), ("search", "extract"))
+
+
+def test_a_job_is_told_what_its_stages_read_each_once(tmp_path: Path) -> None:
+    this = study(tmp_path)
+    files = this.cohort_files(("predict", "search", "extract"))
+    assert [Path(file).name for file in files] == ["regressor.safetensors", "calibration.json"]
+    told = this.options(("predict", "search", "extract"))
+    assert told[:2] == [f"--regressor={files[0]}", f"--calibration={files[1]}"]
+    assert sorted(told[2:]) == sorted({*this.settings("predict"), *this.settings("search"), *this.settings("extract")})
+    assert this.cohort_files(("tile",)) == []
+    assert this.options(("tile",)) == this.settings("tile")
 
 
 #: All stages of the table.

@@ -181,7 +181,7 @@ def killed(snakemake: Snakemake, good_sheet: Path, tmp_path_factory: pytest.Temp
         command(good_sheet, results, values=values),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=REPOSITORY, start_new_session=True,
     ) as process:  # fmt: skip
-        children = _wait_for_child(psutil.Process(process.pid), " search ")
+        children = _wait_for_search(psutil.Process(process.pid), results)
         process.kill()
     done = (results / "status.tsv").exists()
     orphans = [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
@@ -191,22 +191,14 @@ def killed(snakemake: Snakemake, good_sheet: Path, tmp_path_factory: pytest.Temp
     return Killed(done, commands, gather(rerun.code, rerun.output, results))
 
 
-def _wait_for_child(process: psutil.Process, word: str) -> list[psutil.Process]:
-    """Wait until a process has a child whose command holds a word; its children then."""
+def _wait_for_search(process: psutil.Process, results: Path) -> list[psutil.Process]:
+    """Wait until the log of a slide's job tells that it searches; the children of the run then."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
-        children = process.children(recursive=True)
-        if any(word in _command_of(child) for child in children):
-            return children
+        if any("[search]" in log.read_text() for log in results.glob("logs/jobs/*/extract.log")):
+            return process.children(recursive=True)
         time.sleep(0.05)
-    raise TimeoutError(f"no child with {word!r}")
-
-
-def _command_of(child: psutil.Process) -> str:
-    try:
-        return " ".join(child.cmdline())
-    except psutil.Error:
-        return ""
+    raise TimeoutError("no slide is searched")
 
 
 @pytest.fixture(scope="session")

@@ -77,25 +77,26 @@ def test_a_mask_named_after_the_slide_reaches_the_stage_as_it_is_written(
     run = snakemake(messy, tmp_path / "results", "--dry-run", "--printshellcmds", values=(mask,))
 
     assert run.code == 0, run.output
-    tiles = [line for line in run.output.splitlines() if "wsi-scale tile" in line]
+    tiles = [line for line in run.output.splitlines() if "left=tile;" in line]
     assert len(tiles) == 6
     assert all('--set=tissue.mask="masks/{slide_id}.png"' in line for line in tiles)
 
 
-@pytest.mark.parametrize(("mpp", "before_tile"), [("metadata", ["inspect"]), ("estimate", ["inspect", "predict"])])
+@pytest.mark.parametrize(("mpp", "rule"), [("metadata", "tile"), ("estimate", "predict_tile")])
 def test_tiles_wait_for_an_estimate_where_the_configuration_asks_for_one(
-    snakemake: Snakemake, small_slide: Path, tmp_path: Path, mpp: str, before_tile: list[str]
+    snakemake: Snakemake, small_slide: Path, tmp_path: Path, mpp: str, rule: str
 ) -> None:
     section = f'slides={{path: "{small_slide}", mpp: {mpp}}}'
 
     run = snakemake(small_slide, tmp_path / "results", "--dry-run", "--printshellcmds", values=(section,))
 
     assert run.code == 0, run.output
-    folder = tmp_path / "results" / "slides" / "small"
-    (tile,) = re.findall(r"^rule tile:\n((?:    .*\n)*)", run.output, re.MULTILINE)
+    results = tmp_path / "results"
+    (tile,) = re.findall(rf"^rule {rule}:\n((?:    .*\n)*)", run.output, re.MULTILINE)
     (needed,) = re.findall(r"input: (.*)", tile)
-    assert needed.split(", ") == [str(folder / f"{stage}.json") for stage in before_tile]
-    (told,) = [line for line in run.output.splitlines() if "wsi-scale tile" in line]
+    estimated = [str(results / "regressor.safetensors")] if mpp == "estimate" else []
+    assert needed.split(", ") == [str(results / "slides" / "small" / "inspect.json"), *estimated]
+    (told,) = [line for line in run.output.splitlines() if f"left={rule.replace('_', ',')};" in line]
     assert f'--set=slides.mpp="{mpp}"' in told
 
 

@@ -87,16 +87,18 @@ def complete(
 
 
 def died(
-    record: Annotated[Path, typer.Argument(help="The missing record.")],
+    records: Annotated[list[Path], typer.Argument(help="The records that the process was to write, in their order.")],
     exit_code: Annotated[int, typer.Option(help="Exit code of the process, as the shell gives it.")],
     log: Annotated[Path, typer.Option(help="Log of its standard error.")],
 ) -> None:
-    """Record the failure of a stage whose process ended without a record."""
+    """Record the failure of a stage whose process ended without a record; print the stages that are left."""
     with one_line_errors():
         from wsi_scale.jobs.death import record_death
 
-        found = record_death(record, exit_code, log)
-    typer.echo(f"{record}: {found.status} {found.reason}".rstrip())
+        record, left = record_death(records, exit_code, log)
+    if record is not None:
+        typer.echo(f"{records[0].parent.name}: {record.stage} failed: {record.reason}", err=True)
+    typer.echo(",".join(left))
 
 
 def finish(

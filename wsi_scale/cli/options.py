@@ -50,6 +50,20 @@ Slides = Annotated[
     Path | None,
     typer.Option(help="With --results: the folder or sample sheet that names the slide; gives its id, mpp and group."),
 ]
+Stages = Annotated[
+    str | None,
+    typer.Option(
+        help="Only these, in one process, e.g. tile,search,extract; the page is left to a whole run or `report`.",
+        metavar="STAGES",
+    ),
+]
+Regressor = Annotated[
+    Path | None,
+    typer.Option(help="A regressor of µm per pixel; by default the one that the package carries."),
+]
+Calibration = Annotated[
+    Path | None, typer.Option(help="Calibration file of the network; by default found or computed.")
+]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, e.g. tcp://host:8786.")]
 RecordOnly = Annotated[
     bool,

@@ -1,7 +1,7 @@
 """Commands for one slide."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +9,7 @@ import typer
 
 from wsi_scale.cli.options import (
     Assignments,
+    Calibration,
     ConfigFile,
     Device,
     Group,
@@ -16,11 +17,13 @@ from wsi_scale.cli.options import (
     Output,
     Overwrite,
     RecordOnly,
+    Regressor,
     Results,
     Scheduler,
     Slide,
     SlideId,
     Slides,
+    Stages,
     job_of,
     load,
     one_line_errors,
@@ -29,12 +32,8 @@ from wsi_scale.cli.options import (
 
 if TYPE_CHECKING:
     from wsi_scale.artifacts.record import Record
+    from wsi_scale.config.models import Config
     from wsi_scale.jobs.job import SlideJob
-
-Regressor = Annotated[
-    Path | None,
-    typer.Option(help="A regressor of µm per pixel; by default the one that the package carries."),
-]
 
 
 def run(
@@ -45,11 +44,14 @@ def run(
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
+    stages: Stages = None,
     regressor: Regressor = None,
+    calibration: Calibration = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     device: Device = None,
     scheduler: Scheduler = None,
+    record_only: RecordOnly = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Run all stages on one slide: scale map, features, µm per pixel and a report.
@@ -58,19 +60,23 @@ def run(
     output folder. A second call computes only what is missing or out of date.
     """
     with one_line_errors():
-        from wsi_scale.pipeline import run as run_slide
-
+        chosen = None if stages is None else _chosen(stages)
         settings = load(config, assignments, device)
         if slides is not None:
             slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
-        job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite)
-        row = run_slide(job, settings, regressor, scheduler)
+        job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        if chosen is not None:
+            return _run_stages(job, settings, chosen, regressor, calibration, scheduler, record_only=record_only)
+        from wsi_scale.pipeline import run as run_slide
+
+        row = run_slide(job, settings, regressor, calibration, scheduler)
         _warn_of(job)
     if row.status == "failed":
         typer.echo(f"error: {row.slide_id}: {row.reason}", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(0 if record_only else 1)
     ending = f" ({row.reason})" if row.reason else ""
     typer.echo(f"{row.slide_id}: {row.status}{ending}; see {job.folder / 'report.html'}")
+    return None
 
 
 def inspect(
@@ -87,11 +93,10 @@ def inspect(
     """Describe a slide: size, levels, µm per pixel and its source, and warnings."""
     with one_line_errors():
         from wsi_scale.slides.metadata import inspect_slide
-        from wsi_scale.stages.inspect import inspect as inspect_stage
 
         if output is not None or results is not None:
             job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-            return _end(job, inspect_stage(job), record_only=record_only)
+            return _run_stages(job, load(None, None), ("inspect",), record_only=record_only)
         job = job_of(slide, Path(), None, slide_id, mpp, group)
         info = inspect_slide(slide, job.row.slide_id, mpp)
     if info.status == "ok":
@@ -125,14 +130,9 @@ def predict(
 ) -> None:
     """Estimate µm per pixel from the slide's pixels, without using the header (needs `inspect -o`)."""
     with one_line_errors():
-        from wsi_scale.config.settings import PredictSettings
-        from wsi_scale.jobs.runner import holding
-        from wsi_scale.stages.predict import predict as predict_stage
-
-        settings = PredictSettings.of(load(config, assignments, device))
+        settings = load(config, assignments, device)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        with holding(job.folder):
-            _end(job, predict_stage(job, settings, regressor), record_only=record_only)
+        _run_stages(job, settings, ("predict",), regressor, record_only=record_only)
 
 
 def tile(
@@ -149,14 +149,9 @@ def tile(
 ) -> None:
     """Find the tissue and place a grid of tiles at an exact mpp (needs `inspect -o`)."""
     with one_line_errors():
-        from wsi_scale.config.settings import TileSettings
-        from wsi_scale.jobs.runner import holding
-        from wsi_scale.stages.tile import tile as tile_stage
-
-        settings = TileSettings.of(load(config, assignments))
+        settings = load(config, assignments)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        with holding(job.folder):
-            _end(job, tile_stage(job, settings), record_only=record_only)
+        _run_stages(job, settings, ("tile",), record_only=record_only)
 
 
 def search(
@@ -166,9 +161,7 @@ def search(
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
-    calibration: Annotated[
-        Path | None, typer.Option(help="Calibration file of the network; by default found or computed.")
-    ] = None,
+    calibration: Calibration = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     device: Device = None,
@@ -178,14 +171,9 @@ def search(
 ) -> None:
     """Run the scale search on the tiles and write the scale map (needs `tile`)."""
     with one_line_errors():
-        from wsi_scale.config.settings import SearchSettings
-        from wsi_scale.jobs.runner import holding
-        from wsi_scale.stages.search import search as search_stage
-
-        settings = SearchSettings.of(load(config, assignments, device))
+        settings = load(config, assignments, device)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        with holding(job.folder):
-            _end(job, search_stage(job, settings, calibration, scheduler), record_only=record_only)
+        _run_stages(job, settings, ("search",), calibration=calibration, scheduler=scheduler, record_only=record_only)
 
 
 def extract(
@@ -204,14 +192,9 @@ def extract(
 ) -> None:
     """Extract features at several mpp and at each tile's optimal mpp (needs `search`)."""
     with one_line_errors():
-        from wsi_scale.config.settings import ExtractSettings
-        from wsi_scale.jobs.runner import holding
-        from wsi_scale.stages.extract import extract as extract_stage
-
-        settings = ExtractSettings.of(load(config, assignments, device))
+        settings = load(config, assignments, device)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        with holding(job.folder):
-            _end(job, extract_stage(job, settings, scheduler), record_only=record_only)
+        _run_stages(job, settings, ("extract",), scheduler=scheduler, record_only=record_only)
 
 
 def export(
@@ -251,12 +234,56 @@ def _warn_of(job: "SlideJob") -> None:
         _warn([f"--mpp {given:g} is not used, because `wsi-scale inspect` ran without it; run that again with --mpp"])
 
 
-def _end(job: "SlideJob", record: "Record", *, record_only: bool) -> None:
-    """Print the status of a stage; a failure exits 1 unless ``record_only``."""
-    if record.stage == "inspect" or job.row.mpp is not None:
-        _warn_of(job)
+def _chosen(stages: str) -> list[str]:
+    """Names of stages, divided by commas, in the order in which they run.
+
+    Raises
+    ------
+    ConfigError
+        One of them is no stage of a slide.
+    """
+    from wsi_scale.artifacts.stages import SLIDE_STAGES
+    from wsi_scale.errors import ConfigError
+
+    asked = [name.strip() for name in stages.split(",")]
+    for name in asked:
+        if name not in SLIDE_STAGES:
+            raise ConfigError(f"--stages={stages}: there is no stage {name!r}; known: {', '.join(SLIDE_STAGES)}")
+    return [name for name in SLIDE_STAGES if name in asked]
+
+
+def _run_stages(
+    job: "SlideJob",
+    settings: "Config",
+    names: Sequence[str],
+    regressor: Path | None = None,
+    calibration: Path | None = None,
+    scheduler: str | None = None,
+    *,
+    record_only: bool,
+) -> None:
+    """Run stages and print the status of each; a failure exits 1 unless ``record_only``."""
+    from wsi_scale.jobs.runner import holding
+    from wsi_scale.pipeline import slide_stages
+
+    stages, failed = slide_stages(job, settings, regressor, calibration, scheduler), False
+    with holding(job.folder):
+        for name in names:
+            if record_only:  # standard error is a log then
+                typer.echo(f"[{name}]", err=True)
+            record = stages[name]()
+            if name == "inspect" or (name == names[0] and job.row.mpp is not None):
+                _warn_of(job)
+            failed = failed or record.status == "failed"
+            _tell(record)
+    if failed and not record_only:
+        raise typer.Exit(1)
+
+
+def _tell(record: "Record") -> None:
+    """Print the status of a stage."""
     if record.status == "failed":
         typer.echo(f"error: {record.reason}", err=True)
-        raise typer.Exit(0 if record_only else 1)
-    ending = f": {record.reason}" if record.reason else ""
-    typer.echo(f"{record.stage}: {record.status}{ending}")
+    else:
+        ending = f": {record.reason}" if record.reason else ""
+        typer.echo(f"{record.stage}: {record.status}{ending}")

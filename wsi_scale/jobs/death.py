@@ -1,6 +1,7 @@
 """The record of a stage whose process ended before it could write one."""
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from wsi_scale.artifacts.record import Record, place_of, read_record, write_record
@@ -11,13 +12,13 @@ _SIGNALLED = 128
 _LOG_BYTES = 1 << 16
 
 
-def record_death(record: Path, exit_code: int, log: Path) -> Record:
-    """Write a failed record for a process that wrote none.
+def record_death(records: Sequence[Path], exit_code: int, log: Path) -> tuple[Record | None, list[str]]:
+    """Write a failed record for the stage at which a process ended: the first that has none.
 
     Parameters
     ----------
-    record
-        Path of the missing record.
+    records
+        Paths of the records that the process was to write, in their order.
     exit_code
         As the shell gives it.
     log
@@ -25,20 +26,23 @@ def record_death(record: Path, exit_code: int, log: Path) -> Record:
 
     Returns
     -------
-    Record
-        The record on disk: one that the process wrote before it died is kept.
+    record
+        What was written; None where the process had written all records before it died.
+    left
+        The later stages, which have no record yet.
 
     Raises
     ------
     ArtifactError
         The record cannot be written.
     """
-    folder, stage = place_of(record)
-    found = read_record(folder, stage)
-    if found is None:
-        found = Record(stage, "failed", _reason(stage, exit_code, log), "")
-        write_record(folder, found)
-    return found
+    missing = [(folder, stage) for folder, stage in map(place_of, records) if read_record(folder, stage) is None]
+    if not missing:
+        return None, []
+    (folder, stage), *left = missing
+    record = Record(stage, "failed", _reason(stage, exit_code, log), "")
+    write_record(folder, record)
+    return record, [name for _, name in left]
 
 
 def _reason(stage: str, exit_code: int, log: Path) -> str:

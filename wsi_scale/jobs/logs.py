@@ -11,7 +11,9 @@ from wsi_scale.jobs.job import SlideJob
 
 
 def gather_logs(results: Path, jobs: Iterable[SlideJob]) -> None:
-    """Append the logs of each slide's jobs to the slide's own log, each after a line with its stage.
+    """Append the logs of each slide's jobs to the slide's own log.
+
+    A log is named after the last stage of its job.
 
     Raises
     ------
@@ -20,15 +22,15 @@ def gather_logs(results: Path, jobs: Iterable[SlideJob]) -> None:
     """
     for job in jobs:
         folder = results / "logs" / "jobs" / job.row.slide_id
-        # A stage without a record may still be at work.
+        # A job whose last stage has no record may still be at work.
         done = [stage for stage in SLIDE_STAGES if record_path(job.folder, stage).exists()]
-        logs = {stage: log for stage in done if (log := folder / f"{stage}.log").exists()}
+        logs = [log for stage in done if (log := folder / f"{stage}.log").exists()]
         try:
-            for stage, log in logs.items():
+            for log in logs:
                 slides_log = results / "logs" / "slides" / f"{job.row.slide_id}.log"
                 slides_log.parent.mkdir(exist_ok=True)
                 with slides_log.open("ab") as stream:
-                    stream.write(f"[{stage}]\n".encode() + log.read_bytes())
+                    stream.write(log.read_bytes())
                 log.unlink()
         except OSError as error:
             raise ArtifactError(f"cannot write the log of {job.row.slide_id}: {error.strerror}") from error

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from operator import getitem
@@ -12,6 +12,7 @@ from typing import Any
 
 from wsi_scale.artifacts.execution import read_execution
 from wsi_scale.artifacts.manifest import find_missing
+from wsi_scale.artifacts.names import CALIBRATION, REGRESSOR
 from wsi_scale.artifacts.plan import NAME as PLAN
 from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path, valid_record
 from wsi_scale.artifacts.slide_info import read_slide_info
@@ -26,6 +27,9 @@ from wsi_scale.jobs.cohort import plan, planned, slide_folder
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.verify import remove_damaged
 from wsi_scale.slides.sheet import SheetRow, slides_of
+
+#: What a stage reads of the cohort: the option that names the file, and its name.
+_OF_COHORT = {"predict": ("--regressor", REGRESSOR), "search": ("--calibration", CALIBRATION)}
 
 
 class Study:
@@ -77,16 +81,29 @@ class Study:
         """
         self.rows = {row.slide_id: row for row in planned(self.plan_path)}
 
-    def settings(self, stage: str) -> list[str]:
-        """Command-line assignments for the configuration that a stage reads."""
-        plain = dump_section(self.config)
-        spec = (SLIDE_STAGES | COHORT_STAGES)[stage]
-        return [f"--set={key}={json.dumps(reduce(getitem, key.split('.'), plain))}" for key in spec.keys]
+    def settings(self, *stages: str) -> list[str]:
+        """Command-line assignments for the configuration that stages read."""
+        plain, specs = dump_section(self.config), SLIDE_STAGES | COHORT_STAGES
+        keys = dict.fromkeys(key for stage in stages for key in specs[stage].keys)
+        return [f"--set={key}={json.dumps(reduce(getitem, key.split('.'), plain))}" for key in keys]
 
-    def before_tiles(self, slide: Path) -> list[str]:
-        """List the records that `tile` waits for: an estimated mpp must exist before tiles are placed."""
-        stages = ("inspect", "predict") if self.config.slides.mpp == "estimate" else ("inspect",)
-        return [str(record_path(slide, stage)) for stage in stages]
+    def jobs(self) -> tuple[tuple[str, ...], ...]:
+        """Stages of each job of a slide, in order; a job is one process, and waits for the job before it.
+
+        What loads a network is in one job where possible; what needs one core and no GPU has a job of its own.
+        """
+        if self.config.slides.mpp == "estimate":  # it must exist before tiles are placed
+            return ("inspect",), ("predict", "tile"), ("search", "extract")
+        return ("inspect",), ("tile",), ("predict", "search", "extract")
+
+    def cohort_files(self, stages: Sequence[str]) -> list[str]:
+        """Files of the cohort that a job waits for."""
+        return [str(self.results / name) for stage, (_, name) in _OF_COHORT.items() if stage in stages]
+
+    def options(self, stages: Sequence[str]) -> list[str]:
+        """Command-line arguments of a job: the cohort's files and the configuration that its stages read."""
+        files = [f"{option}={self.results / name}" for stage, (option, name) in _OF_COHORT.items() if stage in stages]
+        return [*files, *self.settings(*stages)]
 
     def slide(self, slide_id: str) -> list[str]:
         """Command-line arguments that name a slide and its folder."""
