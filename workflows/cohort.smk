@@ -13,6 +13,7 @@ rule calibrate:
     resources:
         mem_mb=4000,
         runtime=60,
+        gpu=GPU,
     params:
         network=lambda wildcards: STUDY.config.network,
         settings=settings_of("calibrate"),
@@ -33,6 +34,7 @@ rule fit:
     resources:
         mem_mb=4000,
         runtime=120,
+        gpu=GPU,
     params:
         plan=STUDY.plan_path,
         results=RESULTS,

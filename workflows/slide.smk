@@ -55,6 +55,7 @@ rule:
     resources:
         mem_mb=4000,
         runtime=50,
+        gpu=GPU if "predict" in TILE else 0,
     params:
         slide=slide_arguments,
         stages=",".join(TILE),

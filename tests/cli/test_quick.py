@@ -56,3 +56,14 @@ def test_planning_three_hundred_unchanged_slides_is_quick(small_slide: Path, fin
 
     assert all((results / "slides" / f"{number}" / "search.json").exists() for number in range(300))
     assert spent < MOST_PLAN_S
+
+
+def test_a_chain_of_convolutions_loads_no_torchvision() -> None:
+    asked = """
+import sys
+from wsi_scale.networks.load import find_network
+find_network("embedded").tapped(["C3_2"])
+print("torch" in sys.modules, "torchvision" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"]

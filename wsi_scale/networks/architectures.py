@@ -6,7 +6,6 @@ from functools import partial
 
 import torch
 from torch import nn
-from torchvision import models
 
 from wsi_scale.errors import ConfigError
 from wsi_scale.networks.chain import ChainPlan, build_chain, chain_taps
@@ -96,12 +95,22 @@ def _blocks(names: tuple[str, ...]) -> dict[str, str]:
     return {name: name for name in names}
 
 
+def _from_torchvision(name: str, **options: bool) -> nn.Module:
+    """Make one of torchvision's models, with arbitrary parameters."""
+    # torchvision costs two seconds of start-up, and chains of convolutions do without it.
+    from torchvision import models
+
+    module: nn.Module = models.get_model(name, **options)
+    return module
+
+
 def _squeezenet() -> Architecture:
     fires = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}
     nodes = {"conv1": "features.1"} | {f"fire{k}": f"features.{v}.cat" for k, v in fires.items()}
     return Architecture(
         "squeezenet1_1", nodes, ("conv1", "fire3", "fire5", "fire7", "fire9"), ("fire3", "fire5"), "fire9",
-        models.squeezenet1_1, torchvision_weights="SqueezeNet1_1_Weights.IMAGENET1K_V1", min_px=24,
+        partial(_from_torchvision, "squeezenet1_1"), torchvision_weights="SqueezeNet1_1_Weights.IMAGENET1K_V1",
+        min_px=24,
     )  # fmt: skip
 
 
@@ -109,7 +118,7 @@ def _resnet50() -> Architecture:
     nodes = {"stem": "relu"} | _blocks(("layer1", "layer2", "layer3", "layer4"))
     return Architecture(
         "resnet50", nodes, tuple(nodes), ("layer1", "layer2"), "layer4",
-        models.resnet50, torchvision_weights="ResNet50_Weights.IMAGENET1K_V1", min_px=32,
+        partial(_from_torchvision, "resnet50"), torchvision_weights="ResNet50_Weights.IMAGENET1K_V1", min_px=32,
     )  # fmt: skip
 
 
@@ -122,7 +131,7 @@ def _inception() -> Architecture:
     nodes |= {name: f"{name}.cat_2" for name in deep[1:]}
     return Architecture(
         "inception_v3", nodes, ("stem", "stem2", "Mixed_5d", "Mixed_6e", "Mixed_7c"), ("stem2", "Mixed_5d"),
-        "Mixed_7c", partial(models.inception_v3, init_weights=False, transform_input=True),
+        "Mixed_7c", partial(_from_torchvision, "inception_v3", init_weights=False, transform_input=True),
         torchvision_weights="Inception_V3_Weights.IMAGENET1K_V1", min_px=96,
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
-from torchvision.models.feature_extraction import create_feature_extractor
 
 from wsi_scale.errors import ConfigError, WeightsError
 from wsi_scale.networks.architectures import Architecture
@@ -218,6 +217,8 @@ def assemble(
 def _cut(architecture: Architecture, layers: Sequence[str]) -> nn.Module:
     if architecture.plan is None:
         model = architecture.build().eval()
+        from torchvision.models.feature_extraction import create_feature_extractor
+
         nodes = {architecture.nodes[name]: name for name in layers}
         extractor: nn.Module = create_feature_extractor(model, return_nodes=nodes, suppress_diff_warning=True)
         return extractor

@@ -10,7 +10,6 @@ from urllib.parse import urlparse
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torchvision.models import get_weight
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.manifest import file_digest
@@ -110,12 +109,16 @@ def import_weights(name: str, file: Path) -> Path:
 def _cached(architecture: Architecture) -> Path | None:
     if architecture.torchvision_weights is None:
         return None
+    from torchvision.models import get_weight
+
     url = get_weight(architecture.torchvision_weights).url
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
     return path if path.exists() else None
 
 
 def _download(architecture: Architecture) -> dict[str, torch.Tensor]:
+    from torchvision.models import get_weight
+
     try:
         if architecture.torchvision_weights is None:
             raise URLError("torchvision offers none")
