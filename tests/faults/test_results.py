@@ -276,7 +276,8 @@ def test_a_disk_that_is_full_at_any_write_ends_in_one_line_and_loses_nothing(
 
         _dying(monkeypatch, case, run, error=full())
         assert said == ["failed"] or ("No space left on device" in said[0] and "\n" not in said[0])
-        assert [path.name for path in folder.rglob("*-part")] == []
+        # Finished blocks stay for the run that follows.
+        assert [path.name for path in folder.rglob("*-part") if ".progress." not in path.name] == []
         assert quick.run(folder, None, *changed) == "ok"
         assert contents(folder) == contents(new), case
         shutil.rmtree(folder)

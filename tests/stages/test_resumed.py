@@ -97,3 +97,15 @@ def test_blocks_of_other_settings_are_computed_anew(tiled: SlideJob, counter: Co
     other = configured("search.ladder=full", "execution.block_tiles=3", "execution.workers=1")
     assert search(tiled, SearchSettings.of(other)).status == "ok"
     assert counter.blocks == 7
+
+
+def test_blocks_that_nobody_asks_for_any_more_are_removed(tiled: SlideJob, counter: Counter) -> None:
+    assert run("search", tiled).status == "ok"
+    other = configured("search.ladder=full", "execution.block_tiles=3", "execution.workers=1")
+    counter.blocks, counter.limit = 0, 4
+    with pytest.raises(Killed):
+        search(tiled, SearchSettings.of(other))
+    (kept,) = [path for path in tiled.folder.iterdir() if "progress" in path.name]
+    counter.limit = None
+    assert run("search", tiled).status == "ok"
+    assert not kept.exists()

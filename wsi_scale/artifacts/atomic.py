@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,6 +84,13 @@ def replacing_folder(path: Path, is_own: Callable[[Path], bool]) -> Iterator[Pat
 def progress_path(artefact: Path) -> Path:
     """Path of the blocks of an artefact in progress, which outlive the process that computes them."""
     return artefact.with_name(f".{artefact.name}.progress{_PART}")
+
+
+def remove_progress(folder: Path, artefacts: Iterable[str]) -> None:
+    """Remove blocks in progress of artefacts that are there: they were of other settings, which nobody asks for now."""
+    for name in artefacts:
+        if (path := progress_path(folder / name)).exists():
+            path.unlink()
 
 
 def check_writable(folder: Path) -> None:

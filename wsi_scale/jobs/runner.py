@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wsi_scale.artifacts.atomic import sweep_parts
+from wsi_scale.artifacts.atomic import remove_progress, sweep_parts
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
 from wsi_scale.artifacts.manifest import find_fault, manifest_of
 from wsi_scale.artifacts.names import SLIDE_INFO
@@ -188,6 +188,7 @@ def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
         last = _last(job, name, state)
         stands = last is not None and last.fingerprint == print_ and not find_fault(job.folder, last.files)
         if last is not None and stands and stage.is_shown():
+            remove_progress(job.folder, stage.spec.artefacts)
             return last
         # Whose folder it is must be known before anything is written there.
         state.save()

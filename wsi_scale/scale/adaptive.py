@@ -17,6 +17,8 @@ from wsi_scale.scale.optimum import interior_optimum
 
 #: Octaves within which the means must agree.
 AGREEMENT_OCTAVES = 0.02
+#: The same before a layer leaves: what it would have shown of a finer maximum is then not seen at all.
+LAYER_AGREEMENT_OCTAVES = 0.005
 #: Least share of the calibrated channels that must have their optimum on the rungs so far.
 MIN_SETTLED = 0.5
 #: No tile leaves on rungs coarser than this, µm/px: on these a curve may have a first, lower maximum.
@@ -78,7 +80,7 @@ def estimate_so_far(
         means[:3].mean(axis=0),
         np.mean([spread for _, spread in three], axis=0),
         settled_share + seen.is_open.mean(axis=1),
-        may_leave & _agree(means),
+        may_leave & _agree(means, AGREEMENT_OCTAVES),
         needed,
     )
 
@@ -135,15 +137,16 @@ class _Seen:
             deep = self.layer >= layers
             for shallow in (np.nan, self.bound, self.finer):
                 values = [np.where(deep, value, shallow) for value in (np.nan, self.bound, self.finer)]
-                still &= _agree(np.stack([self.mean_with(self.is_open, value)[0] for value in values]))
+                means = np.stack([self.mean_with(self.is_open, value)[0] for value in values])
+                still &= _agree(means, LAYER_AGREEMENT_OCTAVES)
             needed[still] = layers
         return needed
 
 
-def _agree(means: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether means, (way, tile), agree."""
+def _agree(means: NDArray[np.float64], octaves: float) -> NDArray[np.bool_]:
+    """Whether means, (way, tile), lie within some octaves."""
     with np.errstate(invalid="ignore"):
-        agree: NDArray[np.bool_] = np.ptp(means, axis=0) <= AGREEMENT_OCTAVES
+        agree: NDArray[np.bool_] = np.ptp(means, axis=0) <= octaves
     return agree
 
 
