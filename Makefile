@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth bench \
-	magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
+	bench-lazyslide magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,8 +62,16 @@ configuration: install ## Renew the tables of docs/configuration.md from the mod
 truth: install ## Planted radius against estimated scale (needs WSI_SCALE_DATA for VGG19's weights)
 	$(BIN)/python -m benchmarks.truth
 
-bench: install ## Speed and memory of tile and search (needs WSI_SCALE_DATA)
-	$(BIN)/python -m benchmarks.speed
+bench: install ## Speed and memory, as ratios measured in one run of half an hour (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.performance
+
+# With this environment's torch; what it wants in other versions it has for itself.
+LAZYSLIDE := results/bench/lazyslide-venv
+bench-lazyslide: install ## Install LazySlide into an environment of its own, for make bench to compare with
+	$(BIN)/python -m venv $(LAZYSLIDE)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> $$($(LAZYSLIDE)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth
+	$(LAZYSLIDE)/bin/python -m pip install --quiet --disable-pip-version-check lazyslide==0.13.0
 
 gpu-check: install ## Every path of a GPU against the CPU, and what the card does (needs a GPU)
 	$(BIN)/python -m benchmarks.gpu

@@ -1,1 +1,1 @@
-"""What `make truth` and `make bench` run; figures go to results/bench."""
+"""What `make truth`, `make bench` and the other targets of figures run; these go to results/bench."""
