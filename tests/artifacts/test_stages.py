@@ -12,6 +12,7 @@ from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES, is_artefact,
 from wsi_scale.cli.main import app
 from wsi_scale.config.models import Config
 from wsi_scale.config.settings import StageSettings
+from wsi_scale.jobs.study import open_study
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.extract import extract
 from wsi_scale.stages.fit import fit
@@ -35,13 +36,29 @@ def test_a_stages_function_sees_its_own_settings_and_no_configuration(stage: str
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_has_a_command_and_a_rule_of_its_name(stage: str) -> None:
-    rules = "".join((REPOSITORY / "workflows" / f"{name}.smk").read_text() for name in ("slide", "cohort"))
+def test_a_stage_has_a_command_of_its_name(stage: str) -> None:
     assert stage in typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("stage", COHORT_STAGES)
+def test_a_stage_of_the_cohort_has_a_rule_of_its_name(stage: str) -> None:
+    rules = (REPOSITORY / "workflows" / "cohort.smk").read_text()
     (rule,) = re.findall(rf"^rule {stage}:\n((?:    .*\n|\n)*)", rules, re.MULTILINE)
     assert f"wsi-scale {stage} " in rule
     assert STAGES[stage].keys == () or f'settings_of("{stage}")' in rule
     assert "benchmark:" not in rule
+
+
+@pytest.mark.parametrize("mpp", ["metadata", "estimate"])
+def test_a_stage_of_a_slide_is_in_one_job_after_those_it_waits_for(mpp: str, tmp_path: Path) -> None:
+    config = {"slides": {"path": str(REPOSITORY), "mpp": mpp}, "results": str(tmp_path)}
+    jobs = open_study(config, starts=False, needs_slides=False).jobs()
+    order = [stage for job in jobs for stage in job]
+    assert sorted(order) == sorted(SLIDE_STAGES)
+    for stage, spec in SLIDE_STAGES.items():
+        # An estimated mpp is known before tiles are laid; else `tile` only takes an estimate that is there.
+        after = set(spec.after) - ({"predict"} if mpp == "metadata" and stage == "tile" else set())
+        assert after <= set(order[: order.index(stage)])
 
 
 def test_stages_come_after_those_they_wait_for() -> None:
