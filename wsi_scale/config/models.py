@@ -50,7 +50,7 @@ class TilingConfig(Section):
     mpp: Mpp = 0.5
     """µm per pixel of a tile."""
     overlap_px: int = Field(default=0, ge=0)
-    """Pixels that neighbouring tiles share."""
+    """Pixels that neighbouring tiles share; from half a tile on, the search passes them together, as one image."""
     edge: Literal["drop", "pad"] = "drop"
     """Tiles that reach over the edge of the slide: drop them, or pad them with the background colour."""
     min_tissue: float = Field(default=0.3, ge=0, le=1)

@@ -1,6 +1,7 @@
 """The batched forward pass: 8-bit tiles in, spatial means of the tapped layers out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -70,14 +71,69 @@ def block_responses(
     """
     compute.use_threads()
     batch = min(compute.batch_size(images.shape[1]), block)
-    try:
+    with _enough_memory(f"{batch} images of {images.shape[1]} px through {network.name}", compute):
         answers = respond(network, images, compute, batch)
+        return {name: values.cpu().numpy() for name, values in answers.items()}
+
+
+@contextmanager
+def _enough_memory(what: str, compute: Compute) -> Iterator[None]:
+    """Tell a GPU that is full in one line: halving a batch silently would change bits."""
+    try:
+        yield
     except torch.OutOfMemoryError as error:
         raise ConfigError(
-            f"the GPU has too little free memory for {batch} images of {images.shape[1]} px through {network.name}: "
-            f"lower execution.batch_mpx (now {compute.batch_mpx:g}), or end other programs on the GPU"
+            f"the GPU has too little free memory for {what}: lower execution.batch_mpx (now {compute.batch_mpx:g}), "
+            "or end other programs on the GPU"
         ) from error
-    return {name: values.cpu().numpy() for name, values in answers.items()}
+
+
+def window_responses(
+    network: Network,
+    image: torch.Tensor,
+    compute: Compute,
+    starts: tuple[Sequence[float], Sequence[float]],
+    size: int,
+) -> dict[str, NDArray[np.float32]]:
+    """Pass one image through a placed network, and average each map over windows on a lattice.
+
+    Where a window begins or ends within a pixel of the map, that pixel counts by its share.
+
+    Parameters
+    ----------
+    image
+        (1, row, col, rgb) uint8, on the device of the network.
+    starts
+        Where the windows begin along x and along y, pixels of the image.
+    size
+        Side of a window, pixels of the image.
+
+    Returns
+    -------
+    responses
+        Layer → (window along y, window along x, channel), float32.
+    """
+    compute.use_threads()
+    strides = {layer.name: layer.stride for layer in network.layers}
+    found = {}
+    sides = f"one image of {image.shape[2]} x {image.shape[1]} px through {network.name}"
+    with torch.inference_mode(), _enough_memory(sides, compute):
+        for name, maps in network.chosen_maps(normalise(image).to(compute.torch_dtype)):
+            across, down = (
+                torch.from_numpy(_window_weights(begin, size, strides[name], extent)).to(maps.device)
+                for begin, extent in zip(starts, (maps.shape[3], maps.shape[2]), strict=True)
+            )
+            found[name] = torch.einsum("pi,kij,qj->pqk", down, maps[0].float(), across)
+        return {name: values.cpu().numpy() for name, values in found.items()}
+
+
+def _window_weights(starts: Sequence[float], size: int, stride: int, extent: int) -> NDArray[np.float32]:
+    """(window, pixel of a map) share of each pixel in a window's mean, along one axis."""
+    begin = np.asarray(starts, np.float64)[:, None] / stride
+    pixel = np.arange(extent)
+    covered = np.minimum(begin + size / stride, pixel + 1) - np.maximum(begin, pixel)
+    share: NDArray[np.float32] = (np.clip(covered, 0, 1) * stride / size).astype(np.float32)
+    return share
 
 
 def pooled_responses(network: Network, images: NDArray[np.uint8], compute: Compute) -> dict[str, NDArray[np.float32]]:

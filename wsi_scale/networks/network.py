@@ -1,7 +1,8 @@
 """A network cut after its deepest tap: images in, responses of its layers out."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -85,13 +86,26 @@ class Network(nn.Module):
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Map normalised images (n, 3, h, w) to the layers' spatial means (n, channel), float32."""
-        # Of a chain, each map is freed before the next is made.
-        maps = self.trunk.walk(images) if isinstance(self.trunk, ChainTrunk) else self.maps(images).items()
-        return {name: self._mean(name, value) for name, value in maps}
+        means = ((name, maps.mean(dim=(2, 3), dtype=torch.float32)) for name, maps in self._walk(images))
+        return {name: self._chosen(name, values) for name, values in means}
 
-    def _mean(self, name: str, maps: torch.Tensor) -> torch.Tensor:
-        means = maps.mean(dim=(2, 3), dtype=torch.float32)
-        return means[:, self._channels[name]] if name in self._channels else means
+    def chosen_maps(self, images: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield the maps of the answered channels (n, channel, row, col) of each layer, shallow to deep."""
+        return ((name, self._chosen(name, maps)) for name, maps in self._walk(images))
+
+    def _walk(self, images: torch.Tensor) -> Iterable[tuple[str, torch.Tensor]]:
+        # Of a chain, each map is freed before the next is made.
+        return self.trunk.walk(images) if isinstance(self.trunk, ChainTrunk) else self.maps(images).items()
+
+    def _chosen(self, name: str, values: torch.Tensor) -> torch.Tensor:
+        return values[:, self._channels[name]] if name in self._channels else values
+
+    @property
+    def context_px(self) -> int | None:
+        """Pixels that the deepest layer sees beyond its own, a multiple of the stride; None if that is not known."""
+        if not isinstance(self.trunk, ChainTrunk):
+            return None
+        return math.ceil(self.trunk.reach_px / self.stride) * self.stride
 
     def restricted(self, channels: Mapping[str, Sequence[int]]) -> "Network":
         """Return the network with the answers of some channels of some of its layers, cut after the deepest of them.
@@ -142,6 +156,18 @@ class ChainTrunk(nn.Module):
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the maps of the tapped layers (n, channel, row, col)."""
         return dict(self.walk(images))
+
+    @property
+    def reach_px(self) -> int:
+        """Pixels to each side of those that a map's pixel stands for which have a say in it, at most."""
+        reach, stride = 0, 1
+        for module in self.features.modules():
+            if isinstance(module, nn.Conv2d):
+                reach += module.kernel_size[0] // 2 * stride
+                stride *= module.stride[0]
+            elif isinstance(module, nn.MaxPool2d):
+                stride *= 2
+        return reach
 
     def narrowed(self, deepest: str, channels: Mapping[str, torch.Tensor]) -> "ChainTrunk":
         """Cut the chain after a tapped layer, of which only some channels are computed.

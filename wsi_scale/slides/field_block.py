@@ -135,8 +135,13 @@ class FieldBlock:
         return resample(pixels, region[:2], plan)
 
     def _holds(self, row: int, plan: FieldPlan) -> bool:
-        held = self._held.get((plan.level, row))
-        return held is not None and _union([held[0], plan.region]) == held[0]
+        """Whether the pixels of a plan are held; if another field's region has them, it is taken."""
+        own = self._held.get((plan.level, row))
+        others = (held for (level, _), held in self._held.items() if level == plan.level)
+        found = next((held for held in (own, *others) if held and _union([held[0], plan.region]) == held[0]), None)
+        if found is not None:
+            self._held[plan.level, row] = found
+        return found is not None
 
     def _read(self, level: int, regions: dict[int, Region]) -> None:
         """Read the region around some fields, or halves of it if they fill it sparsely or it cannot be decoded."""

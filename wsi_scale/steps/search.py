@@ -18,6 +18,7 @@ from wsi_scale.scale.calibration import Calibration
 from wsi_scale.scale.published import SIGNED_SCALES, published_sizes, signed_to_factor
 from wsi_scale.slides.grid import Grid, tissue_fractions
 from wsi_scale.steps.blocks import BlockRun
+from wsi_scale.steps.dense import Sharing, is_dense, squares
 from wsi_scale.steps.inputs import NetworkInput, SlideSource
 from wsi_scale.steps.order import neighbouring
 from wsi_scale.steps.search_block import BlockAnswer, SearchBlock, SearchPlan, search_block
@@ -87,7 +88,8 @@ def search_tiles(
         Tiles are too small for the published search.
     """
     plan = _plan(on.slide, on.table.grid, network, settings, calibration)
-    numbers = neighbouring(on.table.row, on.table.col, plan.block_tiles)
+    rows, cols = on.table.row, on.table.col
+    numbers = squares(rows, cols) if plan.shared else neighbouring(rows, cols, plan.block_tiles)
     answers = run.answers(search_block, [_block(plan, on.table, tiles) for tiles in numbers])
     found = _together(on, settings, plan, zip(numbers, answers, strict=True))
     attributes = {
@@ -131,14 +133,24 @@ def _plan(
     adaptive = settings.search.ladder == "adaptive" and calibration is not None
     block_tiles = work_sizes(settings.execution, inputs.compute.device).block_tiles
     return SearchPlan(
-        slide, inputs, settings.search.method, None if calibration is None else calibration.narrowed(),
-        adaptive, block_tiles, grid.tile_px, grid.mpp, field_um / grid.mpp_x, field_um / grid.mpp_y, rungs,
-        tuple(float(v) for v in np.log2(mpps)),
+        slide, inputs, settings.search.method, None if calibration is None else calibration.narrowed(), adaptive,
+        block_tiles, _sharing(grid, network, inputs.channels), grid.tile_px, grid.mpp, field_um / grid.mpp_x,
+        field_um / grid.mpp_y, rungs, tuple(float(v) for v in np.log2(mpps)),
     )  # fmt: skip
 
 
+def _sharing(grid: TileGrid, network: "Network", channels: tuple[tuple[str, tuple[int, ...]], ...]) -> Sharing | None:
+    """How tiles share a pass, if they overlap by half or more and the reach of the network's layers is known."""
+    if not channels or not is_dense(grid) or network.context_px is None:
+        return None
+    return Sharing((grid.step_um / grid.mpp_x, grid.step_um / grid.mpp_y), network.context_px, network.stride)
+
+
 def _block(plan: SearchPlan, tiles: TileTable, numbers: NDArray[np.int64]) -> SearchBlock:
-    return SearchBlock(plan, tuple((int(tiles.x[tile]), int(tiles.y[tile])) for tile in numbers))
+    corners, places = (
+        tuple((int(x[tile]), int(y[tile])) for tile in numbers) for x, y in ((tiles.x, tiles.y), (tiles.col, tiles.row))
+    )
+    return SearchBlock(plan, corners, places)
 
 
 def _together(
