@@ -17,6 +17,7 @@ from wsi_scale.networks.network import Network
 from wsi_scale.scale.adaptive import estimate_so_far, search_adaptive
 from wsi_scale.scale.calibration import Calibration
 from wsi_scale.scale.covariant import search_covariant
+from wsi_scale.transfer.cost import cost_of
 
 Responses = dict[str, NDArray[np.float32]]
 
@@ -43,6 +44,8 @@ def _compared(bench: Bench, name: str) -> dict[str, float]:
     octaves = np.abs(np.log2(adaptive / full))
     octaves = octaves[np.isfinite(octaves)]
     pixels = np.array(sizes, np.float64) ** 2
+    # Multiply-adds of a pixel, by the number of layers that are computed.
+    costs = np.array([0.0, *(cost_of(part.trunk, sizes[0]).multiply_adds for part in network.depths)])
     return {
         "p99": float(np.percentile(octaves, 99)),
         "max": float(octaves.max()),
@@ -50,7 +53,8 @@ def _compared(bench: Bench, name: str) -> dict[str, float]:
         "fields": len(full),
         "answered": float(np.isfinite(adaptive).mean()),
         "answered_full": float(np.isfinite(full).mean()),
-        "pixels": float((hidden.computed * pixels).sum() / (len(full) * pixels.sum())),
+        "pixels": float(((hidden.layers > 0) * pixels).sum() / (len(full) * pixels.sum())),
+        "operations": float((costs[hidden.layers] * pixels).sum() / (len(full) * pixels.sum() * costs[-1])),
     }
 
 
@@ -72,33 +76,36 @@ class Hidden:
     Attributes
     ----------
     responses
-        Layer → (field, channel, rung); NaN on the rungs that are left out.
+        Layer → (field, channel, rung); NaN where nothing would have been computed.
     left
         (field,) whether it left before the finest rung.
-    computed
-        (field, rung) whether the rung is computed.
+    layers
+        (field, rung) how many layers are computed, from the shallowest.
     """
 
     responses: Responses
     left: NDArray[np.bool_]
-    computed: NDArray[np.bool_]
+    layers: NDArray[np.int64]
 
 
 def hide_rungs(
     responses: Mapping[str, NDArray[np.float32]], log2_mpp: NDArray[np.float64], calibration: Calibration
 ) -> Hidden:
     """Go from the coarsest rung to finer ones until a field's answer is settled, by the package's own rule."""
-    count, rungs = len(next(iter(responses.values()))), len(log2_mpp)
+    count, names = len(next(iter(responses.values()))), list(calibration.layers)
     so_far = {layer: np.full_like(values, np.nan) for layer, values in responses.items()}
-    left, computed = np.zeros(count, np.bool_), np.zeros((count, rungs), np.bool_)
-    for rung in reversed(range(rungs)):
+    left, layers = np.zeros(count, np.bool_), np.zeros((count, len(log2_mpp)), np.int64)
+    depth = np.full(count, len(names))
+    for rung in reversed(range(len(log2_mpp))):
         active = np.flatnonzero(~left)
         if not len(active):
             break
-        computed[active, rung] = True
-        for layer, values in responses.items():
-            so_far[layer][active, :, rung] = values[active, :, rung]
+        layers[active, rung] = depth[active]
+        for number, layer in enumerate(names):
+            rows = active[depth[active] > number]
+            so_far[layer][rows, :, rung] = responses[layer][rows, :, rung]
         if rung:
-            now = {layer: values[active] for layer, values in so_far.items()}
-            left[active] = estimate_so_far(now, log2_mpp, calibration).settled
-    return Hidden(so_far, left, computed)
+            found = estimate_so_far({layer: so_far[layer][active] for layer in names}, log2_mpp, calibration)
+            left[active] = found.settled
+            depth[active] = np.minimum(depth[active], found.layers_needed)
+    return Hidden(so_far, left, layers)

@@ -73,7 +73,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    columns=12, part_columns=6, growth_columns=(5, 20), rounds={"embedded": 3, "vgg19": 2}, short_rounds=5,
+    columns=12, part_columns=6, growth_columns=(5, 20), rounds={"embedded": 3, "vgg19": 2}, short_rounds=7,
     plain_tiles={"embedded": 32, "vgg19": 8}, fields=360, published_sizes=(224, 112), published_tiles=4, matrix=2048,
 )  # fmt: skip
 #: For a trial of the measurements themselves.

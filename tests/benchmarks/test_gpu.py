@@ -112,7 +112,8 @@ def test_no_path_mixes_the_devices_on_a_pretended_gpu(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "gpu.json").read_text())
     assert content["device"]["name"] == "pretended"
     assert list(content["steps"]) == list(PATHS)
-    assert {check["value"] for check in content["checks"]} <= {0.0}
+    # Batches of another size round otherwise.
+    assert max(abs(check["value"]) for check in content["checks"]) < 1e-3
 
 
 def test_the_pretended_gpu_refuses_what_a_gpu_refuses() -> None:

@@ -55,7 +55,8 @@ def test_a_stage_that_cannot_write_leaves_the_earlier_artefacts_whole(
     assert "cannot write" in error_line(done)
     assert "File too large" in error_line(done)
     assert {name for name in before if after.get(name) != before[name]} <= {f"{stage}.json", "thumbnail.jpg"}
-    assert set(after) == set(before)
+    # Blocks that are finished are kept for the run that follows.
+    assert {name for name in after if ".progress." not in name} == set(before)
     assert json.loads(after[f"{stage}.json"])["status"] == "failed"
 
     # With room again the same command does it.
