@@ -104,12 +104,12 @@ def test_the_published_curves_of_a_slide_equal_a_plain_loop_from_its_pixels(
     digest = find_network("vgg19", tmp_path / "vgg19.safetensors").tapped(layers).digest
     plan = SearchPlan(
         slide=SlideInput.of(tmp_path / "slide.png"),
-        network=NetworkInput("vgg19", tmp_path / "vgg19.safetensors", layers, COMPUTE, digest),
-        method="published", calibration=None, tile_px=tile_px, tile_mpp=0.5,
+        network=NetworkInput("vgg19", tmp_path / "vgg19.safetensors", layers, (), COMPUTE, digest),
+        method="published", calibration=None, adaptive=False, block_tiles=8, shared=None, tile_px=tile_px, tile_mpp=0.5,
         tile_width=tile_px, tile_height=tile_px, rungs=sizes, log2_mpp=tuple(range(len(sizes))),
     )  # fmt: skip
     corners = ((40, 64),)
-    answer = search_block(SearchBlock(plan, corners))
+    answer = search_block(SearchBlock(plan, corners, ((0, 0),)))
     for index, (x, y) in enumerate(corners):
         tile = Image.fromarray(slide[y : y + tile_px, x : x + tile_px])
         resized = [np.asarray(tile.resize((size, size), Image.Resampling.BILINEAR)) for size in sizes]
