@@ -7,7 +7,15 @@ import pytest
 from numpy.typing import NDArray
 
 from wsi_scale.synthesis.canvas import Canvas, blank_canvas
-from wsi_scale.synthesis.nuclei import RADIUS_SPREAD, Look, Nuclei, keep_apart, paint_nuclei, scatter, spread_radii
+from wsi_scale.synthesis.nuclei import (
+    RADIUS_SPREAD,
+    NuclearAppearance,
+    Nuclei,
+    keep_apart,
+    paint_nuclei,
+    scatter,
+    spread_radii,
+)
 
 Numbers = NDArray[np.float64]
 
@@ -73,7 +81,7 @@ def painted(radius: float, elongation: float = 1.0, angle: float = 0.0, mpp: flo
     canvas = blank_canvas(40, 40, mpp)
     canvas.eosin[:] = 1.0
     one = Nuclei(*(np.array([value]) for value in (20.0, 20.0, radius, elongation, angle)))
-    look = Look(irregular=0.0, tone_spread=0.0, nucleolus=0.0, chromatin=0.0)
+    look = NuclearAppearance(irregular=0.0, tone_spread=0.0, nucleolus=0.0, chromatin=0.0)
     paint_nuclei(canvas, one, np.zeros(canvas.shape, np.float32), look, np.random.default_rng(0))
     return canvas
 
@@ -100,7 +108,7 @@ def test_its_long_axis_turns_from_x_towards_y(angle: float) -> None:
 def test_outside_the_canvas_nothing_is_painted_and_nothing_fails() -> None:
     canvas = blank_canvas(20, 20, 0.5)
     far = Nuclei(*(np.array(values) for values in ([-50.0, 10.0], [10.0, 99.0], [4.0, 4.0], [1.0, 1.0], [0.0, 0.0])))
-    paint_nuclei(canvas, far, np.zeros(canvas.shape, np.float32), Look(), np.random.default_rng(0))
+    paint_nuclei(canvas, far, np.zeros(canvas.shape, np.float32), NuclearAppearance(), np.random.default_rng(0))
     assert not canvas.haematoxylin.any()
     assert len(far) == 2
 

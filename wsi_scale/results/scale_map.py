@@ -82,7 +82,7 @@ class ScaleMap:
     >>> tiles = ws.tile_slide(image, slide_mpp=0.5, method="none", tile_px=400)
     >>> scale_map = ws.search_scale(image, tiles, layers=["C3_1"], method="published")
     >>> scale_map.confidence.shape, list(scale_map.to_xarray())
-    ((1, 2), ['optimal_mpp', 'confidence', 'tissue_fraction', 'reason', 'curves'])
+    ((1, 2), ['optimal_mpp', 'confidence', 'tissue_fraction', 'finest_mpp', 'reason', 'curves'])
     """
 
     grid: TileGrid
