@@ -83,7 +83,7 @@ class Ours:
 
     def work(self, dtype: str) -> Work:
         """Extract from the slide in a dtype."""
-        return lambda: self._extract(dtype, self._bench.slide(self._bench.sizes.part_columns))
+        return lambda: self._extract(dtype, self._bench.slide(self._bench.sizes.growth_columns[0]))
 
     def _extract(self, dtype: str, slide: Path) -> float:
         job = self._bench.job(slide, "extract")
@@ -114,7 +114,7 @@ class Theirs:
     def _extract(self, dtype: str) -> float:
         known, target = architecture(NETWORK), self._bench.folder / f"lazyslide-{dtype}.npz"
         request = {
-            "slide": str(self._bench.slide(self._bench.sizes.part_columns)),
+            "slide": str(self._bench.slide(self._bench.sizes.growth_columns[0])),
             "first": str(self._bench.slide(1)),
             "weights": str(weights_in(weights_folder(), NETWORK)[0]),
             "modules": int(known.nodes[known.feature_layer].rsplit(".", 1)[1]) + 1,

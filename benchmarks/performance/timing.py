@@ -3,7 +3,7 @@
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 #: Seconds that some work took by its own count, or None: the seconds are those of the call.
 Work = Callable[[], float | None]
@@ -14,12 +14,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def seconds_in_turn(works: Mapping[str, Work], rounds: int) -> dict[str, float]:
-    """Run all works in turn, round after round: name → median of their seconds."""
+def seconds_in_turn(works: Mapping[str, Work], rounds: int, once: Collection[str] = ()) -> dict[str, float]:
+    """Run all works in turn, round after round, some in the first one alone: name → median of their seconds."""
     took: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(rounds):
-        for name, work in works.items():
+    for turn in range(rounds):
+        for name in (name for name in works if not turn or name not in once):
             start = time.perf_counter()
-            own = work()
+            own = works[name]()
             took[name].append(time.perf_counter() - start if own is None else own)
     return {name: statistics.median(each) for name, each in took.items()}

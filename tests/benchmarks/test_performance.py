@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import wsi_scale as ws
-from benchmarks.performance.__main__ import MEASUREMENTS, NOT_MEASURED
+from benchmarks.performance.__main__ import MEASUREMENTS
 from benchmarks.performance.difference import all_responses, hide_rungs
 from benchmarks.performance.material import SLIDE_MPP, Bench, settings
 from benchmarks.performance.passes import searched_network
@@ -24,7 +24,7 @@ from benchmarks.performance.timing import seconds_in_turn
 from wsi_scale.execution.compute import resolve, work_sizes
 from wsi_scale.scale.adaptive import search_adaptive
 
-FIGURES = {*NOT_MEASURED, *(figure for figures in MEASUREMENTS.values() for figure in figures)}
+FIGURES = {figure for figures in MEASUREMENTS.values() for figure in figures}
 
 
 def leaves(value: Any) -> Iterator[float | None]:
