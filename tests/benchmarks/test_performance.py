@@ -48,7 +48,7 @@ def test_every_figure_is_finite_or_has_a_reason(tmp_path: Path) -> None:
     unmeasured = {figure for figure, value in content["cpu"].items() if None in leaves(value)}
     assert unmeasured == content["left_out"].keys()
     assert all(content["left_out"].values())
-    assert {"adaptive_vs_full", "extract_vs_lazyslide", "dense_cost"} <= unmeasured
+    assert {"adaptive_vs_full", "extract_vs_lazyslide"} <= unmeasured
     assert "search_vs_published" not in unmeasured
     assert all(math.isfinite(value) for value in leaves(content["cpu"]) if value is not None)
     assert content["cpu"]["adaptive_vs_full"]["embedded"] > 0
