@@ -31,15 +31,16 @@ def draw(speed: dict[str, dict[str, float]], truth: dict[str, dict[str, dict[str
     axes = figure.subplots()
     for network, name in NAMES.items():
         error = truth[network]["covariant"]["deviation_octaves"]
-        points = [(speed[network]["full"], "full ladder"), (speed[network]["adaptive"], "adaptive ladder")]
-        axes.plot([x for x, _ in points], [error] * 2, "o-", label=name)
-        for x, ladder in points:
+        full, adaptive = speed[network]["full"], speed[network]["adaptive"]
+        axes.plot([full, adaptive], [error] * 2, "o-")
+        for x, text, side in ((full, f"{name}, full ladder", -1), (adaptive, "adaptive ladder", 1)):
             axes.annotate(
-                f"{name}\n{ladder}", (x, error), xytext=(0, 8), textcoords="offset points", ha="center", size=8
-            )
+                text, (x, error), xytext=(8 * side, 0), textcoords="offset points", va="center", size=9,
+                ha="left" if side > 0 else "right",
+            )  # fmt: skip
     axes.set(
         xscale="log", xlabel="tiles per second, 2 cores (log)", ylabel="deviation on planted nuclei, octaves",
-        xlim=(0.5, 200), ylim=(0, 0.2),
+        xlim=(0.2, 300), ylim=(0, 0.2),
     )  # fmt: skip
     axes.set_xticks([1, 3, 10, 30, 100], labels=["1", "3", "10", "30", "100"])
     axes.spines[["top", "right"]].set_visible(False)
