@@ -14,7 +14,7 @@ from benchmarks.performance.searching import Figures
 from wsi_scale.execution.compute import Compute, default_workers, resolve, work_sizes
 from wsi_scale.networks.forward import block_responses
 from wsi_scale.networks.network import Network
-from wsi_scale.scale.adaptive import estimate_so_far, search_adaptive
+from wsi_scale.scale.adaptive import estimate_so_far, layers_needed, search_adaptive
 from wsi_scale.scale.calibration import Calibration
 from wsi_scale.scale.covariant import search_covariant
 from wsi_scale.transfer.cost import cost_of
@@ -105,7 +105,7 @@ def hide_rungs(
             rows = active[depth[active] > number]
             so_far[layer][rows, :, rung] = responses[layer][rows, :, rung]
         if rung:
-            found = estimate_so_far({layer: so_far[layer][active] for layer in names}, log2_mpp, calibration)
-            left[active] = found.settled
-            depth[active] = np.minimum(depth[active], found.layers_needed)
+            seen = {layer: so_far[layer][active] for layer in names}
+            left[active] = estimate_so_far(seen, log2_mpp, calibration).settled
+            depth[active] = np.minimum(depth[active], layers_needed(seen, log2_mpp, calibration))
     return Hidden(so_far, left, layers)

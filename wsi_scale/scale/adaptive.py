@@ -45,15 +45,12 @@ class Estimate:
         (tile,) share of the calibrated channels that have an optimum or are open.
     settled
         (tile,) whether finer rungs can hardly change it.
-    layers_needed
-        (tile,) how many layers, from the shallowest, may still change it; at least one.
     """
 
     log2_radius: NDArray[np.float64]
     spread: NDArray[np.float64]
     answering: NDArray[np.float64]
     settled: NDArray[np.bool_]
-    layers_needed: NDArray[np.int64]
 
 
 def estimate_so_far(
@@ -72,17 +69,28 @@ def estimate_so_far(
     three = [seen.mean_with(seen.is_open, value) for value in (np.nan, seen.bound, seen.finer)]
     two = [seen.mean_with(seen.is_open | seen.reopened, value) for value in (np.nan, seen.bound)]
     means = np.stack([mean for mean, _ in three + two])
-    settled_share = np.isfinite(seen.answer).mean(axis=1)
-    finest = 2.0 ** _finest(responses, log2_mpp)
-    may_leave = (settled_share >= MIN_SETTLED) & (finest <= COARSEST_MPP * (1 + 1e-6))
-    needed = np.where(may_leave & (three[0][1] <= MAX_SPREAD_OCTAVES), seen.layers_needed(), len(calibration.layers))
     return Estimate(
         means[:3].mean(axis=0),
         np.mean([spread for _, spread in three], axis=0),
-        settled_share + seen.is_open.mean(axis=1),
-        may_leave & _agree(means, AGREEMENT_OCTAVES),
-        needed,
+        seen.settled_share + seen.is_open.mean(axis=1),
+        seen.may_leave & _agree(means, AGREEMENT_OCTAVES),
     )
+
+
+def layers_needed(
+    responses: Mapping[str, NDArray[np.floating]], log2_mpp: NDArray[np.floating], calibration: Calibration
+) -> NDArray[np.int64]:
+    """(tile,) how many layers, from the shallowest, may still change the estimate of tiles; at least one.
+
+    Parameters
+    ----------
+    responses, log2_mpp
+        As for :func:`estimate_so_far`.
+    """
+    seen = _Seen.of(responses, log2_mpp, calibration)
+    _, spread = seen.mean_with(seen.is_open, np.nan)
+    may_leave = seen.may_leave & (spread <= MAX_SPREAD_OCTAVES)
+    return np.where(may_leave, seen.layers_needed(), len(calibration.layers))
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ class _Seen:
         Of an open channel: at its optimum on the finest rung so far, and a third of an octave finer.
     is_open, reopened
         Whether it still rises, or rises again.
+    log2_finest
+        (tile,) log2 mpp of the finest rung that was computed.
     weights, layer
         (channel,) weight in the mean, and number of its layer.
     """
@@ -106,6 +116,7 @@ class _Seen:
     finer: NDArray[np.float64]
     is_open: NDArray[np.bool_]
     reopened: NDArray[np.bool_]
+    log2_finest: NDArray[np.float64]
     weights: NDArray[np.float64]
     layer: NDArray[np.int64]
 
@@ -121,7 +132,18 @@ class _Seen:
         weights = np.concatenate([layer.weights for _, layer in layers])
         numbers = np.repeat(np.arange(len(parts)), [len(layer.channels) for _, layer in layers])
         answer, bound, finer, is_open, reopened = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-        return cls(answer, bound, finer, is_open, reopened, weights, numbers)
+        return cls(answer, bound, finer, is_open, reopened, _finest(responses, log2_mpp), weights, numbers)
+
+    @property
+    def settled_share(self) -> NDArray[np.float64]:
+        """(tile,) share of the channels that have their optimum."""
+        share: NDArray[np.float64] = np.isfinite(self.answer).mean(axis=1)
+        return share
+
+    @property
+    def may_leave(self) -> NDArray[np.bool_]:
+        """(tile,) whether enough channels have their optimum, on rungs that are fine enough."""
+        return (self.settled_share >= MIN_SETTLED) & (2.0**self.log2_finest <= COARSEST_MPP * (1 + 1e-6))
 
     def mean_with(
         self, which: NDArray[np.bool_], value: NDArray[np.float64] | float
@@ -203,8 +225,9 @@ def search_adaptive(
     whole = search_covariant(responses, log2_mpp, calibration)
     if not left.any():
         return whole
-    so_far = estimate_so_far(responses, log2_mpp, calibration)
-    radius = np.where(left, 2.0**so_far.log2_radius, whole.radius_um)
-    confidence = np.where(left, confidence_of(so_far.answering, so_far.spread), whole.confidence)
+    so_far = estimate_so_far({name: values[left] for name, values in responses.items()}, log2_mpp, calibration)
+    radius, confidence = whole.radius_um.copy(), whole.confidence.copy()
+    radius[left] = 2.0**so_far.log2_radius
+    confidence[left] = confidence_of(so_far.answering, so_far.spread)
     optimal = radius * 2**calibration.log2_k
     return CovariantAnswer(radius, optimal, confidence, whole.beyond_ladder & ~left, whole.curves)

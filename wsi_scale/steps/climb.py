@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.turns import Place
-from wsi_scale.scale.adaptive import COARSEST_MPP, estimate_so_far
+from wsi_scale.scale.adaptive import COARSEST_MPP, estimate_so_far, layers_needed
 from wsi_scale.scale.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -108,7 +108,10 @@ def _stay(ladder: Ladder, climbed: Climbed, active: Tiles, depth: Tiles, rung: i
     if not ladder.adaptive or ladder.calibration is None or 2 ** ladder.log2_mpp[rung] > COARSEST_MPP * (1 + 1e-6):
         return active
     responses = {name: values[active] for name, values in climbed.responses.items()}
-    so_far = estimate_so_far(responses, np.array(ladder.log2_mpp), ladder.calibration)
-    climbed.left[active[so_far.settled]] = True
-    depth[active] = np.minimum(depth[active], so_far.layers_needed)
-    return active[~so_far.settled]
+    log2_mpp = np.array(ladder.log2_mpp)
+    settled = estimate_so_far(responses, log2_mpp, ladder.calibration).settled
+    climbed.left[active[settled]] = True
+    stay = active[~settled]
+    going_on = {name: values[~settled] for name, values in responses.items()}
+    depth[stay] = np.minimum(depth[stay], layers_needed(going_on, log2_mpp, ladder.calibration))
+    return stay

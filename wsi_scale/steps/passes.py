@@ -29,6 +29,8 @@ class SeparatePasses:
         fields = [Field(x, y, plan.tile_width, plan.tile_height) for x, y in block.corners]
         self._on_gpu = plan.network.compute.device != "cpu"
         self._pixels = FieldBlock(slide, fields, keeps_levels=self._on_gpu)
+        #: Of the published search, whose rungs are all made of the tile.
+        self._tiles: dict[int, NDArray[np.uint8]] = {}
 
     @property
     def problems(self) -> Sequence[str]:
@@ -63,8 +65,10 @@ class SeparatePasses:
     def _images(self, tiles: Sequence[int], size: int, place: Place) -> "torch.Tensor":
         if self._plan.method == "covariant":
             return pixels_on(self._pixels, place).images(tiles, size)
-        whole = self._pixels.read(tiles, (self._plan.tile_px, self._plan.tile_px))
-        return to_device(np.stack([resize_square(tile, size) for tile in whole]), place.device)
+        side = self._plan.tile_px
+        if missing := [tile for tile in tiles if tile not in self._tiles]:
+            self._tiles |= zip(missing, self._pixels.read(missing, (side, side)), strict=True)
+        return to_device(np.stack([resize_square(self._tiles[tile], size) for tile in tiles]), place.device)
 
 
 class SharedPasses:
@@ -74,9 +78,14 @@ class SharedPasses:
     """
 
     def __init__(self, block: "SearchBlock", slide: "Slide") -> None:
-        self._plan = block.plan
-        self._places = np.array(block.places)
-        self._slide = slide
+        self._plan = plan = block.plan
+        if plan.shared is None:
+            raise ValueError("these tiles do not share a pass")
+        places = np.array(block.places)
+        self._lattice = Lattice.of(places, plan.shared.step, (plan.tile_width, plan.tile_height))
+        #: Column and row of each tile in the block.
+        self._places = places - self._lattice.first
+        self._sharing, self._slide = plan.shared, slide
         self._whole = self._dense()
         self._single: dict[int, DensePass] = {}
         self.problems = [""] * len(block.places)
@@ -114,17 +123,13 @@ class SharedPasses:
         if self._single:
             each = [self._single[tile].responses(network, size, at) for tile in tiles.tolist()]
             return {name: np.concatenate([one[name][0] for one in each]) for name in each[0]}
-        col, row = (self._places[tiles] - self._places.min(axis=0)).T
+        col, row = self._places[tiles].T
         return {name: values[row, col] for name, values in self._whole.responses(network, size, at).items()}
 
     def _dense(self, tile: int | None = None) -> DensePass:
         """Prepare the pass of the whole block, or of one of its tiles."""
-        plan = self._plan
-        if plan.shared is None:
-            raise ValueError("these tiles do not share a pass")
-        lattice = Lattice.of(self._places, plan.shared.step, (plan.tile_width, plan.tile_height))
-        only = None if tile is None else (self._places[tile] - self._places.min(axis=0)).tolist()
-        return DensePass(self._slide, lattice, plan.sizes_read, plan.shared, only)
+        only = None if tile is None else self._places[tile].tolist()
+        return DensePass(self._slide, self._lattice, self._plan.sizes_read, self._sharing, only)
 
 
 def _missing(network: "Network", tiles: int) -> dict[str, NDArray[np.float32]]:
