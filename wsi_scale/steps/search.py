@@ -170,8 +170,9 @@ def _together(
         for name in ("optimal_mpp", "confidence", "finest_mpp", "reason"):
             getattr(found, name)[numbers] = getattr(answer, name)
         for layer, curve in answer.curves.items():
-            empty = np.full((count, len(plan.rungs)), np.nan)
-            found.curves.setdefault(layer, empty)[numbers] = curve
+            if layer not in found.curves:
+                found.curves[layer] = np.full((count, len(plan.rungs)), np.nan)
+            found.curves[layer][numbers] = curve
     return found
 
 
