@@ -8,11 +8,14 @@ from wsi_scale.steps.order import SIDE, neighbouring
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), unique=True), st.integers(1, 70))
-def test_every_tile_is_in_one_block_and_only_the_last_is_smaller(places: list[tuple[int, int]], size: int) -> None:
+def test_every_tile_is_in_one_block_and_two_workers_end_together(places: list[tuple[int, int]], size: int) -> None:
     rows, cols = np.array(places, int).reshape(-1, 2).T
     blocks = neighbouring(rows, cols, size)
     assert sorted(np.concatenate([*blocks, np.array([], int)]).tolist()) == list(range(len(places)))
-    assert all(len(block) == size for block in blocks[:-1])
+    sizes = [len(block) for block in blocks]
+    assert not sizes or 1 <= min(sizes) <= max(sizes) <= min(size, min(sizes) + 1)
+    assert len(blocks) % 2 == 0 or max(sizes) == 1
+    assert len(blocks) <= 2 * max(1, -(-len(places) // (2 * size)))
 
 
 def test_a_block_of_a_full_grid_is_a_square() -> None:

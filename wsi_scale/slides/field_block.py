@@ -13,7 +13,7 @@ from wsi_scale.slides.slide import Slide
 #: Pixels of the largest region that is read at once: with the reader's copy some 110 MB.
 MAX_REGION_PX = 16_000_000
 #: Fields are read one by one where less than this share of the region around them is asked for.
-MIN_FILLED = 0.5
+MIN_FILLED = 0.9
 
 Region = tuple[int, int, int, int]
 
@@ -58,6 +58,7 @@ class FieldBlock:
         self._fields = fields
         self._keeps_levels = keeps_levels
         self._held: dict[tuple[int, int], tuple[Region, NDArray[np.uint8]]] = {}
+        self._plans: dict[tuple[int, tuple[int, int]], FieldPlan] = {}
         self.problems = ["" if field is not None else "unreadable" for field in fields]
         """One a field: why it cannot be decoded, or ""."""
 
@@ -125,10 +126,12 @@ class FieldBlock:
         return list(found.values())
 
     def _plan(self, row: int, size: tuple[int, int]) -> FieldPlan:
-        field = self._fields[row]
-        if field is None:
-            raise ValueError(f"field {row} is unreadable")
-        return plan_field(self._slide, field, size)
+        if (row, size) not in self._plans:
+            field = self._fields[row]
+            if field is None:
+                raise ValueError(f"field {row} is unreadable")
+            self._plans[row, size] = plan_field(self._slide, field, size)
+        return self._plans[row, size]
 
     def _resampled(self, row: int, plan: FieldPlan) -> NDArray[np.uint8]:
         region, pixels = self._held[plan.level, row]

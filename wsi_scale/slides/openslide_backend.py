@@ -126,14 +126,14 @@ class OpenSlideSlide(Slide):
 
     def _read_from(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         downsample = self._reported[level].downsample
-        box = (round(x * downsample), round(y * downsample)), level, (width, height)
+        box = round(x * downsample), round(y * downsample), level, width, height
         try:
-            return np.asarray(self._slide.read_region(*box))
+            return _read_region(self._slide, *box)
         except openslide.OpenSlideError:
             # After one place that it cannot decode a handle refuses every other, and other threads share it: the
             # place is asked for again on a new one. The old one closes itself when the last thread lets go of it.
             opened = openslide.OpenSlide(self._file)
-            pixels = np.asarray(opened.read_region(*box))
+            pixels = _read_region(opened, *box)
             self._slide = opened
             return pixels
 
@@ -144,6 +144,44 @@ class OpenSlideSlide(Slide):
             self._decoder.close()
         if self._ends is not None:
             self._ends.close()
+
+
+def _read_region(slide: openslide.OpenSlide, x: int, y: int, level: int, width: int, height: int) -> NDArray[np.uint8]:
+    """(height, width, 4) RGBA of a box; the binding's own way copies it three times more, through Pillow.
+
+    Parameters
+    ----------
+    x, y
+        Top-left corner in level-0 pixels.
+    width, height
+        Size in pixels of the level.
+    """
+    words = np.empty((height, width), np.uint32)
+    _function("openslide_read_region", None)(
+        slide._osr,
+        ctypes.c_void_p(words.ctypes.data),
+        *(ctypes.c_int64(x), ctypes.c_int64(y), ctypes.c_int32(level), ctypes.c_int64(width), ctypes.c_int64(height)),
+    )
+    failure = _function("openslide_get_error", ctypes.c_char_p)(slide._osr)
+    if failure is not None:
+        raise openslide.OpenSlideError(_text(failure))
+    return _straight_rgba(words)
+
+
+def _straight_rgba(words: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """(row, col, rgba) of (row, col) words: from the highest byte, alpha, then red, green and blue multiplied by it.
+
+    Colours are rounded down as the binding does, so that pixels equal its own.
+    """
+    parts = words.astype("<u4", copy=False).view(np.uint8).reshape(*words.shape, 4)
+    rgba = np.empty_like(parts)
+    for channel, place in enumerate((2, 1, 0, 3)):  # one by one four times as fast as all at once
+        rgba[..., channel] = parts[..., place]
+    alpha = rgba[..., 3:]
+    if alpha.min() == 255:
+        return rgba
+    colour = rgba[..., :3].astype(np.uint16) * np.uint16(255) // np.maximum(alpha, 1)
+    return np.concatenate([np.where(alpha > 0, colour, 0).astype(np.uint8), alpha], axis=2)
 
 
 def _properties(slide: openslide.OpenSlide) -> dict[str, str]:

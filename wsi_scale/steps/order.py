@@ -1,5 +1,7 @@
 """The order of tiles in blocks: blocks are neighbours, and what is near the top of the slide comes first."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ def neighbouring(rows: NDArray[np.integer], cols: NDArray[np.integer], size: int
     rows, cols
         (tile,) places on the grid.
     size
-        Tiles of a block; the last one may have fewer.
+        Most tiles of a block. Blocks are alike in size and even in number, so that two workers end together.
 
     Returns
     -------
@@ -31,4 +33,5 @@ def neighbouring(rows: NDArray[np.integer], cols: NDArray[np.integer], size: int
     [(np.int64(3), np.int64(0), np.int64(7)), (np.int64(3), np.int64(8), np.int64(15))]
     """
     order = np.lexsort((cols, rows, cols // SIDE, rows // SIDE))
-    return [order[start : start + size] for start in range(0, len(order), size)]
+    count = min(len(order), 2 * math.ceil(len(order) / (2 * size)))
+    return np.array_split(order, count) if count else []
