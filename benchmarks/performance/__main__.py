@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.data import RESULTS, data_root
 from benchmarks.performance.dense import dense_cost
-from benchmarks.performance.difference import difference
+from benchmarks.performance.difference import difference, dtype_difference
 from benchmarks.performance.growth import growth
 from benchmarks.performance.lazyslide import extract_vs_lazyslide
 from benchmarks.performance.material import Bench
@@ -32,6 +32,7 @@ MEASUREMENTS: dict[Callable[[Bench], Figures], tuple[str, ...]] = {
         *("tiles_per_second", "embedded_vs_vgg19", "adaptive_vs_full", "search_vs_plain", "pipeline_overhead"),
     ),
     difference: ("difference",),
+    dtype_difference: ("dtype_difference",),
     search_vs_published: ("search_vs_published",),
     dense_cost: ("dense_cost",),
     extract_vs_lazyslide: ("extract_vs_lazyslide",),

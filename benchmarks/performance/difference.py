@@ -1,8 +1,9 @@
-"""What the adaptive ladder changes: its optimal mpp against that of all rungs, on cases it was not chosen on."""
+"""What the adaptive ladder changes, and what a short dtype does, on cases that the ladder was not chosen on."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from benchmarks.performance.material import Bench, FieldImage, settings
 from benchmarks.performance.passes import searched_network
+from benchmarks.performance.record import LeftOutError
 from benchmarks.performance.searching import Figures
+from wsi_scale.config.models import Config
 from wsi_scale.execution.compute import Compute, default_workers, resolve, work_sizes
 from wsi_scale.networks.forward import block_responses
 from wsi_scale.networks.network import Network
@@ -28,16 +31,44 @@ def difference(bench: Bench) -> Figures:
     return {"difference": figures}, {}
 
 
+def dtype_difference(bench: Bench) -> Figures:
+    """Compute all rungs of fields in float32 and in the dtype that is chosen here; compare curves and answers.
+
+    ``curve`` is the 99th percentile, over fields and rungs, of the difference of a layer's curve in shares of its
+    highest value; ``p99`` and ``median`` are octaves of the optimal mpp.
+    """
+    dtype = resolve(settings("embedded").execution).dtype
+    if dtype == "float32":
+        raise LeftOutError("this CPU computes in float32")
+    fields = list(bench.fields())[: bench.sizes.dtype_fields]
+    figures = {network: _dtypes_compared(network, fields) for network in bench.networks}
+    return {"dtype_difference": figures}, {"dtype": dtype, "fields": len(fields)}
+
+
+def _dtypes_compared(name: str, fields: Sequence[FieldImage]) -> dict[str, Any]:
+    config = settings(name)
+    calibration = searched_network(config, resolve(config.execution))[1]
+    optimal, curves = {}, {}
+    for dtype in ("auto", "float32"):
+        log2_mpp, responses = _responses(settings(name, execution={"dtype": dtype}), fields)
+        answer = search_covariant(responses, log2_mpp, calibration)
+        optimal[dtype], curves[dtype] = answer.optimal_mpp, answer.curves
+    octaves = np.abs(np.log2(optimal["auto"] / optimal["float32"]))
+    deviation = {
+        layer: np.abs(curves["auto"][layer] - curve) / np.nanmax(curve, axis=1, keepdims=True)
+        for layer, curve in curves["float32"].items()
+    }
+    return {
+        "curve": {layer: float(np.nanpercentile(values, 99)) for layer, values in deviation.items()},
+        "p99": float(np.nanpercentile(octaves, 99)),
+        "median": float(np.nanmedian(octaves)),
+    }
+
+
 def _compared(bench: Bench, name: str) -> dict[str, float]:
     config = settings(name)
-    compute = resolve(config.execution)
-    network, calibration, sizes = searched_network(config, compute)
-    block, fields = work_sizes(config.execution, compute.device).block_tiles, list(bench.fields())
-    with ThreadPoolExecutor(default_workers(config.execution, compute)) as threads:
-        parts = [fields[start : start + block] for start in range(0, len(fields), block)]
-        blocks = list(threads.map(lambda part: all_responses(network, part, sizes, compute, block), parts))
-    responses = {layer: np.concatenate([part[layer] for part in blocks]) for layer in blocks[0]}
-    log2_mpp = np.log2(config.tiling.field_um / np.array(sizes))
+    network, calibration, sizes = searched_network(config, resolve(config.execution))
+    log2_mpp, responses = _responses(config, list(bench.fields()))
     full = search_covariant(responses, log2_mpp, calibration).optimal_mpp
     hidden = hide_rungs(responses, log2_mpp, calibration)
     adaptive = search_adaptive(hidden.responses, log2_mpp, calibration, hidden.left).optimal_mpp
@@ -56,6 +87,18 @@ def _compared(bench: Bench, name: str) -> dict[str, float]:
         "pixels": float(((hidden.layers > 0) * pixels).sum() / (len(full) * pixels.sum())),
         "operations": float((costs[hidden.layers] * pixels).sum() / (len(full) * pixels.sum() * costs[-1])),
     }
+
+
+def _responses(config: Config, fields: Sequence[FieldImage]) -> tuple[NDArray[np.float64], Responses]:
+    """Pass fields on all rungs, finest first: log2 mpp of the rungs, and layer → (field, channel, rung)."""
+    compute = resolve(config.execution)
+    network, _, sizes = searched_network(config, compute)
+    block = work_sizes(config.execution, compute.device).block_tiles
+    with ThreadPoolExecutor(default_workers(config.execution, compute)) as threads:
+        parts = [fields[start : start + block] for start in range(0, len(fields), block)]
+        blocks = list(threads.map(lambda part: all_responses(network, part, sizes, compute, block), parts))
+    responses = {layer: np.concatenate([part[layer] for part in blocks]) for layer in blocks[0]}
+    return np.log2(config.tiling.field_um / np.array(sizes)), responses
 
 
 def all_responses(

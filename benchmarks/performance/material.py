@@ -52,6 +52,8 @@ class Sizes:
         Tiles of the plain loop, by network.
     fields
         Fields on which the two ladders are compared.
+    dtype_fields
+        Fields on which two dtypes are.
     published_sizes
         Sides at which the published way is timed, of its 21.
     published_tiles
@@ -67,6 +69,7 @@ class Sizes:
     short_rounds: int
     plain_tiles: dict[str, int]
     fields: int
+    dtype_fields: int
     published_sizes: tuple[int, ...]
     published_tiles: int
     matrix: int
@@ -74,12 +77,14 @@ class Sizes:
 
 FULL = Sizes(
     columns=12, part_columns=6, growth_columns=(5, 20), rounds={"embedded": 3, "vgg19": 2}, short_rounds=7,
-    plain_tiles={"embedded": 32, "vgg19": 8}, fields=320, published_sizes=(224, 112), published_tiles=4, matrix=2048,
+    plain_tiles={"embedded": 32, "vgg19": 8}, fields=320, dtype_fields=32,
+    published_sizes=(224, 112), published_tiles=4, matrix=2048,
 )  # fmt: skip
 #: For a trial of the measurements themselves.
 QUICK = Sizes(
     columns=2, part_columns=1, growth_columns=(1, 2), rounds={"embedded": 1, "vgg19": 1}, short_rounds=1,
-    plain_tiles={"embedded": 1, "vgg19": 1}, fields=4, published_sizes=(32,), published_tiles=1, matrix=256,
+    plain_tiles={"embedded": 1, "vgg19": 1}, fields=4, dtype_fields=2,
+    published_sizes=(32,), published_tiles=1, matrix=256,
 )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ class ExecutionConfig(Section):
     block_tiles: PositiveInt | None = Field(default=None, le=4096)
     """Most tiles in one block of neighbours, the unit of work; by default 32, or 256 on a GPU."""
     batch_mpx: PositiveFloat | None = None
-    """Megapixels that go through the network at once; by default 0.25, or 4 on a GPU."""
+    """Megapixels that go through the network at once; by default 0.12, or 4 on a GPU."""
 
 
 class DemoConfig(Section):

@@ -78,9 +78,9 @@ class WorkSizes:
     batch_mpx: float
 
 
-#: A CPU's caches hold the maps of a quarter of a megapixel; a GPU needs megapixels to be busy, and 4 of them leave
-#: room on a card of 8 GB with VGG19.
-_SIZES = {"cpu": WorkSizes(32, 0.25), "cuda": WorkSizes(256, 4.0)}
+#: On a CPU more than one image of 224 to 448 px at once is no faster, smaller ones are, and the last batch of a block
+#: is filled up; a GPU needs megapixels to be busy, and 4 of them leave room on a card of 8 GB with VGG19.
+_SIZES = {"cpu": WorkSizes(32, 0.12), "cuda": WorkSizes(256, 4.0)}
 
 
 def work_sizes(config: ExecutionConfig, device: str) -> WorkSizes:
