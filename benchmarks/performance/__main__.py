@@ -27,7 +27,10 @@ MEASUREMENTS: dict[Callable[[Bench], Figures], tuple[str, ...]] = {
     start_up: ("start_up",),
     read_vs_openslide: ("read_vs_openslide",),
     matmul_fraction: ("matmul_fraction",),
-    growth: ("memory_growth", "time_per_tile_growth"),
+    growth: (
+        *("memory_growth", "time_per_tile_growth"),
+        *("memory_growth_extract", "time_per_tile_growth_extract"),
+    ),
     searching: (
         *("tiles_per_second", "embedded_vs_vgg19", "adaptive_vs_full", "search_vs_plain", "pipeline_overhead"),
     ),

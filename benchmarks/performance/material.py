@@ -45,7 +45,7 @@ class Sizes:
     part_columns
         The same of the slide that VGG19 searches with all rungs.
     growth_columns
-        The same of two slides, the larger of 16 times the area; the smaller one is extracted too.
+        The same of two slides, the larger of 25 times the area; the smaller one is extracted too.
     rounds
         Repetitions of what takes seconds, by network, and of what takes less.
     plain_tiles
@@ -76,7 +76,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    columns=12, part_columns=6, growth_columns=(5, 20), rounds={"embedded": 3, "vgg19": 2}, short_rounds=7,
+    columns=12, part_columns=6, growth_columns=(5, 25), rounds={"embedded": 3, "vgg19": 2}, short_rounds=7,
     plain_tiles={"embedded": 32, "vgg19": 8}, fields=320, dtype_fields=32,
     published_sizes=(224, 112), published_tiles=4, matrix=2048,
 )  # fmt: skip

@@ -47,8 +47,11 @@ REQUIRED = (
     Required(("extract_vs_lazyslide", "float32"), least=1.0),
     Required(("extract_vs_lazyslide", "bfloat16"), least=1.0),
     Required(("extract_vs_lazyslide", "cosine"), least=0.999),
-    Required(("memory_growth",), most=1.10),
-    Required(("time_per_tile_growth",), most=1.10),
+    *(
+        Required((f"{what}_growth{stage}",), most=1.10)
+        for what in ("memory", "time_per_tile")
+        for stage in ("", "_extract")
+    ),
     Required(("start_up", "help"), most=1.0),
     Required(("start_up", "inspect"), most=1.0),
 )
