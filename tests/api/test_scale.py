@@ -55,6 +55,47 @@ def test_a_map_is_labelled_and_plotted(scale_map: ws.ScaleMap) -> None:
     assert "answered: 8 of 8 tiles" in repr(scale_map)
 
 
+def test_radii_are_those_that_were_drawn_in_micrometres(scale_map: ws.ScaleMap, tiles: ws.Tiles) -> None:
+    radius = scale_map.dominant_radius_um
+    left, right = np.median(np.log2(radius[:, :2])), np.median(np.log2(radius[:, 2:]))
+    assert [left, right] == pytest.approx(np.log2(RADII_UM), abs=0.2)
+    per_um = scale_map.attributes["optimal_mpp_per_um"]
+    np.testing.assert_allclose(scale_map.optimal_mpp, radius * per_um, rtol=1e-6)
+    median = np.median(radius)
+    assert f"dominant radius: median {median:.3g} µm" in repr(scale_map)
+    data = scale_map.to_xarray()
+    assert data.dominant_radius_um.attrs == {"units": "µm", "long_name": "dominant radius"}
+    assert data.reason.attrs["flag_meanings"].split()[ws.Reason.NO_OPTIMUM] == "no_optimum"
+
+
+def test_the_published_method_knows_no_radius(pixels: NDArray[np.uint8], tiles: ws.Tiles) -> None:
+    found = ws.search_scale(pixels, tiles, method="published", workers=1)
+    assert np.isfinite(found.optimal_mpp).any()
+    assert np.isnan(found.dominant_radius_um).all()
+    assert "optimal_mpp_per_um" not in found.attributes
+    assert "dominant radius" not in repr(found)
+
+
+def test_any_channel_is_plotted_with_its_unit(scale_map: ws.ScaleMap) -> None:
+    figure = Figure()
+    image = scale_map.plot(figure.subplots(), channel="dominant_radius_um").images[0]
+    np.testing.assert_array_equal(image.get_array(), scale_map.dominant_radius_um)
+    assert isinstance(image.norm, LogNorm)
+    assert figure.axes[1].get_ylabel() == "dominant radius, µm"
+    share = scale_map.plot(Figure().subplots(), channel="confidence", vmin=0, vmax=1).images[0]
+    assert not isinstance(share.norm, LogNorm)
+    assert share.get_clim() == (0, 1)
+
+
+def test_reasons_are_counted_without_glass(scale_map: ws.ScaleMap) -> None:
+    assert scale_map.unanswered() == {}
+    reason = scale_map.reason.copy()
+    reason[0] = ws.Reason.GLASS, ws.Reason.NO_OPTIMUM, ws.Reason.NO_OPTIMUM, ws.Reason.UNREADABLE
+    some = replace(scale_map, reason=reason)
+    assert some.unanswered() == {ws.Reason.UNREADABLE: 1, ws.Reason.NO_OPTIMUM: 2}
+    assert "without an answer: 1 unreadable, 2 no_optimum" in repr(some)
+
+
 def test_a_plot_takes_what_matplotlib_takes(scale_map: ws.ScaleMap) -> None:
     figure = Figure()
     given = figure.subplots()
@@ -77,6 +118,8 @@ def test_features_name_their_tiles(pixels: NDArray[np.uint8], tiles: ws.Tiles, s
     np.testing.assert_array_equal(data.x, tiles.table.x)
     np.testing.assert_array_equal(table.obsm["X_1"], features.features[:, 1])
     np.testing.assert_array_equal(table.obs["optimal_mpp"], scale_map.optimal_mpp.ravel())
+    np.testing.assert_array_equal(table.obs["dominant_radius_um"], scale_map.dominant_radius_um.ravel())
+    assert set(table.obs["reason"]) == {"answered"}
     assert "tiles: 8" in repr(features)
     alone = ws.extract_features(pixels, tiles, mpps=[0.5], workers=1)
     np.testing.assert_array_equal(alone.features[:, 0], features.features[:, 0])

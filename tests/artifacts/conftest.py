@@ -71,6 +71,7 @@ def make_map(seed: int = 0) -> scale_map.ScaleMap:
     image = rng.random((3, grid.rows, grid.cols)).astype(np.float32)
     image[:2, 0, 0] = np.nan
     finest = np.where(np.isnan(image[:1]), np.nan, np.float32(0.5))
+    radius = 4 * image[:1]
     curves = {name: rng.random((grid.rows, grid.cols, 6)).astype(np.float32) for name in ("C2_2", "C3_4")}
     curves["C2_2"][1, 1] = np.nan
     # A dead layer answers exactly 0, which is an answer.
@@ -79,7 +80,7 @@ def make_map(seed: int = 0) -> scale_map.ScaleMap:
     described = {"method": "covariant", "network": "vgg19", "layers": ["C2_2", "C3_4"], "execution": {"threads": 1}}
     reason = rng.integers(0, 6, (grid.rows, grid.cols)).astype(np.uint8)
     return scale_map.ScaleMap(
-        grid, np.concatenate([image, finest]), reason, curves, rung_mpp, rung_mpp < 0.25, described
+        grid, np.concatenate([image, finest, radius]), reason, curves, rung_mpp, rung_mpp < 0.25, described
     )
 
 

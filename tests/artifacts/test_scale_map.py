@@ -16,6 +16,7 @@ from tests.artifacts.conftest import snippet
 from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
 from wsi_scale.errors import ArtifactError
 from wsi_scale.results.scale_map import CHANNELS, ScaleMap
+from wsi_scale.scale.covariant import CONFIDENCE_OCTAVES
 
 Version = Literal["0.5", "0.4"]
 
@@ -38,7 +39,9 @@ def test_ome_zarr_opens_it_with_labelled_channels(stored: Path, answered: ScaleM
     from ome_zarr.reader import Reader
 
     node, *_ = Reader(parse_url(stored, mode="r"))()
-    assert node.metadata["channel_names"] == ["optimal_mpp", "confidence", "tissue_fraction", "finest_mpp"]
+    assert node.metadata["channel_names"] == [
+        "optimal_mpp", "confidence", "tissue_fraction", "finest_mpp", "dominant_radius_um",
+    ]  # fmt: skip
     assert [axis["name"] for axis in node.metadata["axes"]] == ["c", "y", "x"]
     assert [axis.get("unit") for axis in node.metadata["axes"]] == [None, "micrometer", "micrometer"]
     (level,) = node.data
@@ -115,6 +118,14 @@ def test_channels_can_be_found_by_label(stored: Path, version: Version) -> None:
         assert window["min"] <= window["start"] < window["end"] <= window["max"]
 
 
+def test_the_store_says_what_each_channel_is_in_words(stored: Path) -> None:
+    attributes: Any = zarr.open_group(stored, mode="r").attrs
+    told = attributes["wsi_scale"]["channels"]
+    assert tuple(told) == CHANNELS
+    assert [each["unit"] for each in told.values()] == ["µm/px", "1", "1", "µm/px", "µm"]
+    assert f"exp(−spread / {CONFIDENCE_OCTAVES:g})" in told["confidence"]["meaning"]
+
+
 def test_xarray_opens_the_curves_as_the_documentation_says(
     stored: Path, answered: ScaleMap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,8 +191,8 @@ def test_channels_that_a_later_version_adds_or_moves_change_nothing(
     stored: Path, answered: ScaleMap, version: Version
 ) -> None:
     def change(omero: dict[str, Any], image: np.ndarray) -> np.ndarray:
-        radius = {**omero["channels"][0], "label": "dominant_radius_um"}
-        omero["channels"] = [radius, *omero["channels"][::-1]]
+        added = {**omero["channels"][0], "label": "nuclear_density"}
+        omero["channels"] = [added, *omero["channels"][::-1]]
         return np.concatenate([np.full_like(image[:1], 7), image[::-1]])
 
     rewrite(stored, version, change)

@@ -80,7 +80,8 @@ def test_the_published_search_draws_its_own_rungs(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     found, _ = read_scale_map(tmp_path / "out")
     factors = 0.5 / found.image[0]
-    assert found.image.shape == (4, 1, 2)
+    assert found.image.shape == (5, 1, 2)
+    assert np.isnan(found.dominant_radius_um).all()
     assert found.attributes["method"] == "published"
     assert len(found.rung_mpp) == len(SIGNED_SCALES) == 21
     assert found.rung_mpp[8] == 0.5
@@ -186,6 +187,7 @@ def test_anndata_opens_what_is_exported(finished: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(content.obsm["spatial"], np.stack([tiles.x, tiles.y], axis=1))
     optimal = read_scale_map(finished)[0].image[0, tiles.row, tiles.col]
     np.testing.assert_array_equal(content.obs["optimal_mpp"], optimal)
+    np.testing.assert_array_equal(content.obs["reason"] == "answered", np.isfinite(optimal))
     assert content.obs_names[6] == "1_1"
     assert content.uns["wsi_scale"]["layer"] == found.attributes["layer"]
 

@@ -23,6 +23,8 @@ from wsi_scale.results.tiles import TileGrid, TileTable
 
 GRID = TileGrid(12, 18, 224, 0.5, 112.0, 8300, 5600, 0.25, 0.25, "metadata")
 RUNGS = 2.0 ** (np.arange(13) / 3 - 2.5)
+#: Optimal mpp of a structure of 1 µm radius.
+MPP_PER_UM = 0.25
 
 SlideWriter = Callable[..., Path]
 
@@ -79,12 +81,13 @@ def _tiles(mask: NDArray[Any]) -> TileTable:
 def _scale_map(table: TileTable) -> ScaleMap:
     """Twice as large structures in the right half; some tiles without an answer."""
     rng = np.random.default_rng(1)
-    image = np.full((4, GRID.rows, GRID.cols), np.nan, np.float32)
+    image = np.full((5, GRID.rows, GRID.cols), np.nan, np.float32)
     octaves = np.where(table.col >= GRID.cols // 2, 0.0, -1.0) + rng.normal(0, 0.12, len(table))
     image[0, table.row, table.col] = np.where(rng.random(len(table)) < 0.04, np.nan, 2.0**octaves)
     image[1, table.row, table.col] = np.clip(rng.normal(0.7, 0.15, len(table)), 0, 1)
     image[2] = np.isfinite(image[0])
     image[3] = np.where(np.isfinite(image[0]), 0.25, np.nan)
+    image[4] = image[0] / MPP_PER_UM
     curves = {}
     for number, layer in enumerate(("relu3_3", "relu4_3", "relu5_1")):
         away = np.log2(RUNGS) - np.log2(image[0])[..., None]
@@ -102,7 +105,7 @@ def _scale_map(table: TileTable) -> ScaleMap:
         curves,
         RUNGS,
         RUNGS < 0.25,
-        {"grid": GRID.__dict__, "method": "covariant", "network": "vgg19"},
+        {"method": "covariant", "network": "vgg19", "optimal_mpp_per_um": MPP_PER_UM},
     )
 
 

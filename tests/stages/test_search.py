@@ -35,6 +35,15 @@ def test_nuclei_twice_as_large_have_twice_the_optimal_mpp(scale_map: ScaleMap) -
     assert np.log2(right / left) == pytest.approx(np.log2(RADII_UM[1] / RADII_UM[0]), abs=0.25)
 
 
+def test_the_radius_is_that_of_the_nuclei_in_micrometres_and_follows_the_optimal_mpp(scale_map: ScaleMap) -> None:
+    radius = scale_map.dominant_radius_um
+    found = [float(np.nanmedian(np.log2(part))) for part in (radius[:, :2], radius[:, 3:])]
+
+    assert found == pytest.approx(np.log2(RADII_UM), abs=0.2)
+    np.testing.assert_array_equal(np.isnan(radius), np.isnan(scale_map.optimal_mpp))
+    np.testing.assert_allclose(scale_map.optimal_mpp, radius * scale_map.attributes["optimal_mpp_per_um"], rtol=1e-6)
+
+
 def test_the_embedded_network_is_what_an_unconfigured_search_uses(scale_map: ScaleMap) -> None:
     source = find_network("embedded")
     layers = source.architecture.search_layers
@@ -109,6 +118,8 @@ def test_the_tiles_for_qupath_hold_the_maps_values(finished: Path, scale_map: Sc
         value = scale_map.image[0, row, col]
         if np.isfinite(value):
             assert feature["properties"]["measurements"]["optimal_mpp"] == pytest.approx(value, rel=1e-4)
+            radius = scale_map.dominant_radius_um[row, col]
+            assert feature["properties"]["measurements"]["dominant_radius_um"] == pytest.approx(radius, rel=1e-4)
         else:
             assert "optimal_mpp" not in feature["properties"]["measurements"]
 

@@ -36,7 +36,7 @@ def _feature(tiles: TileTable, index: int, size: tuple[float, float], scale_map:
     }
     reason = Reason(scale_map.reason[tiles.row[index], tiles.col[index]])
     answered = reason == Reason.ANSWERED
-    why = {} if answered else {"classification": {"name": reason.name.lower(), "color": REASON_COLORS[reason]}}
+    why = {} if answered else {"classification": {"name": reason.label, "color": REASON_COLORS[reason]}}
     ring = [[x, y], [right, y], [right, bottom], [x, bottom], [x, y]]
     return {
         "type": "Feature",

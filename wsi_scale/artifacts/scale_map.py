@@ -17,11 +17,11 @@ from wsi_scale.artifacts.stores import (
     reading_store,
     replacing_store,
 )
-from wsi_scale.results.scale_map import CHANNELS, REASON_COLORS, Reason, ScaleMap
+from wsi_scale.results.scale_map import CHANNELS, MEANINGS, REASON_COLORS, Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid
 
 NAME = names.SCALE_MAP
-_COLORS = ("FFFFFF", "33BBEE", "EE7733", "BBBBBB")
+_COLORS = ("FFFFFF", "33BBEE", "EE7733", "BBBBBB", "009988")
 #: Display window of what is a share.
 _SHARE_WINDOW = {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
 Version = Literal["0.5", "0.4"]
@@ -42,7 +42,9 @@ def write_scale_map(folder: Path, scale_map: ScaleMap, fingerprint: str, version
     with replacing_store(folder / NAME, ("0", "labels", _CURVES)) as part:
         root = zarr.open_group(part, mode="w", zarr_format=3 if version == "0.5" else 2)
         root.attrs.update(_ome(scale_map.grid, scale_map.image, version))
-        describe(root, {"fingerprint": fingerprint, "grid": asdict(scale_map.grid), **scale_map.attributes})
+        channels = {label: {"unit": meaning.unit, "meaning": meaning.words} for label, meaning in MEANINGS.items()}
+        own = {"fingerprint": fingerprint, "grid": asdict(scale_map.grid), "channels": channels}
+        describe(root, {**own, **scale_map.attributes})
         _put(root, "0", scale_map.image, ("c", "y", "x"))
         labels = root.create_group("labels")
         labels.attrs.update(_versioned({"labels": [_LABEL]}, version))
@@ -63,6 +65,7 @@ def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
     with reading_store(folder / NAME, "is not a scale map", "search") as (root, attributes):
         grid = TileGrid(**attributes.pop("grid"))
         fingerprint = str(attributes.pop("fingerprint"))
+        attributes.pop("channels")
         image = read_array(root, "0")[_channel_numbers(root)]
         reason = read_array(root, f"labels/{_LABEL}/0")[0]
         said: Any = array_in(root, _CURVES).attrs
@@ -120,7 +123,7 @@ def _ome(grid: TileGrid, image: NDArray[np.float32], version: Version) -> dict[s
             "label": label,
             "color": color,
             "active": label == "optimal_mpp",
-            "window": _window(values) if label.endswith("mpp") else _SHARE_WINDOW,
+            "window": _SHARE_WINDOW if MEANINGS[label].unit == "1" else _window(values),
         }
         for label, color, values in zip(CHANNELS, _COLORS, image, strict=True)
     ]
@@ -135,7 +138,7 @@ def _label_ome(grid: TileGrid, version: Version) -> dict[str, Any]:
             {"label-value": int(r), "rgba": [*REASON_COLORS[r], 255] if r in REASON_COLORS else [0, 0, 0, 0]}
             for r in Reason
         ],
-        "properties": [{"label-value": int(r), "name": r.name.lower()} for r in Reason],
+        "properties": [{"label-value": int(r), "name": r.label} for r in Reason],
         "source": {"image": "../../"},
     }
     label = described if version == "0.5" else {**described, "version": "0.4"}

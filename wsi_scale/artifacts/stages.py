@@ -62,7 +62,7 @@ SLIDE_STAGES = _table(
     StageSpec(
         "tile", 2, ("inspect", "predict"), TileSettings, (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY)
     ),
-    StageSpec("search", 3, ("inspect", "tile"), SearchSettings, (names.SCALE_MAP, names.GEOJSON)),
+    StageSpec("search", 4, ("inspect", "tile"), SearchSettings, (names.SCALE_MAP, names.GEOJSON)),
     StageSpec("extract", 3, ("inspect", "tile", "search"), ExtractSettings, (names.FEATURES,)),
 )
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.errors import ConfigError
 from wsi_scale.results.html import facts_html
-from wsi_scale.results.scale_map import CHANNELS, ScaleMap
+from wsi_scale.results.scale_map import CHANNELS, Reason, ScaleMap
 from wsi_scale.results.tiles import TileTable
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class TileFeatures(Features):
     def to_anndata(self) -> "anndata.AnnData":
         """Return the features as AnnData: obs = tiles, X = features at the first mpp, ``obsm`` one entry an mpp.
 
+        With a scale map, obs has its channels and ``reason`` by name.
+
         Raises
         ------
         ConfigError
@@ -104,11 +106,11 @@ class TileFeatures(Features):
         except ImportError as error:
             raise ConfigError("AnnData is not installed: pip install 'wsi-scale[anndata]'") from error
         tiles = self.tiles
-        values = (
-            {}
-            if self.scale_map is None
-            else dict(zip(CHANNELS, self.scale_map.image[:, tiles.row, tiles.col], strict=True))
-        )
+        values: dict[str, object] = {}
+        if self.scale_map is not None:
+            values |= zip(CHANNELS, self.scale_map.image[:, tiles.row, tiles.col], strict=True)
+            codes = self.scale_map.reason[tiles.row, tiles.col]
+            values["reason"] = pd.Categorical.from_codes(codes, [reason.label for reason in Reason])
         obs = pd.DataFrame(
             {"row": tiles.row, "col": tiles.col, **values},
             index=[f"{r}_{c}" for r, c in zip(tiles.row, tiles.col, strict=True)],

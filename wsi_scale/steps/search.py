@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Rungs up to this much finer than level 0 are interpolated; finer ones have no answer.
 MAX_INTERPOLATION = 2.0
 
+#: Channels of the map that blocks answer with.
+_SEARCHED = ("optimal_mpp", "confidence", "finest_mpp", "dominant_radius_um")
+
 
 def search_network(settings: SearchSettings) -> "Network":
     """Load the configured network, cut after the deepest layer that the search reads.
@@ -100,6 +103,8 @@ def search_tiles(
         "layers": [layer.name for layer in network.layers],
         "execution": parameters_of(settings.execution),
     }
+    if plan.calibration is not None:
+        attributes["optimal_mpp_per_um"] = 2.0**plan.calibration.log2_k
     mpp = 2.0 ** np.array(plan.log2_mpp)
     interpolated = mpp < min(on.table.grid.mpp_x, on.table.grid.mpp_y) * (1 - 1e-9)
     image, reason, curves = _lay(on, found)
@@ -162,12 +167,11 @@ def _together(
     """Collect the answers of blocks, as they come, in the order of the tiles."""
     unreadable = UnreadableTiles(on.slide.path, on.table, settings.unreadable_share)
     count = len(on.table)
-    found = BlockAnswer(
-        np.full(count, np.nan), np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, np.uint8), {}, ()
-    )
+    optimal, confidence, finest, radius = np.full((len(_SEARCHED), count), np.nan)
+    found = BlockAnswer(optimal, confidence, finest, radius, np.zeros(count, np.uint8), {}, ())
     for numbers, answer in answers:
         unreadable.add(numbers, answer.problems)
-        for name in ("optimal_mpp", "confidence", "finest_mpp", "reason"):
+        for name in (*_SEARCHED, "reason"):
             getattr(found, name)[numbers] = getattr(answer, name)
         for layer, curve in answer.curves.items():
             if layer not in found.curves:
@@ -183,7 +187,7 @@ def _lay(
     grid, places = on.table.grid, (on.table.row, on.table.col)
     image = np.full((len(CHANNELS), grid.rows, grid.cols), np.nan, np.float32)
     image[CHANNELS.index("tissue_fraction")], reason = _places(on)
-    for channel in ("optimal_mpp", "confidence", "finest_mpp"):
+    for channel in _SEARCHED:
         image[CHANNELS.index(channel)][places] = getattr(found, channel)
     reason[places] = found.reason
     curves = {}

@@ -89,7 +89,7 @@ class BlockAnswer:
 
     Attributes
     ----------
-    optimal_mpp, confidence
+    optimal_mpp, confidence, dominant_radius_um
         (tile,); NaN without an answer.
     finest_mpp
         (tile,) µm per pixel of the finest rung that was computed; NaN where nothing was.
@@ -104,6 +104,7 @@ class BlockAnswer:
     optimal_mpp: NDArray[np.float64]
     confidence: NDArray[np.float64]
     finest_mpp: NDArray[np.float64]
+    dominant_radius_um: NDArray[np.float64]
     reason: NDArray[np.uint8]
     curves: dict[str, NDArray[np.float64]]
     problems: tuple[str, ...]
@@ -127,32 +128,41 @@ def _answer_published(climbed: Climbed, plan: SearchPlan, problems: tuple[str, .
     answer = search_published(climbed.responses)
     voting = np.mean([np.isfinite(vote) for vote in answer.votes.values()], axis=0)
     optimal = plan.tile_mpp / answer.scale
-    return _answer(climbed, (optimal, voting, answer.beyond_ladder), answer.curves, problems)
+    # It was calibrated on nothing, so it knows no radius.
+    found = (optimal, voting, np.full(len(optimal), np.nan))
+    return _answer(climbed, found, answer.beyond_ladder, answer.curves, problems)
 
 
 def _answer_covariant(climbed: Climbed, plan: SearchPlan, problems: tuple[str, ...]) -> BlockAnswer:
     if plan.calibration is None:
         raise ValueError("the covariant search needs a calibration")
     answer = search_adaptive(climbed.responses, np.array(plan.log2_mpp), plan.calibration, climbed.left)
-    return _answer(climbed, (answer.optimal_mpp, answer.confidence, answer.beyond_ladder), answer.curves, problems)
+    found = (answer.optimal_mpp, answer.confidence, answer.radius_um)
+    return _answer(climbed, found, answer.beyond_ladder, answer.curves, problems)
 
 
 def _answer(
     climbed: Climbed,
-    found: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]],
+    found: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    beyond_ladder: NDArray[np.bool_],
     curves: dict[str, NDArray[np.float64]],
     problems: tuple[str, ...],
 ) -> BlockAnswer:
-    """Set the reasons of tiles without a result, and remove what was made of unreadable ones."""
-    optimal_mpp, confidence, beyond_ladder = found
+    """Set the reasons of tiles without a result, and remove what was made of unreadable ones.
+
+    ``found`` is optimal mpp, confidence and dominant radius.
+    """
     unreadable = np.array([bool(problem) for problem in problems])
-    optimal = np.where(unreadable, np.nan, optimal_mpp)
+    optimal, confidence, radius, finest = (
+        np.where(unreadable, np.nan, values) for values in (*found, 2.0**climbed.log2_finest)
+    )
     reason = np.where(beyond_ladder, Reason.BEYOND_LADDER, Reason.NO_OPTIMUM)
     reason = np.where(np.isfinite(optimal), Reason.ANSWERED, reason)
     return BlockAnswer(
         optimal,
-        np.where(unreadable, np.nan, confidence),
-        np.where(unreadable, np.nan, 2.0**climbed.log2_finest),
+        confidence,
+        finest,
+        radius,
         np.where(unreadable, Reason.UNREADABLE, reason).astype(np.uint8),
         {layer: np.where(unreadable[:, None], np.nan, curve) for layer, curve in curves.items()},
         problems,
