@@ -33,6 +33,15 @@ def test_a_legend_has_ticks_within_its_ends() -> None:
         assert all(0 <= place <= 1 for place, _ in scale.ticks())
 
 
+def test_radii_stand_beside_the_optimal_mpp_that_they_have() -> None:
+    scale = mpp_scale(VALUES, mpp_per_um=0.2)
+    assert scale.radius_ticks()
+    for place, text in scale.radius_ticks():
+        assert place == pytest.approx(float(scale.places(np.array(float(text) * 0.2))), abs=1e-6)
+        assert 0 <= place <= 1
+    assert mpp_scale(VALUES).radius_ticks() == CONFIDENCE_SCALE.radius_ticks() == []
+
+
 @given(st.lists(st.floats(0.06, 40), min_size=1, max_size=30))
 def test_colours_follow_the_order_of_the_values_and_end_where_the_legend_does(values: list[float]) -> None:
     scale = mpp_scale(np.array(values))

@@ -40,6 +40,7 @@ def test_a_slides_page_says_so_first_and_gives_no_median(abstained: Callable[[st
     assert "there is no summary" in body
     for summary in (
         "middle half between",
+        "dominant radius",
         "confidence, median",
         "Histogram",
         "Response curves",

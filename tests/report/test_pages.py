@@ -15,7 +15,7 @@ from wsi_scale.report.cohort import CohortView, read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
 from wsi_scale.results.audit import FLAGS, AuditRow, Flag, unreadable_row
-from wsi_scale.results.scale_map import Reason
+from wsi_scale.results.scale_map import CHANNELS, Reason
 
 SlideWriter = Callable[..., Path]
 
@@ -239,6 +239,32 @@ def test_versions_and_configuration_are_shown_as_they_are(views: list[SlideView]
 
 def test_a_page_without_context_can_be_written(views: list[SlideView]) -> None:
     assert "Not recorded." in render_slide_page(views[2], {})
+
+
+def test_the_radius_is_told_in_micrometres_with_a_scale_of_its_own(tmp_path: Path, write_ok: SlideWriter) -> None:
+    view = read_slide_view(write_ok(tmp_path, "a"), "a")
+    assert view.scale_map is not None
+    median = np.nanmedian(view.scale_map.dominant_radius_um)
+    text = Page(render_slide_page(view, CONTEXT)).text
+    assert f"dominant radius: median {median:.3g} µm" in text
+    assert "dominant radius, µm" in text
+    published = replace(view.scale_map, attributes={"method": "published"})
+    published.image[CHANNELS.index("dominant_radius_um")] = np.nan
+    text = Page(render_slide_page(replace(view, scale_map=published), CONTEXT)).text
+    assert "optimal mpp, µm/px" in text
+    assert "ominant radius" not in text
+
+
+def test_reasons_are_named_and_counted(tmp_path: Path, write_ok: SlideWriter) -> None:
+    view = read_slide_view(write_ok(tmp_path, "a"), "a")
+    assert view.scale_map is not None
+    count = int((view.scale_map.reason == Reason.NO_OPTIMUM).sum())
+    assert count
+    said = f"Without an optimal mpp: {count} no_optimum (too few channels prefer a scale)."
+    assert said in Page(render_slide_page(view, CONTEXT)).text
+    view.scale_map.image[0] = np.nan
+    text = Page(render_slide_page(view, CONTEXT)).text
+    assert f"No tile has an optimal mpp, so there is no map. {said}" in text
 
 
 def test_places_that_cannot_be_read_are_hatched_and_counted(tmp_path: Path, write_ok: SlideWriter) -> None:

@@ -17,9 +17,11 @@ from wsi_scale.report.words import (
     prediction_words,
     quartiles,
     slide_facts,
+    unanswered_words,
 )
 from wsi_scale.results.audit import FLAGS, unreadable_row
 from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.scale_map import Reason
 
 
 def test_a_slides_facts_say_what_was_given_and_what_the_header_says() -> None:
@@ -28,6 +30,13 @@ def test_a_slides_facts_say_what_was_given_and_what_the_header_says() -> None:
     assert ("Pixel", "0.25 µm/px (OME-XML)") in slide_facts(known | {"mpp_source": "ome"})
     estimated = known | {"mpp_source": "estimated", "header_mpp": None}
     assert ("Pixel", "0.25 µm/px (estimated from pixels; the header says nothing)") in slide_facts(estimated)
+
+
+def test_every_reason_of_a_place_that_could_have_an_answer_has_words() -> None:
+    reasons = [reason for reason in Reason if reason not in (Reason.ANSWERED, Reason.GLASS)]
+    words = unanswered_words(dict.fromkeys(reasons, 2))
+    assert all(f"2 {reason.label} (" in words for reason in reasons)
+    assert unanswered_words({}) == ""
 
 
 def test_a_slide_that_cannot_be_read_has_no_facts() -> None:

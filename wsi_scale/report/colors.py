@@ -28,6 +28,8 @@ class ColorScale:
         Whether equal ratios, not equal differences, are equal steps of colour.
     label
         What it shows, with its unit.
+    mpp_per_um
+        Optimal mpp of a structure of 1 µm radius, on a scale of optimal mpp; None where it is not known.
     """
 
     colormap: Literal["viridis", "cividis"]
@@ -35,6 +37,7 @@ class ColorScale:
     high: float
     logarithmic: bool
     label: str
+    mpp_per_um: float | None = None
 
     def places(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return where values lie on the scale: 0 at its low, 1 at its high end, NaN stays."""
@@ -57,14 +60,21 @@ class ColorScale:
         values = log_ticks(self.low, self.high) if self.logarithmic else [0.0, 0.25, 0.5, 0.75, 1.0]
         return [(float(self.places(np.array(v))), short(v)) for v in values]
 
+    def radius_ticks(self) -> list[tuple[float, str]]:
+        """(place, text) of ticks at radii in µm along the same legend; none where they are not known."""
+        if self.mpp_per_um is None:
+            return []
+        radii = log_ticks(self.low / self.mpp_per_um, self.high / self.mpp_per_um)
+        return [(float(self.places(np.array(radius * self.mpp_per_um))), short(radius)) for radius in radii]
 
-def mpp_scale(optimal_mpp: NDArray[np.floating]) -> ColorScale:
+
+def mpp_scale(optimal_mpp: NDArray[np.floating], mpp_per_um: float | None = None) -> ColorScale:
     """Make a logarithmic colour scale for the values of a map (at least one must be finite)."""
     octaves = np.log2(optimal_mpp[np.isfinite(optimal_mpp)].astype(np.float64))
     low, high = np.percentile(octaves, _COVERED)
     missing = max(0.0, _LEAST_OCTAVES - (high - low)) / 2
     ends = 2.0 ** np.array([low - missing, high + missing])
-    return ColorScale("viridis", float(ends[0]), float(ends[1]), True, "optimal mpp, µm/px")
+    return ColorScale("viridis", float(ends[0]), float(ends[1]), True, "optimal mpp, µm/px", mpp_per_um)
 
 
 CONFIDENCE_SCALE = ColorScale("cividis", 0.0, 1.0, False, "confidence")

@@ -12,6 +12,8 @@ from wsi_scale.results.tiles import TileGrid
 
 #: Room for the axes' labels left of and above the slide, units of the drawing.
 _LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 8.0, 16.0, 86.0
+#: Room for a second scale under the legend.
+_RADII = 46.0
 #: Room for the key to what cannot be read.
 _KEY = 22.0
 #: A drawing is at least this wide, so that the legend's labels do not touch.
@@ -36,8 +38,8 @@ class MapDrawing:
         Pictures; without an underlay "".
     ticks_x, ticks_y
         (place, label) along the slide, mm.
-    legend_ticks
-        (place 0–1, label).
+    legend_ticks, radius_ticks
+        (place 0–1, label) of the legend's own scale, and of radii in µm along it, if there are any.
     legend_label, description
         In words.
     unreadable_path
@@ -60,6 +62,7 @@ class MapDrawing:
     ticks_x: list[tuple[float, str]]
     ticks_y: list[tuple[float, str]]
     legend_ticks: list[tuple[float, str]]
+    radius_ticks: list[tuple[float, str]]
     legend_label: str
     description: str
     unreadable_path: str
@@ -113,12 +116,12 @@ def lay_map(
     legend = np.linspace(scale.low, scale.high, 256)
     if scale.logarithmic:
         legend = np.geomspace(scale.low, scale.high, 256)
-    hatching = ""
+    hatching, radii = "", scale.radius_ticks()
     if unreadable is not None:
         hatching = _hatching(unreadable, margin_um * per_um, grid.step_um * per_um, (slide_width, slide_height))
     return MapDrawing(
         width=max(_LEFT + slide_width + _RIGHT, _LEAST_WIDTH),
-        height=_TOP + slide_height + _BOTTOM + (_KEY if hatching else 0),
+        height=_TOP + slide_height + _BOTTOM + (_RADII if radii else 0) + (_KEY if hatching else 0),
         left=_LEFT,
         top=_TOP,
         slide_width=slide_width,
@@ -131,6 +134,7 @@ def lay_map(
         ticks_x=_ticks(width_um, per_um),
         ticks_y=_ticks(height_um, per_um),
         legend_ticks=scale.ticks(),
+        radius_ticks=radii,
         legend_label=scale.label,
         description=frame.description,
         unreadable_path=hatching,

@@ -12,13 +12,14 @@ from wsi_scale.report.maps import MapDrawing, MapFrame, lay_map
 from wsi_scale.report.plots import curve_plot, distribution_plot
 from wsi_scale.report.slide_view import SlideView
 from wsi_scale.report.words import (
-    Quartiles,
     by_downsample,
     mpp_text,
     no_brightfield_words,
     prediction_words,
     quartiles,
+    quartiles_words,
     slide_facts,
+    unanswered_words,
 )
 from wsi_scale.results.scale_map import Reason, ScaleMap
 
@@ -53,6 +54,8 @@ class Scale:
     ----------
     words
         One sentence with numbers.
+    unanswered
+        How many places have no optimal mpp, and why; "" if there are none.
     method
         How it was found.
     optimal, confidence
@@ -64,6 +67,7 @@ class Scale:
     """
 
     words: str
+    unanswered: str
     method: str
     optimal: MapDrawing
     confidence: MapDrawing
@@ -104,7 +108,7 @@ def lay_section(view: SlideView, anchor: str) -> SlideSection:
         tiles_words=_tiles_words(view),
         scale=scale,
         no_brightfield=no_brightfield_words(view.prediction) if view.prediction else "",
-        no_scale="No tile has an optimal mpp, so there is no map." if view.scale_map and not scale else "",
+        no_scale=_no_scale(view.scale_map) if view.scale_map and not scale else "",
         prediction_words=prediction_words(view.prediction) if view.prediction else "",
         by_downsample=by_downsample(view.prediction) if view.prediction and view.prediction.is_brightfield else [],
     )
@@ -129,9 +133,10 @@ def _scale(view: SlideView) -> Scale | None:
     optimal, confidence = scale_map.channel("optimal_mpp"), scale_map.channel("confidence")
     answers = optimal[np.isfinite(optimal)]
     tiles = max(len(view.tiles) if view.tiles else 0, len(answers))
-    middle = quartiles(answers)
+    middle = quartiles(answers).median
     summed_up = view.prediction is None or view.prediction.is_brightfield
-    words = f"{len(answers)} of {tiles} tiles have an optimal mpp{_summed_up(middle) if summed_up else _NOT_SUMMED_UP}."
+    sums = _summed_up(scale_map) if summed_up else _NOT_SUMMED_UP
+    words = f"{len(answers)} of {tiles} tiles have an optimal mpp{sums}."
     described = "Map of the confidence"
     if summed_up and np.isfinite(confidence).any():
         described += f", median {quartiles(confidence[np.isfinite(confidence)]).median:.2f}"
@@ -139,11 +144,12 @@ def _scale(view: SlideView) -> Scale | None:
     pale = underlay(view.thumbnail) if view.thumbnail else ""
     return Scale(
         words=words,
+        unanswered=unanswered_words(scale_map.unanswered()),
         method=_method(scale_map),
         optimal=lay_map(
             optimal,
             scale_map.grid,
-            mpp_scale(optimal),
+            mpp_scale(optimal, scale_map.attributes.get("optimal_mpp_per_um") if summed_up else None),
             MapFrame(f"Scale map. {words}", _MAP_BOX, pale),
             unreadable,
         ),
@@ -154,16 +160,20 @@ def _scale(view: SlideView) -> Scale | None:
             MapFrame(described, _CONFIDENCE_BOX),
             unreadable,
         ),
-        curves=tuple(_curves(scale_map, middle.median)) if summed_up else (),
+        curves=tuple(_curves(scale_map, middle)) if summed_up else (),
         distribution=distribution_plot(answers, f"Histogram. {words}") if summed_up else "",
     )
 
 
-def _summed_up(middle: Quartiles) -> str:
-    return (
-        f": median {mpp_text(middle.median)} µm/px, middle half between "
-        f"{mpp_text(middle.low)} and {mpp_text(middle.high)} µm/px"
-    )
+def _no_scale(scale_map: ScaleMap) -> str:
+    said = "No tile has an optimal mpp, so there is no map."
+    return f"{said} {unanswered_words(scale_map.unanswered())}".rstrip()
+
+
+def _summed_up(scale_map: ScaleMap) -> str:
+    optimal, radius = (values[np.isfinite(values)] for values in (scale_map.optimal_mpp, scale_map.dominant_radius_um))
+    words = f": {quartiles_words(optimal, 'µm/px')}"
+    return f"{words}; dominant radius: {quartiles_words(radius, 'µm')}" if len(radius) else words
 
 
 def _unreadable(scale_map: ScaleMap) -> NDArray[np.bool_] | None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.results.audit import FLAGS, AuditRow, Flag, count_flags
 from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.scale_map import Reason
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES
 from wsi_scale.units import is_plausible_mpp
 
@@ -28,6 +29,13 @@ VERDICTS: Mapping[Flag, tuple[Tone, str]] = {
 #: A status → its colour.
 STATUS_TONES: Mapping[str, Tone] = {"ok": "good", "empty": "neutral", "failed": "bad"}
 _STATUS_ORDER = ("failed", "empty", "ok")
+#: Why a place has no optimal mpp, in words.
+_REASONS: Mapping[Reason, str] = {
+    Reason.UNREADABLE: "the slide cannot be decoded there",
+    Reason.NO_OPTIMUM: "too few channels prefer a scale",
+    Reason.BEYOND_LADDER: "the structures are larger or smaller than the ladder covers",
+    Reason.NOT_SEARCHED: "left out on purpose",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,33 @@ def mpp_text(mpp: float | None) -> str:
     ('0.25', '–')
     """
     return "–" if mpp is None else f"{mpp:.3g}" if mpp < 1000 else f"{mpp:.0f}"
+
+
+def quartiles_words(values: NDArray[np.floating], unit: str) -> str:
+    """Sum up finite values in words.
+
+    Examples
+    --------
+    >>> quartiles_words(np.array([1.0, 2.0, 3.0]), "µm")
+    'median 2 µm, middle half between 1.5 and 2.5 µm'
+    """
+    found = quartiles(values)
+    return (
+        f"median {mpp_text(found.median)} {unit}, middle half between "
+        f"{mpp_text(found.low)} and {mpp_text(found.high)} {unit}"
+    )
+
+
+def unanswered_words(counts: Mapping[Reason, int]) -> str:
+    """Say how many places have no optimal mpp, and why; "" if there are none.
+
+    Examples
+    --------
+    >>> unanswered_words({Reason.NO_OPTIMUM: 4})
+    'Without an optimal mpp: 4 no_optimum (too few channels prefer a scale).'
+    """
+    listed = ", ".join(f"{count} {reason.label} ({_REASONS[reason]})" for reason, count in counts.items())
+    return f"Without an optimal mpp: {listed}." if listed else ""
 
 
 def interval_text(low: float | None, high: float | None) -> str:
