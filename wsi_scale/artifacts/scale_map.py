@@ -65,7 +65,7 @@ def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
     with reading_store(folder / NAME, "is not a scale map", "search") as (root, attributes):
         grid = TileGrid(**attributes.pop("grid"))
         fingerprint = str(attributes.pop("fingerprint"))
-        attributes.pop("channels")
+        attributes.pop("channels", None)  # in words, for readers of the store alone
         image = read_array(root, "0")[_channel_numbers(root)]
         reason = read_array(root, f"labels/{_LABEL}/0")[0]
         said: Any = array_in(root, _CURVES).attrs
