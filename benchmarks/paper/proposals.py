@@ -1,0 +1,87 @@
+"""The factor by which each method of the scale search would enlarge photographs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.paper.networks import DEEPEST, TWICE
+from benchmarks.paper.passes import SIZES, Passes
+from benchmarks.paper.photographs import ORIGINAL_PX
+from wsi_scale.config.load import parse_config
+from wsi_scale.config.settings import CalibrateSettings
+from wsi_scale.errors import UserError
+from wsi_scale.learning.calibrations import provide_calibration, read_for
+from wsi_scale.networks.architectures import architecture
+from wsi_scale.networks.load import find_network, search_layers
+from wsi_scale.scale.calibration import Calibration
+from wsi_scale.scale.covariant import search_covariant
+from wsi_scale.scale.published import PublishedAnswer, search_published
+
+PUBLISHED, COVARIANT = "published", "covariant"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a method proposes.
+
+    Attributes
+    ----------
+    factor
+        (photograph,) by which the original should be enlarged; NaN without an answer.
+    """
+
+    factor: NDArray[np.float64]
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """(photograph,) shorter side, truncated as the demo does; without an answer the original stays."""
+        kept = np.where(np.isfinite(self.factor), self.factor, 1.0)
+        return np.clip((ORIGINAL_PX * kept + 1e-9).astype(np.int64), min(SIZES), max(SIZES))
+
+
+def published(passes: Passes, *, twice: bool = False) -> PublishedAnswer:
+    """Search photographs as published.
+
+    Parameters
+    ----------
+    twice
+        With VGG19's fifth block as the authors' demo has it.
+    """
+    ends = architecture(passes.network.name).block_ends
+    layers = [layer + TWICE if twice and layer == DEEPEST else layer for layer in ends]
+    return search_published({layer: passes.responses[layer] for layer in layers})
+
+
+def covariant(passes: Passes, calibration: Calibration) -> Proposal:
+    """Search photographs with calibrated channels, on a ladder without a unit: the original has 1 µm/px."""
+    order = np.argsort(SIZES)[::-1]
+    log2_mpp = np.log2(ORIGINAL_PX / np.array(SIZES))[order]
+    responses = {layer: passes.responses[layer][:, :, order] for layer in calibration.layers}
+    return Proposal(1 / search_covariant(responses, log2_mpp, calibration).optimal_mpp)
+
+
+def calibration_of(name: str) -> Calibration:
+    """Find or make the calibration of a network.
+
+    Raises
+    ------
+    UserError
+        Too few of its channels follow size.
+    """
+    settings = CalibrateSettings.of(parse_config({"network": name}))
+    source = find_network(name)
+    calibration, _ = read_for(provide_calibration(settings), source.tapped(search_layers(source, COVARIANT, None)))
+    return calibration
+
+
+def proposals(passes: Passes) -> dict[str, Proposal]:
+    """Return what each method proposes, by its name."""
+    found = {PUBLISHED: Proposal(published(passes).scale)}
+    if DEEPEST + TWICE in passes.responses:
+        found[PUBLISHED + TWICE] = Proposal(published(passes, twice=True).scale)
+    try:
+        found[COVARIANT] = covariant(passes, calibration_of(passes.network.name))
+    except UserError as error:
+        print(f"{passes.network.name}, covariant: not evaluated: {error}")
+    return found
