@@ -21,21 +21,23 @@ from wsi_scale.networks.preprocessing import normalise
 SIZES, LAYER = (74, 112, 149, ORIGINAL_PX, 336, 448), "features.35"
 #: Maps are compared on a grid of as many cells a side, as C5_4 has at 224 px.
 CELLS = 14
-PHOTOGRAPHS, SHOWN = 60, 5
+PHOTOGRAPHS, SHOWN = 40, 5
 
 
-class _Logits(nn.Module):
-    """A classifier that answers logits alone, as Captum expects; no map is changed in place."""
+class Logits(nn.Module):
+    """A trunk with a classifier that answers logits alone, as Captum expects; no map is changed in place."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, trunk: nn.Module) -> None:
         super().__init__()
-        self.network = network
-        for module in self.network.modules():
+        self.trunk = trunk
+        for module in trunk.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = False
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.network.maps(images)["logits"].flatten(1)
+        """Map normalised images (n, 3, row, col) to (n, class)."""
+        logits: torch.Tensor = self.trunk(images)["logits"]
+        return logits.flatten(1)
 
 
 def attention(classifier: nn.Module, layer: nn.Module, photograph: Photograph, size: int) -> NDArray[np.float32]:
@@ -94,8 +96,9 @@ def _kept(network: Network, photograph: Photograph) -> Arrays:
 
 def _maps(network: Network, photograph: Photograph) -> Arrays:
     compute_here().use_threads()
-    classifier = _Logits(network).eval()
-    layer = network.get_submodule(f"trunk.trunk.extractor.{LAYER}")
+    # The trunk within: the demo's form beside it passes the same layer again.
+    trunk = network.get_submodule("trunk.trunk")
+    classifier, layer = Logits(trunk).eval(), trunk.get_submodule(f"extractor.{LAYER}")
     return {str(size): attention(classifier, layer, photograph, size) for size in SIZES}
 
 

@@ -1,7 +1,7 @@
 """Figure 11: the confidence in the true class at the proposed size against the original, and against plain rules."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,11 @@ from sklearn.model_selection import KFold
 from benchmarks.paper.networks import TWICE
 from benchmarks.paper.passes import SIZES, Passer, Passes, confidence
 from benchmarks.paper.photographs import ORIGINAL_PX, SEED
-from benchmarks.paper.proposals import Proposal, proposals
+from benchmarks.paper.proposals import COVARIANT, PUBLISHED, Proposal, proposals
 from benchmarks.paper.study import Study, new_figure, rounded, save, with_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Confidences that differ by no more are also counted as equal: exact equality is an accident of saturation.
 TOLERANCES = {"exactly": 0.0, "within 0.01": 0.01}
@@ -19,6 +22,8 @@ FOLDS = 10
 ORIGINAL = SIZES.index(ORIGINAL_PX)
 ALWAYS, FIXED, SUREST = "always x1", "best fixed factor, chosen on other photographs", "maximum softmax over scales"
 SHUFFLED, TRUTH = "another photograph's published proposal", "best of 21 scales, truth known"
+#: What is drawn.
+SHOWN = (PUBLISHED, PUBLISHED + TWICE, COVARIANT, FIXED, SUREST)
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def choices(judge: Judge, proposed: dict[str, Proposal]) -> dict[str, Choice]:
     """Judge the methods and the rules that need no method."""
     count = len(judge.grid)
     found = {name: judge.of_sizes(proposal.sizes) for name, proposal in proposed.items()}
-    others = on_grid(proposed["published"].sizes)
+    others = on_grid(proposed[PUBLISHED].sizes)
     shuffled = np.stack([np.roll(others, shift) for shift in range(1, count)], axis=1)
     sureness = judge.passes.responses["softmax"].max(axis=1)
     return found | {
@@ -138,20 +143,20 @@ def choices(judge: Judge, proposed: dict[str, Proposal]) -> dict[str, Choice]:
 def figure(study: Study) -> dict[str, Any]:
     """Measure all choices for each classifier, print and draw."""
     table: dict[str, dict[str, Any]] = {}
-    shown: dict[str, Choice] = {}
+    shown: dict[str, dict[str, Choice]] = {}
     for name, passer in study.loaded().items():
         passes = study.passes(passer)
         proposed = proposals(passes)
         judged = choices(Judge(study, passer), proposed)
         if f"softmax{TWICE}" in passes.responses:
             own = Judge(study, passer, f"softmax{TWICE}")
-            judged[f"published{TWICE}, judged by itself"] = own.of_sizes(proposed[f"published{TWICE}"].sizes)
+            judged[f"{PUBLISHED}{TWICE}, judged by itself"] = own.of_sizes(proposed[PUBLISHED + TWICE].sizes)
         rows = {choice: found.figures() for choice, found in judged.items()}
         for method, proposal in proposed.items():
             rows[method]["answered"] = round(float(np.isfinite(proposal.factor).mean()), 4)
             rows[method]["sizes"] = proposal.sizes.tolist()
         table[name] = rows | {"photographs": rounded(judged[ALWAYS].original)}
-        shown |= {f"{name}: {choice}": found for choice, found in judged.items()} if name == "vgg19" else {}
+        shown[name] = judged
         _print(name, rows)
     draw(shown)
     return table
@@ -171,27 +176,30 @@ def _print(network: str, rows: dict[str, Any]) -> None:
             print(f"  {name:55} {shares[0]}   {shares[1]} (n {parts[1]['n']})  {change}", flush=True)
 
 
-def draw(shown: dict[str, Choice]) -> None:
-    """Draw the confidence at the chosen size against that at the original, one panel a method of VGG19."""
-    panels = {name: choice for name, choice in shown.items() if choice.sizes.shape[1] == 1 and ALWAYS not in name}
-    if not panels:
-        return
-    picture = new_figure(10, 6.4)
-    axes_of = picture.subplots(2, 4, sharex=True, sharey=True).flat
-    for axes, (name, choice) in zip(axes_of, panels.items(), strict=False):
-        changed = choice.sizes[:, 0] != ORIGINAL_PX
-        for chosen, colour, legend in ((changed, "#1f4e8c", "other size"), (~changed, "#bbbbbb", "same size")):
-            axes.scatter(choice.original[chosen], choice.confidence[chosen, 0], s=9, color=colour, label=legend)
-        axes.plot([0, 1], [0, 1], color="black", linewidth=0.6)
-        shares = choice.figures()["all"]["within 0.01"]
-        parts = "better {:.0%}, equal {:.0%}, worse {:.0%}".format(
-            *(shares[sign][0] for sign in ("better", "equal", "worse"))
-        )
-        axes.set_title(f"{name.removeprefix('vgg19: ')}\n{parts}", fontsize=7.5)
-        axes.set(aspect="equal")
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in list(axes_of):
-        axes.set_axis_off()
+def draw(judged: dict[str, dict[str, Choice]]) -> None:
+    """Draw the confidence at the chosen size against that at the original: a row a classifier, a column a choice."""
+    picture = new_figure(2.2 * len(SHOWN), 0.4 + 2.5 * len(judged))
+    panels = picture.subplots(len(judged), len(SHOWN), sharex=True, sharey=True, squeeze=False)
+    for row, (network, choices_of) in zip(panels, judged.items(), strict=True):
+        row[0].set_ylabel(network, fontsize=9)
+        for axes, name in zip(row, SHOWN, strict=True):
+            axes.set_title(name.replace(", ", ",\n").replace(" (", "\n("), fontsize=7.5)
+            _draw_choice(axes, choices_of.get(name))
     picture.supxlabel("confidence in the true class at the original size", fontsize=9)
     picture.supylabel("at the chosen size", fontsize=9)
     save(picture, "gain")
+
+
+def _draw_choice(axes: "Axes", choice: Choice | None) -> None:
+    axes.set(aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axes.spines[["top", "right"]].set_visible(False)
+    if choice is None:
+        axes.text(0.5, 0.5, "not evaluated", ha="center", fontsize=8)
+        return
+    changed = choice.sizes[:, 0] != ORIGINAL_PX
+    for chosen, colour in ((changed, "#1f4e8c"), (~changed, "#bbbbbb")):
+        axes.scatter(choice.original[chosen], choice.confidence[chosen, 0], s=8, color=colour)
+    axes.plot([0, 1], [0, 1], color="black", linewidth=0.6)
+    shares = choice.figures()["all"]["within 0.01"]
+    for place, sign in ((0.97, "better"), (0.9, "equal"), (0.83, "worse")):
+        axes.text(0.02, place, f"{sign} {shares[sign][0]:.0%}", fontsize=7, va="top", color="#444444")

@@ -63,7 +63,7 @@ class Span:
         return list(first.values())
 
 
-SPANS = {"fine": Span("tissue", 128.0, 0.267, 4.0), "coarse": Span("tissue_wide", 640.0, 1.07, 16.0)}
+SPANS = {"fine": Span("tissue", 128.0, 0.267, 4.0), "coarse": Span("tissue_wide", 448.0, 1.07, 14.0)}
 
 
 def field(crop: Source, field_um: float, size_px: int) -> NDArray[np.uint8]:
@@ -129,8 +129,10 @@ def optima(values: NDArray[np.floating], log2_mpp: NDArray[np.float64]) -> dict[
 
 
 def _by_tissue(values: NDArray[np.floating], log2_mpp: NDArray[np.float64], organs: Sequence[str]) -> dict[str, Any]:
-    often = {organ for organ, count in Counter(organs).items() if count >= FEWEST}
-    tissues = np.array([organ if organ in often else "others" for organ in organs])
+    # How an organ was told, or a further stain of the block, stands in brackets.
+    plain = [organ.split(" (")[0].replace("unknown", "not named") for organ in organs]
+    often = {organ for organ, count in Counter(plain).items() if count >= FEWEST}
+    tissues = np.array([organ if organ in often else "others" for organ in plain])
     rows = {"all": optima(values, log2_mpp)}
     return rows | {name: optima(values[tissues == name], log2_mpp) for name in sorted({*tissues})}
 

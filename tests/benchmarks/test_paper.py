@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.models import VGG, squeezenet1_0
 from torchvision.models.vgg import make_layers
 
-from benchmarks.paper.attention import CELLS, as_shares, overlap, shift
+from benchmarks.paper.attention import CELLS, LAYER, Logits, as_shares, attention, overlap, shift
 from benchmarks.paper.gain import Choice, fixed_factor, on_grid
 from benchmarks.paper.networks import DEEPEST, TWICE, find_classifier, pooled_twice
 from benchmarks.paper.passes import SIZES, Passes
@@ -24,6 +24,7 @@ from benchmarks.sources import Source
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import NetworkSource
 from wsi_scale.networks.network import Network
+from wsi_scale.networks.preprocessing import normalise
 from wsi_scale.scale.calibration import Calibration, LayerCalibration
 
 THIN = [4, 4, "M", 6, 6, "M", 6, 6, 6, 6, "M", 8, 8, 8, 8, "M", 8, 8, 8, 8, "M"]
@@ -160,6 +161,20 @@ def test_the_fixed_factor_of_a_photograph_is_chosen_without_it() -> None:
 
 def test_sizes_are_brought_to_the_nearest_of_the_grid() -> None:
     assert on_grid(np.array([[74, 225], [897, 130]])).tolist() == [[0, 8], [20, 5]]
+
+
+def test_attention_is_the_evidence_that_the_gradient_weighs(tmp_path: Path) -> None:
+    model = thin_vgg19()
+    trunk = thin_network(model).trunk
+    photograph = Photograph(image_file(tmp_path / "a.png", 128, 96), 3, "a")
+    found = attention(Logits(trunk).eval(), trunk.get_submodule(f"extractor.{LAYER}"), photograph, 96)
+    maps = model.features[:36](normalise(torch.from_numpy(photograph.at(96).copy())[None]))
+    maps = maps.detach().requires_grad_()
+    model.classifier(model.avgpool(model.features[36](maps)).flatten(1))[0, 3].backward()
+    assert maps.grad is not None
+    weighed = (maps.grad.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1)[0].relu().detach()
+    assert float(weighed.max()) > 0
+    np.testing.assert_allclose(found, weighed.numpy(), rtol=1e-4, atol=1e-7)
 
 
 def test_attention_that_stays_overlaps_wholly_and_attention_that_moves_is_shifted() -> None:

@@ -16,7 +16,7 @@ os.environ.update(PATH=os.pathsep.join(FOLDERS))
 
 BENCH = Path("results/bench")
 PAPER = BENCH / "paper"
-COUNT = ["--photographs", config["photographs"]] if "photographs" in config else []
+COUNT = ["--photographs", str(config["photographs"])] if "photographs" in config else []
 # Figure of the paper → its name here, of those that are read from the passes of photographs.
 FROM_PASSES = ("confidence", "curves", "kept", "estimates", "gain")
 
