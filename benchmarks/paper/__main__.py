@@ -25,7 +25,7 @@ def passes(study: Study) -> dict[str, Any]:
     """Pass all photographs, at the sizes that methods propose too."""
     for passer in study.loaded().values():
         gain.choices(gain.Judge(study, passer), proposals(study.passes(passer)))
-    return {name: len(study.photographs) for name in study.loaded()}
+    return {name: len(found.photographs) for name, found in study.searched().items()}
 
 
 #: Command → what it measures, in the order of the paper's figures.
@@ -41,18 +41,27 @@ FIGURES: dict[str, Callable[[Study], dict[str, Any]]] = {
 }
 
 
+def _study(photographs: list[str]) -> Study:
+    named = dict(text.split("=") for text in photographs if "=" in text)
+    plain = [int(text) for text in photographs if "=" not in text]
+    return Study(data_root(), min(plain, default=None), {name: int(count) for name, count in named.items()})
+
+
 def main() -> None:
     """Measure one figure, or join all that are there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paper")
     parser.add_argument("figure", choices=(*FIGURES, "report"))
-    parser.add_argument("--photographs", type=int, help="only as many, a random sample (default: all 120)")
+    parser.add_argument(
+        "--photographs", nargs="*", default=[], metavar="N or NETWORK=N",
+        help="only as many, a random sample, of all classifiers or of one (default: all 120)",
+    )  # fmt: skip
     chosen = parser.parse_args()
     if chosen.figure == "report":
         target = RESULTS / "paper.json"
         write_json(target, {name: read_json(FOLDER / f"{name}.json") for name in FIGURES if name != "passes"})
     else:
         target = FOLDER / f"{chosen.figure}.json"
-        measured = FIGURES[chosen.figure](Study(data_root(), chosen.photographs))
+        measured = FIGURES[chosen.figure](_study(chosen.photographs))
         target.parent.mkdir(parents=True, exist_ok=True)
         write_json(target, measured)
     print(f"wrote {target}")

@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paper.networks import TWICE
-from benchmarks.paper.passes import SIZES, Passes, confidence
-from benchmarks.paper.photographs import ORIGINAL_PX
+from benchmarks.paper.passes import SIZES, Passes
+from benchmarks.paper.photographs import ORIGINAL_PX, classes_of
 from benchmarks.paper.study import CLASSIFIERS, LOG2_FACTORS, Study, factor_axis, new_figure, save, with_interval
 
 #: Photographs whose own curves are drawn, thin.
 SHOWN = 12
 
 
-def curves_of(study: Study, passes: Passes, answer: str = "softmax") -> dict[str, Any]:
+def curves_of(passes: Passes, answer: str = "softmax") -> dict[str, Any]:
     """Mean confidence in the true class with its interval and share of photographs that are seen right, by size."""
-    values = confidence(passes, study.classes, answer)
-    right = passes.responses[answer].argmax(axis=1) == study.classes[:, None]
+    values = passes.confidence(answer)
+    right = passes.responses[answer].argmax(axis=1) == classes_of(passes.photographs)[:, None]
     best = np.array(SIZES)[values.argmax(axis=1)] / ORIGINAL_PX
     return {
         "photographs": len(values),
@@ -36,22 +36,23 @@ def figure(study: Study) -> dict[str, Any]:
     answers = {name: (passes, "softmax") for name, passes in passed.items()}
     twice = f"softmax{TWICE}"
     answers |= {f"{name}{TWICE}": (passes, twice) for name, passes in passed.items() if twice in passes.responses}
-    table = {name: curves_of(study, *answer) for name, answer in answers.items()}
+    table = {name: curves_of(*answer) for name, answer in answers.items()}
     for name, row in table.items():
         highest = int(np.argmax([mean for mean, _, _ in row["confidence"]]))
         print(
             f"{name}: mean confidence {row['confidence'][SIZES.index(ORIGINAL_PX)][0]:.3f} at 224 px, highest "
             f"{row['confidence'][highest][0]:.3f} at {SIZES[highest]} px; surest at {row['surest at']}"
         )
-    _draw(study, table, answers)
+    _draw(table, answers)
     return {"sizes": list(SIZES), "networks": table, "not evaluated": [n for n in CLASSIFIERS if n not in passed]}
 
 
-def _draw(study: Study, table: dict[str, Any], answers: dict[str, tuple[Passes, str]]) -> None:
+def _draw(table: dict[str, Any], answers: dict[str, tuple[Passes, str]]) -> None:
     picture = new_figure(3.4 * len(table), 3.2)
     panels = np.atleast_1d(picture.subplots(1, len(table), sharey=True))
     for axes, (name, row) in zip(panels, table.items(), strict=True):
-        own = confidence(answers[name][0], study.classes, answers[name][1])[:SHOWN]
+        passes, answer = answers[name]
+        own = passes.confidence(answer)[:SHOWN]
         axes.plot(LOG2_FACTORS, own.T, color="#cccccc", linewidth=0.6)
         mean, low, high = np.array(row["confidence"]).T
         axes.fill_between(LOG2_FACTORS, low, high, color="#1f4e8c", alpha=0.2, linewidth=0)

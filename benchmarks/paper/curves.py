@@ -45,7 +45,7 @@ def curves(study: Study) -> dict[str, Any]:
     picture.supylabel("mean response over its maximum", fontsize=9)
     save(picture, "curves")
     layers = {layer: {"merged": rounded(answer.curves[layer][0])} for layer in answer.curves}
-    return {"photograph": study.photographs[0].name, "signed scales": list(SIGNED_SCALES), "layers": layers}
+    return {"photograph": passes.photographs[0].name, "signed scales": list(SIGNED_SCALES), "layers": layers}
 
 
 def kept(study: Study) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from benchmarks.paper.curves import answer_of
 from benchmarks.paper.networks import DEEPEST, TWICE
-from benchmarks.paper.passes import confidence
+from benchmarks.paper.passes import Passes
 from benchmarks.paper.proposals import Proposal, proposals
 from benchmarks.paper.study import LOG2_FACTORS, Study, factor_axis, new_figure, rounded, save
 from wsi_scale.scale.published import signed_to_factor
@@ -35,7 +35,7 @@ def figure(study: Study) -> dict[str, Any]:
             for row, figures in table[name][part].items():
                 print(f"{name} {part} {row}: {figures}")
         if name == "vgg19":
-            _draw(study, confidence(passes, study.classes), votes, proposed)
+            _draw(passes, votes, proposed)
     return table
 
 
@@ -83,11 +83,11 @@ def _agreement(votes: dict[str, NDArray[np.float64]]) -> float:
 
 
 def _draw(
-    study: Study,
-    values: NDArray[np.float64],
+    passes: Passes,
     votes: dict[str, NDArray[np.float64]],
     proposed: dict[str, Proposal],
 ) -> None:
+    values = passes.confidence()
     count = min(SHOWN, len(values))
     picture = new_figure(11, 4.6)
     panels = picture.subplots(2, count, sharex=True, squeeze=False)
@@ -95,7 +95,7 @@ def _draw(
         above, below = panels[:, place]
         above.plot(LOG2_FACTORS, values[place], color="#555555")
         above.set_ylim(0, 1.02)
-        above.set_title(study.photographs[place].name, fontsize=9)
+        above.set_title(passes.photographs[place].name, fontsize=9)
         factors = [signed_to_factor(layer)[place] for layer in votes.values()]
         below.plot(np.log2(factors), range(len(votes)), "o", color="#555555", markersize=5)
         below.set_yticks(range(len(votes)), labels=list(votes) if place == 0 else [""] * len(votes), fontsize=8)

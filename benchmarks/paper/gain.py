@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
 from benchmarks.paper.networks import TWICE
-from benchmarks.paper.passes import SIZES, Passer, Passes, confidence
+from benchmarks.paper.passes import SIZES, Passer, Passes
 from benchmarks.paper.photographs import ORIGINAL_PX, SEED
 from benchmarks.paper.proposals import COVARIANT, PUBLISHED, Proposal, proposals
 from benchmarks.paper.study import Study, new_figure, rounded, save, with_interval
@@ -98,9 +98,9 @@ class Judge:
     """
 
     def __init__(self, study: Study, passer: Passer, answer: str = "softmax") -> None:
-        self._study, self._passer, self._answer = study, passer, answer
+        self._passer, self._answer = passer, answer
         self.passes: Passes = study.passes(passer)
-        self.grid = confidence(self.passes, study.classes, answer)
+        self.grid = self.passes.confidence(answer)
 
     @property
     def original(self) -> NDArray[np.float64]:
@@ -120,8 +120,8 @@ class Judge:
     def _at(self, place: int, size: int) -> float:
         if size in SIZES:
             return float(self.grid[place, SIZES.index(size)])
-        answers = self._passer.one(self._study.photographs[place], (size,))
-        return float(answers[self._answer][self._study.classes[place], 0])
+        photograph = self.passes.photographs[place]
+        return float(self._passer.one(photograph, (size,))[self._answer][photograph.class_index, 0])
 
 
 def choices(judge: Judge, proposed: dict[str, Proposal]) -> dict[str, Choice]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cache import Arrays, compute_here, identity_of_file, kept_arrays, network_identity
-from benchmarks.paper.photographs import ORIGINAL_PX, Photograph
+from benchmarks.paper.photographs import ORIGINAL_PX, Photograph, classes_of
 from wsi_scale.execution.compute import Compute
 from wsi_scale.networks.forward import place, pooled_responses
 from wsi_scale.networks.network import Network
@@ -26,12 +26,21 @@ class Passes:
     ----------
     network
         The classifier.
+    photographs
+        What it answers to.
     responses
         Layer → (photograph, channel, size): means over space; of ``softmax`` and ``logits`` a channel is a class.
     """
 
     network: Network
+    photographs: tuple[Photograph, ...]
     responses: Arrays
+
+    def confidence(self, answer: str = "softmax") -> NDArray[np.float64]:
+        """(photograph, size) confidence in the true class, by one of the network's answers."""
+        classes = classes_of(self.photographs)[:, None, None]
+        chosen = np.take_along_axis(self.responses[answer], classes, axis=1)[:, 0]
+        return np.asarray(chosen, np.float64)
 
 
 class Passer:
@@ -45,7 +54,9 @@ class Passer:
     def passes(self, photographs: Sequence[Photograph], sizes: Sequence[int] = SIZES) -> Passes:
         """Pass photographs at all sizes; one that is kept is not passed again."""
         parts = [self.one(photograph, tuple(sizes)) for photograph in photographs]
-        return Passes(self.network, {name: np.stack([part[name] for part in parts]) for name in parts[0]})
+        return Passes(
+            self.network, tuple(photographs), {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+        )
 
     def one(self, photograph: Photograph, sizes: tuple[int, ...]) -> Arrays:
         """Layer → (channel, size) of one photograph."""
@@ -63,10 +74,3 @@ class Passer:
         took = time.monotonic() - began
         print(f"{self.network.name}: {photograph.path.stem}, {len(sizes)} sizes, {took:.0f} s", flush=True)
         return {layer.name: np.stack([rung[layer.name][0] for rung in rungs], axis=-1) for layer in self.network.layers}
-
-
-def confidence(passes: Passes, classes: NDArray[np.int64], answer: str = "softmax") -> NDArray[np.float64]:
-    """(photograph, size) confidence in the true class."""
-    softmax = passes.responses[answer]
-    chosen: NDArray[np.float64] = np.take_along_axis(softmax, classes[:, None, None], axis=1)[:, 0].astype(np.float64)
-    return chosen

@@ -1,7 +1,7 @@
 """What the experiments share: photographs, classifiers and what these answer, and how figures are written."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from benchmarks.data import IMAGES
 from benchmarks.magnification.figures import bootstrap
 from benchmarks.paper.networks import find_classifier
 from benchmarks.paper.passes import SIZES, Passer, Passes
-from benchmarks.paper.photographs import ORIGINAL_PX, Photograph, classes_of, read_photographs
+from benchmarks.paper.photographs import ORIGINAL_PX, Photograph, read_photographs
 from wsi_scale.artifacts.atomic import replacing_file
 
 if TYPE_CHECKING:
@@ -38,10 +38,13 @@ class Study:
         Folder of real data.
     count
         How many photographs, at most; None for all.
+    counts
+        The same for single classifiers, by their names.
     """
 
     root: Path
     count: int | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
     _passers: dict[str, Passer | None] = field(default_factory=dict)
     _passes: dict[str, Passes] = field(default_factory=dict)
 
@@ -49,11 +52,6 @@ class Study:
     def photographs(self) -> tuple[Photograph, ...]:
         """The photographs, in their random order."""
         return read_photographs(self.root / "imagenet", self.count)
-
-    @cached_property
-    def classes(self) -> NDArray[np.int64]:
-        """(photograph,) class of each."""
-        return classes_of(self.photographs)
 
     def passer(self, name: str) -> Passer | None:
         """Load a classifier; None, and one line, without complete weights."""
@@ -65,10 +63,10 @@ class Study:
         return self._passers[name]
 
     def passes(self, passer: Passer) -> Passes:
-        """Return what a classifier answers to all photographs at all 21 sizes."""
+        """Return what a classifier answers to its photographs at all 21 sizes."""
         name = passer.network.name
         if name not in self._passes:
-            self._passes[name] = passer.passes(self.photographs)
+            self._passes[name] = passer.passes(self.photographs[: self.counts.get(name)])
         return self._passes[name]
 
     def loaded(self, names: Sequence[str] = SEARCHED) -> dict[str, Passer]:

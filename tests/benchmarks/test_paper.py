@@ -13,11 +13,12 @@ from torchvision.models import VGG, squeezenet1_0
 from torchvision.models.vgg import make_layers
 
 from benchmarks.paper.attention import CELLS, LAYER, Logits, as_shares, attention, overlap, shift
-from benchmarks.paper.gain import Choice, fixed_factor, on_grid
+from benchmarks.paper.gain import ALWAYS, SHUFFLED, SUREST, TRUTH, Choice, Judge, choices, fixed_factor, on_grid
 from benchmarks.paper.networks import DEEPEST, TWICE, find_classifier, pooled_twice
-from benchmarks.paper.passes import SIZES, Passes
+from benchmarks.paper.passes import SIZES, Passer, Passes
 from benchmarks.paper.photographs import Photograph, read_photographs
 from benchmarks.paper.proposals import Proposal, covariant, published
+from benchmarks.paper.study import Study
 from benchmarks.paper.tissue import field, merged, optima
 from benchmarks.scale_in_layers.networks import Classifier, Subject
 from benchmarks.sources import Source
@@ -56,7 +57,8 @@ def thin_network(model: VGG) -> Network:
 
 
 def passes_of(**responses: NDArray[np.float64]) -> Passes:
-    return Passes(pooled_twice(thin_network(thin_vgg19())), dict(responses))
+    photographs = (Photograph(Path("a.png"), 0, "a"),)
+    return Passes(pooled_twice(thin_network(thin_vgg19())), photographs, dict(responses))
 
 
 def peak(size_px: float, count: int = 3) -> NDArray[np.float64]:
@@ -145,6 +147,25 @@ def test_better_equal_and_worse_are_counted_also_among_those_whose_size_changed(
     assert changed["within 0.01"]["equal"][0] == 0.25
     assert changed["exactly"]["better"][0] == 0.5
     assert figures["change"][0] == pytest.approx((confidence - 0.5).mean(), abs=1e-4)
+
+
+def test_rules_without_a_method_are_judged_beside_the_methods() -> None:
+    # Three photographs of class 0; the classifier is surest of class 1 at the smallest size.
+    softmax = np.full((3, 2, len(SIZES)), 0.1)
+    softmax[:, 0, SIZES.index(224)] = 0.5
+    softmax[:, 0, SIZES.index(448)] = 0.8, 0.3, 0.3
+    softmax[:, 1, 0] = 0.9
+    passer = Passer(pooled_twice(thin_network(thin_vgg19())))
+    photographs = tuple(Photograph(Path(f"{name}.png"), 0, name) for name in "abc")
+    study = Study(Path(), _passes={"vgg19": Passes(passer.network, photographs, {"softmax": softmax})})
+    found = choices(Judge(study, passer), {"published": Proposal(np.array([2.0, 1.0, np.nan]))})
+    change = {name: (choice.confidence - choice.original[:, None]).round(3) for name, choice in found.items()}
+    assert change["published"].ravel().tolist() == [0.3, 0, 0]
+    assert change[ALWAYS].ravel().tolist() == [0, 0, 0]
+    assert change[SUREST].ravel().tolist() == [-0.4] * 3
+    assert change[TRUTH].ravel().tolist() == [0.3, 0, 0]
+    assert sorted(change[SHUFFLED][1]) == [-0.2, 0]
+    assert change[SHUFFLED][0].tolist() == [0, 0]
 
 
 def test_the_fixed_factor_of_a_photograph_is_chosen_without_it() -> None:

@@ -1,6 +1,7 @@
 # The experiments of Penkin et al. (2022) on photographs of known class, and on tissue. From the root of the repository:
 #     WSI_SCALE_DATA=… snakemake --snakefile workflows/experiments/paper.smk --cores 2 [gain]
-# Resumable: what a classifier has answered to a photograph is kept. Fewer photographs: --config photographs=20
+# Resumable: what a classifier has answered to a photograph is kept. Fewer photographs: --config photographs=20,
+# of one network: --config photographs=vgg19=20
 import os
 import sys
 from pathlib import Path
