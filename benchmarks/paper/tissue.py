@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.cache import Arrays, compute_here, kept_arrays, network_identity
+from benchmarks.paper.photographs import SEED
 from benchmarks.paper.study import Study, new_figure, rounded, save
 from benchmarks.sources import Source, read_crops
 from wsi_scale.networks.forward import ladder_responses, place
@@ -55,12 +56,14 @@ class Span:
         )
 
     def crops(self, root: Path) -> list[Source]:
-        """One crop of H&E a case: the first by name."""
+        """One crop of H&E a case, the first by name; cases in a random order that is always the same."""
         first: dict[str, Source] = {}
         for crop in sorted(read_crops(root, (self.folder,)), key=lambda crop: crop.path.name):
             if crop.mpp <= self.finest_mpp:
                 first.setdefault(crop.case, crop)
-        return list(first.values())
+        places = np.random.default_rng(SEED).permutation(len(first))
+        order = dict(zip(sorted(first), places, strict=True))
+        return [crop for _, crop in sorted(first.items(), key=lambda item: order[item[0]])]
 
 
 SPANS = {"fine": Span("tissue", 128.0, 0.267, 4.0), "coarse": Span("tissue_wide", 448.0, 1.07, 14.0)}
