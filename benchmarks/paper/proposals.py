@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.cache import kept_arrays
 from benchmarks.paper.networks import DEEPEST, TWICE
 from benchmarks.paper.passes import SIZES, Passes
 from benchmarks.paper.photographs import ORIGINAL_PX
 from wsi_scale.config.load import parse_config
 from wsi_scale.config.settings import CalibrateSettings
 from wsi_scale.errors import UserError
-from wsi_scale.learning.calibrations import provide_calibration, read_for
+from wsi_scale.learning.calibrations import SPEC, provide_calibration, read_for
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import find_network, search_layers
 from wsi_scale.scale.calibration import Calibration
@@ -61,18 +62,28 @@ def covariant(passes: Passes, calibration: Calibration) -> Proposal:
     return Proposal(1 / search_covariant(responses, log2_mpp, calibration).optimal_mpp)
 
 
-def calibration_of(name: str) -> Calibration:
-    """Find or make the calibration of a network.
+def calibration_of(name: str) -> Calibration | None:
+    """Find or make the calibration of a network; None, and one line, where too few of its channels follow size.
 
-    Raises
-    ------
-    UserError
-        Too few of its channels follow size.
+    That there is none is kept: to find it out again would cost a minute in each command.
     """
     settings = CalibrateSettings.of(parse_config({"network": name}))
     source = find_network(name)
-    calibration, _ = read_for(provide_calibration(settings), source.tapped(search_layers(source, COVARIANT, None)))
-    return calibration
+    network = source.tapped(search_layers(source, COVARIANT, None))
+    depends_on = {"network": network.digest, "search": repr(settings.search), "version": SPEC.version}
+    if not kept_arrays("paper-calibrated", depends_on, lambda: {"is": np.array(_is_calibrated(settings))})["is"]:
+        print(f"{name}, covariant: not evaluated: too few of its channels follow the size of planted nuclei")
+        return None
+    return read_for(provide_calibration(settings), network)[0]
+
+
+def _is_calibrated(settings: CalibrateSettings) -> bool:
+    try:
+        provide_calibration(settings)
+    except UserError as error:
+        print(error)
+        return False
+    return True
 
 
 def proposals(passes: Passes) -> dict[str, Proposal]:
@@ -80,8 +91,6 @@ def proposals(passes: Passes) -> dict[str, Proposal]:
     found = {PUBLISHED: Proposal(published(passes).scale)}
     if DEEPEST + TWICE in passes.responses:
         found[PUBLISHED + TWICE] = Proposal(published(passes, twice=True).scale)
-    try:
-        found[COVARIANT] = covariant(passes, calibration_of(passes.network.name))
-    except UserError as error:
-        print(f"{passes.network.name}, covariant: not evaluated: {error}")
+    if (calibration := calibration_of(passes.network.name)) is not None:
+        found[COVARIANT] = covariant(passes, calibration)
     return found

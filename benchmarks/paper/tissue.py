@@ -94,10 +94,10 @@ def figure(study: Study) -> dict[str, Any]:
             layer: _by_tissue(values, log2_mpp, [crop.organ for crop in crops]) for layer, values in responses.items()
         }
         for axes, (layer, values) in zip(row, responses.items(), strict=True):
-            _draw(axes, f"{layer}, {name}", merged(values.astype(np.float64), log2_mpp), log2_mpp)
+            _draw(axes, f"{layer}, {name}", values.mean(axis=1, dtype=np.float64), log2_mpp)
             for tissue, found in table[name][layer].items():
                 print(f"{name} {layer} {tissue}: {found}")
-    picture.supylabel("mean response of kept channels over its maximum", fontsize=9)
+    picture.supylabel("mean response of all channels over its maximum", fontsize=9)
     save(picture, "tissue")
     return table
 
@@ -116,8 +116,9 @@ def optima(values: NDArray[np.floating], log2_mpp: NDArray[np.float64]) -> dict[
     Returns
     -------
     figures
-        Of the mean over all channels and of the mean over those whose own maximum is inside: the share of crops with
-        an interior optimum, and quartiles of its mpp; of single channels: the share with one.
+        Of the mean over all channels: the share of crops with an interior optimum, and quartiles of its mpp. Of the
+        mean over the channels whose own maximum is inside: the same, though that one is inside by their choice says
+        little. Of single channels: the share with one.
     """
     exact = values.astype(np.float64)
     curves = {"all": exact.mean(axis=1), "kept": merged(exact, log2_mpp)}
