@@ -11,7 +11,7 @@ from benchmarks.paper.study import LOG2_FACTORS, Study, factor_axis, new_figure,
 from wsi_scale.scale.published import SIGNED_SCALES, PublishedAnswer
 
 #: Channels that are drawn of a layer, evenly among all.
-CHANNELS = 48
+CHANNELS = 20
 
 
 def answer_of(passes: Passes) -> PublishedAnswer:
@@ -30,7 +30,7 @@ def curves(study: Study) -> dict[str, Any]:
     found = study.searched()
     passes = found["vgg19"]
     answer = answer_of(passes)
-    picture = new_figure(10, 5.2)
+    picture = new_figure(9, 4.6)
     for axes, layer in zip(picture.subplots(2, 3).flat, answer.curves, strict=True):
         values = passes.responses[layer][0].astype(np.float64)
         drawn = np.linspace(0, len(values) - 1, CHANNELS).astype(int)
@@ -39,7 +39,7 @@ def curves(study: Study) -> dict[str, Any]:
         whole, filtered = values.mean(axis=0), answer.curves[layer][0]
         axes.plot(LOG2_FACTORS, whole / whole.max(), color="#e07b00", label="mean of all channels")
         axes.plot(LOG2_FACTORS, filtered / filtered.max(), color="#1f4e8c", linestyle="--", label="mean of those kept")
-        axes.set_title(f"{layer}: {answer.kept[layer][0]:.0%} of channels kept", fontsize=9)
+        axes.set_title(f"{layer}: {answer.kept[layer][0]:.0%} of channels kept", fontsize=8)
         factor_axis(axes)
     picture.axes[0].legend(frameon=False, fontsize=7.5)
     picture.supylabel("mean response over its maximum", fontsize=9)
@@ -64,7 +64,7 @@ def kept(study: Study) -> dict[str, Any]:
         axes.spines[["top", "right"]].set_visible(False)
         for layer, row in table[name].items():
             print(f"{name} {layer}: kept {row['median']:.3f} (quartiles {row['quartiles']})")
-    picture.supylabel("share of channels kept", fontsize=9)
+    picture.supylabel("share of channels kept", fontsize=8)
     save(picture, "kept")
     return table
 

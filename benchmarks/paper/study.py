@@ -4,11 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks.data import IMAGES
 from benchmarks.magnification.figures import bootstrap
@@ -100,8 +102,11 @@ def new_figure(width: float, height: float) -> "Figure":
 def save(figure: "Figure", name: str, folder: Path = IMAGES) -> None:
     """Write docs/images/paper-<name>.png."""
     path = folder / f"paper-{name}.png"
-    with replacing_file(path) as part:
-        figure.savefig(part, dpi=100, format="png")
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=100, format="png")
+    with replacing_file(path) as part, Image.open(drawn) as image:
+        # Lines of few colours: a palette halves the file.
+        image.convert("RGB").quantize(64).save(part, format="png", optimize=True)
     print(f"wrote {path}")
 
 
