@@ -74,3 +74,10 @@ def test_halving_averages_blocks_and_leaves_an_odd_rest() -> None:
     picture = np.array([[[0], [4], [9]], [[2], [6], [9]], [[9], [9], [9]]], np.uint8)
 
     np.testing.assert_array_equal(halve(picture), [[[3]]])
+
+
+def test_a_lower_quality_takes_fewer_bytes(tmp_path: Path) -> None:
+    for quality in (40, 90):
+        write_pyramid(tmp_path / f"{quality}.tiff", smooth_picture(), 0.25, quality=quality)
+
+    assert (tmp_path / "40.tiff").stat().st_size < 0.8 * (tmp_path / "90.tiff").stat().st_size

@@ -1,10 +1,12 @@
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
-from wsi_scale.synthesis.scene import Scene, calibration_scenes, render_scene, truth_scenes
+from wsi_scale.synthesis.scene import DrawnScene, Scene, calibration_scenes, draw_scene, render_scene, truth_scenes
 from wsi_scale.synthesis.texture import TEXTURES
 
 
@@ -17,6 +19,65 @@ def test_the_same_scene_gives_the_same_pixels(texture: str) -> None:
     assert first.shape == (128, 128, 3)
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize(
+    ("scenes", "digest"),
+    [
+        (calibration_scenes(6, 7, size_px=96), "f94d6e02302be5eb"),
+        (truth_scenes(6, 7, size_px=96), "6154b8614dca30fc"),
+    ],
+    ids=["calibration", "truth"],
+)
+def test_scenes_stay_as_calibrations_and_figures_have_seen_them(scenes: Sequence[Scene], digest: str) -> None:
+    pixels = b"".join(render_scene(scene).tobytes() for scene in scenes)
+
+    assert hashlib.sha256(pixels).hexdigest()[:16] == digest
+
+
+def test_a_scene_tells_its_nuclei() -> None:
+    nuclei = draw_scene(Scene(radius_um=3.0, seed=5, size_px=256)).nuclei
+
+    assert len(nuclei) > 10
+    assert np.median(nuclei.radius_um) == pytest.approx(3.0, rel=0.05)
+
+
+def test_options_change_the_nuclei_and_nothing_else() -> None:
+    plain = draw_scene(Scene(radius_um=3.0, density=0.3, seed=5))
+    nuclei = {
+        "mixed": replace(Scene(radius_um=3.0, density=0.3, seed=5), mixed_radius_um=6.0),
+        "overlapping": replace(Scene(radius_um=3.0, density=0.3, seed=5), spacing=0.4),
+        "elongated": replace(Scene(radius_um=3.0, density=0.3, seed=5), elongation=2.5),
+    }
+    drawn = {name: draw_scene(scene) for name, scene in nuclei.items()}
+
+    for name in drawn:
+        assert (drawn[name].pixels == plain.pixels).all(axis=-1).mean() > 0.2, name
+    area = drawn["mixed"].nuclei.radius_um ** 2
+    assert area[drawn["mixed"].nuclei.radius_um > 4.5].sum() / area.sum() == pytest.approx(0.25, abs=0.12)
+    assert _smallest_gap(drawn["overlapping"]) < _smallest_gap(plain)
+    assert np.median(drawn["elongated"].nuclei.elongation) == pytest.approx(2.5, rel=0.1)
+
+
+def _smallest_gap(drawn: DrawnScene) -> float:
+    places = np.column_stack([drawn.nuclei.x_um, drawn.nuclei.y_um])
+    return float(cKDTree(places).query(places, k=2)[0][:, 1].min())
+
+
+def test_crowded_nuclei_cover_more_than_usual_ones() -> None:
+    usual, crowded = (draw_scene(Scene(3.0, density, seed=5)).nuclei for density in (0.35, 0.6))
+
+    assert (crowded.radius_um**2).sum() > 1.15 * (usual.radius_um**2).sum()
+
+
+def test_a_scene_out_of_focus_has_the_same_nuclei_and_softer_pixels() -> None:
+    sharp, soft = (draw_scene(Scene(3.0, seed=5, blur_px=blur)) for blur in (0.0, 3.0))
+
+    np.testing.assert_array_equal(sharp.nuclei.x_um, soft.nuclei.x_um)
+    assert (
+        np.abs(np.diff(soft.pixels.astype(float), axis=0)).mean()
+        < np.abs(np.diff(sharp.pixels.astype(float), axis=0)).mean()
+    )
 
 
 def test_another_seed_gives_another_picture() -> None:

@@ -9,7 +9,7 @@ from wsi_scale.artifacts.atomic import replacing_file
 
 TILE_PX = 256
 
-#: JPEG quality of every level.
+#: Usual JPEG quality of every level.
 QUALITY = 87
 
 #: The pyramid ends with the first level that is no larger than this.
@@ -18,7 +18,9 @@ SMALLEST_PX = 400
 MICROMETRES_PER_CM = 10_000.0
 
 
-def write_pyramid(path: Path, image: NDArray[np.uint8], mpp: float, *, header_mpp: float | None = None) -> None:
+def write_pyramid(
+    path: Path, image: NDArray[np.uint8], mpp: float, *, header_mpp: float | None = None, quality: int = QUALITY
+) -> None:
     """Write an RGB image as a pyramid of halved levels; the same pixels give the same bytes.
 
     The file is written beside its place and renamed, so that it is never incomplete.
@@ -33,6 +35,8 @@ def write_pyramid(path: Path, image: NDArray[np.uint8], mpp: float, *, header_mp
         True µm per pixel of level 0.
     header_mpp
         What the resolution tags claim instead of the truth.
+    quality
+        Of the JPEG compression of every level, 1–100.
     """
     import tifffile
 
@@ -45,7 +49,7 @@ def write_pyramid(path: Path, image: NDArray[np.uint8], mpp: float, *, header_mp
                 photometric="rgb",
                 tile=(TILE_PX, TILE_PX),
                 compression="jpeg",
-                compressionargs={"level": QUALITY},
+                compressionargs={"level": quality},
                 subfiletype=1 if index else 0,
                 resolution=(per_cm, per_cm),
                 resolutionunit="CENTIMETER",

@@ -30,7 +30,7 @@ class Scene:
     radius_um
         Planted radius of the nuclei (circle of the same area), ±12 %.
     density
-        Share of the area that they cover, at most 0.35.
+        Share of the area that they cover; above 0.35 nuclei are crowded.
     texture
         Name of the ground, a key of ``TEXTURES``.
     stain
@@ -39,6 +39,14 @@ class Scene:
         Seed of places, shapes, vacuoles, grain, blur and noise.
     size_px, mpp
         Side in pixels and µm per pixel.
+    mixed_radius_um
+        Radius of the nuclei that cover a quarter of what nuclei cover, where two sizes are mixed.
+    spacing
+        Least distance of two nuclei over the sum of their radii; below 1 they may overlap. By default drawn.
+    elongation
+        Usual long over short axis, at most 3.5. By default drawn, at most 1.7.
+    blur_px
+        Standard deviation of the optics' blur, pixels. By default drawn, at most 1.
     """
 
     radius_um: float
@@ -48,6 +56,18 @@ class Scene:
     seed: int = 0
     size_px: int = 448
     mpp: float = 0.25
+    mixed_radius_um: float | None = None
+    spacing: float | None = None
+    elongation: float | None = None
+    blur_px: float | None = None
+
+
+@dataclass(frozen=True)
+class DrawnScene:
+    """A scene's pixels, (size_px, size_px, 3), and the nuclei in it, some of them across its edges."""
+
+    pixels: NDArray[np.uint8]
+    nuclei: Nuclei
 
 
 def render_scene(scene: Scene) -> NDArray[np.uint8]:
@@ -61,6 +81,11 @@ def render_scene(scene: Scene) -> NDArray[np.uint8]:
     >>> render_scene(Scene(radius_um=3.0, size_px=64)).shape
     (64, 64, 3)
     """
+    return draw_scene(scene).pixels
+
+
+def draw_scene(scene: Scene) -> DrawnScene:
+    """Draw a scene, and tell its nuclei."""
     ground_rng, places_rng, appearance_rng, camera_rng = (
         np.random.default_rng([scene.seed, part]) for part in range(4)
     )
@@ -79,8 +104,10 @@ def render_scene(scene: Scene) -> NDArray[np.uint8]:
     nuclei = _place_nuclei(canvas, scene, flow, places_rng)
     appearance = _random_appearance(appearance_rng)
     paint_nuclei(canvas, nuclei, _chromatin(canvas, appearance_rng), appearance, appearance_rng)
-    camera = Camera(blur_px=camera_rng.uniform(0.0, 1.0), noise=camera_rng.uniform(0.5, 4.0), unevenness=0.01)
-    return develop(canvas, scene.stain, camera, camera_rng)
+    # Options replace what was drawn and draw nothing themselves, so that all else in a scene stays as it is.
+    blur_px, noise = camera_rng.uniform(0.0, 1.0), camera_rng.uniform(0.5, 4.0)
+    camera = Camera(blur_px=blur_px if scene.blur_px is None else scene.blur_px, noise=noise, unevenness=0.01)
+    return DrawnScene(develop(canvas, scene.stain, camera, camera_rng), nuclei)
 
 
 def calibration_scenes(
@@ -179,16 +206,25 @@ def _place_nuclei(canvas: Canvas, scene: Scene, flow: Flow, rng: np.random.Gener
 
     def density_at(x_um: Numbers, y_um: Numbers) -> Numbers:
         local = scene.density * weight.room_at(x_um, y_um).astype(np.float64) / usual
-        return np.minimum(local, 0.42)
+        return np.minimum(local, max(0.42, scene.density))
 
     def radius_at(x_um: Numbers, _: Numbers) -> Numbers:
-        return np.full(x_um.shape, scene.radius_um)
+        radius = np.full(x_um.shape, scene.radius_um)
+        if scene.mixed_radius_um is not None:
+            radius[::4] = scene.mixed_radius_um  # places come in random order
+        return radius
 
-    x, y, radius = scatter(canvas, radius_at, density_at, rng, spacing=rng.uniform(0.72, 1.05))
+    drawn = rng.uniform(0.72, 1.05)
+    x, y, radius = scatter(
+        canvas, radius_at, density_at, rng, spacing=drawn if scene.spacing is None else scene.spacing
+    )
     others = rng.uniform(size=len(x)) < rng.uniform(0.0, 0.05)
     radius = np.where(others, radius * rng.choice([0.55, 0.65, 1.6]), radius)
     usual_elongation = math.exp(rng.uniform(0.08, 0.55))
-    elongation = np.clip(usual_elongation * np.exp(rng.normal(0, 0.18, len(x))), 1.0, 2.6)
+    longest = 2.6
+    if scene.elongation is not None:
+        usual_elongation, longest = scene.elongation, 3.5
+    elongation = np.clip(usual_elongation * np.exp(rng.normal(0, 0.18, len(x))), 1.0, longest)
     along = rng.uniform() < 0.5
     angle = flow.angle(x, y) + rng.normal(0, 0.25, len(x)) if along else rng.uniform(0, math.pi, len(x))
     return Nuclei(x, y, radius, elongation, angle)
