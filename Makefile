@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth paper bench \
+.PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth paper bench truth-full \
 	bench-lazyslide magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
@@ -59,12 +59,15 @@ lock: ## Resolve pyproject.toml anew into requirements.lock
 configuration: install ## Renew the tables of docs/configuration.md from the models
 	$(BIN)/python -m benchmarks.configuration
 
-truth: install ## Planted radius against estimated scale (needs WSI_SCALE_DATA for VGG19's weights)
+truth: install ## The scale search on planted nuclei, real tissue and measured nuclei, with controls (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.truth
 
 paper: install ## The experiments of Penkin et al. (2022); resumable, some hours (needs WSI_SCALE_DATA)
 	$(BIN)/python -c "from benchmarks.data import data_root; data_root()"
 	$(BIN)/snakemake --snakefile workflows/experiments/paper.smk --cores all
+
+truth-full: install ## The same with more of everything; hours with VGG19, resumable
+	$(BIN)/python -m benchmarks.truth --full
 
 bench: install ## Speed and memory, as ratios measured in one run of half an hour (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.performance

@@ -8,7 +8,9 @@ from typing import Any
 from benchmarks.data import RESULTS
 from benchmarks.transfer.small import SmallStudy
 from benchmarks.transfer.tasks import QUICK, Places, settings_of
-from benchmarks.truth import measure
+from benchmarks.truth.estimators import searching
+from benchmarks.truth.figures import rounded
+from benchmarks.truth.planted import planted_test
 from wsi_scale.artifacts.documents import write_json
 from wsi_scale.config.models import Config
 from wsi_scale.errors import UserError
@@ -19,6 +21,8 @@ from wsi_scale.transfer.cost import convolution_parameters
 #: Share of the embedded network's convolutions that is kept.
 KEEP_FRACTION = 0.2
 METHODS: tuple[MethodName, ...] = ("channels", "basis")
+#: Planted tiles a network sees, and what is said of them.
+TILES, FIGURES = 96, ("slope", "deviation_octaves", "answered", "tiles")
 #: Small networks of VGG19 that are measured too, where `small` has made them.
 SMALL = ("channel", "basis", "channel+basis")
 
@@ -34,7 +38,7 @@ def main() -> None:
         found = {f"vgg19, {variant}": str(path) for variant, path in made.items() if path.exists()}
         networks |= ({"vgg19": "vgg19"} | found) if found else {}
         for label, network in networks.items():
-            table[label] = row = _row(network, folder)
+            table[label] = row = _row(network)
             print(f"{label:22} {row}", flush=True)
     write_json(RESULTS / "pruned_slope.json", table)
     print(f"written {RESULTS / 'pruned_slope.json'}", file=sys.stderr)
@@ -47,10 +51,11 @@ def _pruned(method: MethodName, folder: Path) -> Path:
     return target
 
 
-def _row(network: str, folder: Path) -> dict[str, Any]:
+def _row(network: str) -> dict[str, Any]:
     source = find_network(network)
     parameters = convolution_parameters(source.tapped([source.architecture.feature_layer]).trunk)
     try:
-        return {"parameters": parameters, **measure(network, "covariant", folder).figures()}
+        found = planted_test(searching(network, "covariant"), TILES, 0).figures
+        return {"parameters": parameters, **rounded({name: found[name] for name in FIGURES})}
     except UserError as error:
         return {"parameters": parameters, "reason": str(error)}

@@ -1,0 +1,1 @@
+"""Tests of truth for any estimator of the optimal mpp: planted nuclei, real tissue, measured nuclei."""
