@@ -2,8 +2,9 @@
 
     WSI_SCALE_DATA=… python -m benchmarks.truth [--full] [--only NETWORK]
 
-Writes results/bench/truth.json and its pictures (with --full truth_full.json and pictures in truth_full/). Answers are
-kept, so that an interrupted run goes on.
+Writes results/bench/truth.json (with --full truth_full.json), and in truth/ (truth_full/) pictures and what each
+estimator's tests found. Table and pictures are made of all that lies there: with --only, others stay as they were.
+Answers of networks are kept too, so that an interrupted run goes on.
 """
 
 import argparse
@@ -17,12 +18,13 @@ from typing import Any
 
 from benchmarks.data import RESULTS, data_root
 from benchmarks.truth.estimators import Estimator, constant, searching
-from benchmarks.truth.figures import Finding, confidence_figures, rounded
+from benchmarks.truth.figures import Finding, confidence_figures, read_findings, rounded, write_findings
 from benchmarks.truth.metamorphic import metamorphic_test, stability_test
 from benchmarks.truth.nuclei import FACTORS, nuclei_test
 from benchmarks.truth.pictures import draw_all
 from benchmarks.truth.planted import planted_test
 from benchmarks.truth.random_weights import random_weights
+from wsi_scale.artifacts.documents import write_json
 
 #: More than there are.
 ALL = 1000
@@ -59,7 +61,7 @@ SIZES: dict[tuple[str, str], tuple[Sizes, Sizes]] = {
     ("random", "covariant"): (Sizes(320, 0, ALL, 1, ALL, ()), WHOLE),
     ("embedded", "covariant"): (WHOLE, Sizes(960, 192, ALL, 6, ALL, FACTORS)),
     ("embedded", "published"): (Sizes(48, 0, 8, 1, 0, ()), Sizes(96, 24, ALL, 1, 16, ())),
-    ("vgg19", "covariant"): (Sizes(320, 30, 16, 1, 12, ()), Sizes(320, 60, ALL, 2, ALL, FACTORS)),
+    ("vgg19", "covariant"): (Sizes(320, 20, 12, 1, 8, ()), Sizes(320, 60, ALL, 2, ALL, FACTORS)),
     ("vgg19", "published"): (Sizes(16), Sizes(32, 0, 8, 1, 0, ())),
 }
 
@@ -72,21 +74,21 @@ def main() -> None:
         "--only", action="append", choices=sorted({name for name, _ in SIZES}), help="network; repeatable"
     )
     asked = parser.parse_args()
-    root, suffix = data_root(), "_full" if asked.full else ""
-    findings: dict[tuple[str, str], dict[str, Finding]] = {}
+    root, name = data_root(), "truth_full" if asked.full else "truth"
     with TemporaryDirectory(prefix="truth-") as folder:
         for estimator in _estimators(asked.only, Path(folder)):
             key = estimator.network, estimator.method
             start = time.perf_counter()
-            findings[key] = test(estimator, SIZES[key][asked.full], root)
-            print(f"{lines(*key, findings[key])}   ({time.perf_counter() - start:.0f} s)", flush=True)
+            tests = test(estimator, SIZES[key][asked.full], root)
+            write_findings(RESULTS / name / f"{'-'.join(key)}.json", tests)
+            print(f"{lines(*key, tests)}   ({time.perf_counter() - start:.0f} s)", flush=True)
+    paths = {key: RESULTS / name / f"{'-'.join(key)}.json" for key in SIZES}
+    findings = {key: read_findings(path) for key, path in paths.items() if path.exists()}
     table: dict[str, dict[str, Any]] = {}
     for (network, method), tests in findings.items():
         table.setdefault(network, {})[method] = entry(tests)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    target = RESULTS / f"truth{suffix}.json"
-    target.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for path in [target, *draw_all(findings, RESULTS / "truth_full" if asked.full else RESULTS)]:
+    write_json(RESULTS / f"{name}.json", table)
+    for path in [RESULTS / f"{name}.json", *draw_all(findings, RESULTS / name)]:
         print(f"wrote {path}")
 
 

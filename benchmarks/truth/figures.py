@@ -1,12 +1,16 @@
 """Figures of estimators, in octaves: functions of logarithms alone, the same for every estimator and every test."""
 
+import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wsi_scale.artifacts.documents import write_json
 
 Numbers = NDArray[np.float64]
 
@@ -28,6 +32,24 @@ class Finding:
 
     figures: dict[str, Any]
     points: dict[str, Numbers] = field(default_factory=dict)
+
+
+def write_findings(path: Path, tests: Mapping[str, Finding]) -> None:
+    """Write what an estimator's tests found, points and all."""
+    content = {
+        name: {"figures": finding.figures, "points": {part: each.tolist() for part, each in finding.points.items()}}
+        for name, finding in tests.items()
+    }
+    write_json(path, rounded(content))
+
+
+def read_findings(path: Path) -> dict[str, Finding]:
+    """Read what :func:`write_findings` wrote."""
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: Finding(finding["figures"], {part: np.array(each, float) for part, each in finding["points"].items()})
+        for name, finding in stored.items()
+    }
 
 
 def rounded(value: Any) -> Any:

@@ -34,8 +34,8 @@ class Measured:
     ----------
     case, organ
         The patient and where it is from.
-    pixels
-        (row, col, rgb).
+    pixels, labels
+        (row, col, rgb), and the number of the nucleus there, 0 where there is none, (row, col).
     radius_um
         (nucleus,) radius of the circle of the same area; nuclei cut by the image's edge are left out.
     x_px, y_px
@@ -45,6 +45,7 @@ class Measured:
     case: str
     organ: str
     pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
     radius_um: Numbers
     x_px: Numbers
     y_px: Numbers
@@ -90,7 +91,7 @@ def _measured(root: Path, row: dict[str, str]) -> Measured:
     kept = np.flatnonzero(areas)
     centres = [np.bincount(labels.ravel(), axis.ravel())[kept] / areas[kept] for axis in (x, y)]
     organ = row["organ"].partition(" ")[0]
-    return Measured(row["case"], organ, pixels, np.sqrt(areas[kept] / np.pi) * MPP, *centres)
+    return Measured(row["case"], organ, pixels, labels, np.sqrt(areas[kept] / np.pi) * MPP, *centres)
 
 
 def nuclei_test(estimator: Estimator, root: Path, factors: Sequence[float] = FACTORS) -> Finding:

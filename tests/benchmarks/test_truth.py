@@ -12,6 +12,7 @@ from benchmarks.truth import estimators
 from benchmarks.truth.__main__ import Sizes, entry, lines, test
 from benchmarks.truth.estimators import Answers, Estimator, Field, constant, searching
 from benchmarks.truth.figures import rounded
+from benchmarks.truth.limits import VARIANTS, limits
 from benchmarks.truth.metamorphic import CHANGES, metamorphic_test, stability_test
 from benchmarks.truth.nuclei import log2_weighted_median, measured_images, nuclei_test
 from benchmarks.truth.pictures import draw_all, reliability
@@ -284,3 +285,29 @@ def test_the_reliability_of_an_honest_confidence_falls() -> None:
     assert (np.diff(middle) > 0).all()
     assert (np.diff(rms) < 0).all()
     assert not math.isnan(rms.sum())
+
+
+def test_what_an_estimator_follows_is_seen_when_it_is_taken_away(tmp_path: Path) -> None:
+    images = measured_images(nuclei_table(tmp_path))
+
+    figures = limits(by_period(2.0), images)
+    variants = figures["variants"]
+
+    assert list(variants) == list(VARIANTS)
+    assert variants["as it is"]["ratio"] < 0.1
+    # Drawn, the nuclei stand in one lattice whatever their radius, and the stripes are gone.
+    assert variants["outlines alone"]["ratio"] > 0.5
+    assert figures["sd_of_truth_octaves"] < 0.05
+    assert set(figures["errors_go_with"]) > {"chromatin", "share of area covered"}
+
+
+def test_a_part_that_is_redrawn_leaves_the_other_as_it_is(tmp_path: Path) -> None:
+    image = measured_images(nuclei_table(tmp_path))[0]
+    inside = image.labels > 0
+
+    flat, alone = (VARIANTS[name](image) for name in ("without chromatin", "without ground"))
+
+    assert (flat == image.pixels)[~inside].all()
+    assert flat[inside].std() < 0.3 * image.pixels[inside].std()
+    assert (alone == image.pixels)[inside].all()
+    assert alone[~inside].std() < 0.3 * image.pixels[~inside].std()

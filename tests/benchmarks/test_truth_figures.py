@@ -1,17 +1,22 @@
 """The statistics of tests of truth, on made-up estimates whose figures are known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.truth.figures import (
+    Finding,
     agreement,
     confidence_figures,
     deviation,
     difference_figures,
     interval,
     planted_figures,
+    read_findings,
     rounded,
     slope_figures,
+    write_findings,
 )
 
 RNG = np.random.default_rng(0)
@@ -162,3 +167,13 @@ def test_a_confidence_that_says_nothing_has_an_interval_about_zero() -> None:
 
 def test_a_constant_confidence_predicts_nothing() -> None:
     assert confidence_figures(np.ones(50), RNG.normal(size=50), range(50)) == {"tiles": 50}
+
+
+def test_findings_are_read_as_they_were_written(tmp_path: Path) -> None:
+    found = Finding({"slope": -1.0, "rows": {"a": [None, 2]}}, {"x": np.array([0.5, np.nan])})
+
+    write_findings(tmp_path / "kept" / "a.json", {"planted": found})
+    again = read_findings(tmp_path / "kept" / "a.json")["planted"]
+
+    assert again.figures == found.figures
+    np.testing.assert_array_equal(again.points["x"], found.points["x"])
