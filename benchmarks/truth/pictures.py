@@ -32,7 +32,7 @@ def draw_all(findings: Findings, folder: Path) -> list[Path]:
 def _panels(findings: Findings, test: str, draw: Any) -> Figure:
     """One panel an estimator; constants draw nothing."""
     shown = {key: tests[test] for key, tests in findings.items() if test in tests and key[0] != "constant"}
-    width = 4.4 if test == "stability" else 2.9
+    width = 4.6 if test == "stability" else 3.0
     figure = Figure(figsize=(width * max(1, len(shown)), 3.4), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, max(1, len(shown)), sharey=True))
     for axes, ((network, method), found) in zip(panels, shown.items(), strict=False):
@@ -108,7 +108,7 @@ def _stability(axes: Axes, found: Finding) -> None:
     axes.hlines(places, low, high, color="C0", lw=2)
     axes.plot(middle, places, "o", color="C0")
     axes.set_yticks(places, labels=names, size=8)
-    axes.set(xlabel="absolute change, octaves: median, 10 to 90 %", xlim=(0, None))
+    axes.set(xlabel="absolute change, octaves", xlim=(0, None))
 
 
 def reliability(confidence: Numbers, errors: Numbers, parts: int) -> tuple[Numbers, Numbers]:

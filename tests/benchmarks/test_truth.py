@@ -1,5 +1,6 @@
 """The tests of truth themselves, put to made-up estimators and, once, to the shipped network."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,19 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.truth import estimators
-from benchmarks.truth.__main__ import Sizes, entry, lines, test
+from benchmarks.data import RESULTS
+from benchmarks.truth import estimators, tissue
+from benchmarks.truth.__main__ import Sizes, lines, publish, run
 from benchmarks.truth.estimators import Answers, Estimator, Field, constant, searching
-from benchmarks.truth.figures import rounded
+from benchmarks.truth.figures import rounded, write_findings
 from benchmarks.truth.limits import VARIANTS, limits
 from benchmarks.truth.metamorphic import CHANGES, metamorphic_test, stability_test
 from benchmarks.truth.nuclei import log2_weighted_median, measured_images, nuclei_test
-from benchmarks.truth.pictures import draw_all, reliability
+from benchmarks.truth.pictures import reliability
 from benchmarks.truth.planted import HARDER, plain_scenes, planted_test
 from benchmarks.truth.random_weights import best_channels
 from benchmarks.truth.tissue import Case, as_scanned, defocused, denser, resized, restained, unseen_cases
 
-test.__test__ = False  # type: ignore[attr-defined]
+#: From the root of the repository, wherever a test goes.
+KEPT_OUT = tissue.KEPT_OUT.absolute()
 
 
 def by_period(mpp_per_um: float = 1.0) -> Estimator:
@@ -263,17 +266,24 @@ def test_answers_are_not_kept_beyond_a_change_of_the_code(tmp_path: Path, monkey
     assert len(list((tmp_path / "results/bench/features").glob("truth-*.npz"))) == 2
 
 
-def test_all_tests_end_in_one_table_and_its_pictures(tmp_path: Path) -> None:
+def test_all_tests_end_in_one_table_and_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where findings are kept
     root = nuclei_table(case_table(tmp_path / "data"))
+    monkeypatch.setattr(tissue, "KEPT_OUT", KEPT_OUT)
 
-    tests = test(by_period(2.0), Sizes(12, 4, 10, 2, 10, (2.0,)), root)
-    row = entry(tests)
+    tests = run(by_period(2.0), Sizes(12, 4, 10, 2, 10, (2.0,)), root)
+    write_findings(RESULTS / "truth" / "embedded-covariant.json", tests)
+    write_findings(RESULTS / "truth" / "constant-constant.json", run(constant(), Sizes(12), root))
+    table, *pictures = publish("truth")
 
-    assert list(row) == ["slope", "deviation_octaves", "answered", "tiles", "tests"]
-    assert set(row["tests"]) == {"planted", "metamorphic", "stability", "nuclei", "confidence"}
+    rows = json.loads(table.read_text(encoding="utf-8"))
+    assert list(rows) == ["constant", "embedded"]
+    assert list(rows["embedded"]["covariant"]) == ["slope", "deviation_octaves", "answered", "tiles", "tests"]
+    assert set(rows["embedded"]["covariant"]["tests"]) == {
+        "planted", "metamorphic", "stability", "nuclei", "confidence"
+    }  # fmt: skip
     assert "planted" in lines("stripes", "made up", tests)
-    paths = draw_all({("stripes", "made up"): tests}, tmp_path / "pictures")
-    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in paths)
+    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in pictures)
 
 
 def test_the_reliability_of_an_honest_confidence_falls() -> None:
