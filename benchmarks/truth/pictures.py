@@ -70,9 +70,7 @@ def _nuclei(axes: Axes, found: Finding) -> None:
     axes.scatter(truth, estimate, s=14, alpha=0.8)
     ends = np.array([2.2, 5.2])
     axes.plot(ends, ends * np.nanmedian(estimate / truth), "k--", lw=1)
-    axes.set(
-        xscale="log", yscale="log", xlabel="measured radius, µm (area-weighted median)", ylabel="estimated radius, µm"
-    )
+    axes.set(xscale="log", yscale="log", xlabel="measured radius, µm", ylabel="estimated radius, µm")
     ratio, (low, high) = found.figures["ratio"], found.figures["ratio_interval"]
     axes.text(
         0.04,
