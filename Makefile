@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth paper bench truth-full \
-	bench-lazyslide magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope fine-tuning fine-tuning-full wheel wheel-test clean
+.PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth truth-full paper \
+	helps bench bench-lazyslide magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
+	fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -95,6 +96,9 @@ gpu-wheels: install ## Wheels, and the weights of VGG19, that gpu-check needs be
 
 magnification: install ## Every figure of µm per pixel from pixels, from kept networks (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.magnification
+
+helps: install ## Does the scale search help a task? About an hour on 2 cores, resumable (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.helps all
 
 backbones: install ## Train the six embedded networks, 45 minutes each; resumable (needs WSI_SCALE_DATA)
 	$(BIN)/python -c "from benchmarks.data import data_root; data_root()"

@@ -1,0 +1,119 @@
+"""The committed figures and the pictures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.data import IMAGES
+from benchmarks.helps.corrections import (
+    PREDICT_COHORT,
+    PREDICT_IMAGE,
+    PREDICT_REAL,
+    PREDICT_RELATIVE,
+    PREDICT_SLIDE,
+    SEARCH_COHORT,
+    SEARCH_IMAGE,
+    SEARCH_SLIDE,
+    TRUE,
+    UNCORRECTED,
+)
+from benchmarks.helps.radius import TERTILES
+from benchmarks.helps.wrong_mpp import AUGMENTED, PLAIN
+from wsi_scale.artifacts.atomic import replacing_file
+
+NETWORKS = {"embedded": "embedded", "vgg19": "VGG19"}
+#: Rows of the picture of wrong mpps, top to bottom.
+ARMS = (
+    "right mpp", UNCORRECTED, TRUE, PREDICT_IMAGE, PREDICT_SLIDE, PREDICT_REAL, PREDICT_COHORT, PREDICT_RELATIVE,
+    SEARCH_IMAGE, SEARCH_SLIDE, SEARCH_COHORT,
+)  # fmt: skip
+COLORS = {PLAIN: "#1f77b4", AUGMENTED: "#d95f02"}
+#: Arms that are followed over the factors.
+CURVES = {
+    f"{PLAIN}, right mpp": ("0.3", ":"),
+    f"{PLAIN}, {UNCORRECTED}": ("0.3", "-"),
+    f"{PLAIN}, {PREDICT_IMAGE}": ("#1f77b4", ":"),
+    f"{PLAIN}, {PREDICT_COHORT}": ("#1f77b4", "-"),
+    f"{PLAIN}, {SEARCH_COHORT}": ("#2ca02c", "-"),
+    f"{AUGMENTED}, {UNCORRECTED}": ("#d95f02", "-"),
+}
+
+
+def draw_wrong_mpp(parts: Mapping[str, Any], path: Path = IMAGES / "helps-wrong-mpp.png") -> None:
+    """Draw accuracy by factor, and over all factors with its interval, a row a network."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2 * len(parts)), layout="constrained")
+    for row, (network, part) in zip(figure.subplots(len(parts), 2, squeeze=False), parts.items(), strict=True):
+        for arm, (color, style) in CURVES.items():
+            accuracy = part["arms"][arm]["accuracy_by_factor"]
+            row[0].plot(part["octaves"], accuracy, color=color, linestyle=style, marker="o", ms=4, label=arm)
+        row[0].set_xticks(part["octaves"], ["0.5", "0.71", "1", "1.41", "2"])
+        row[0].set(xlabel="true mpp over claimed mpp", ylabel="accuracy", title=f"{NETWORKS[network]} features")
+        row[0].legend(frameon=False, fontsize=8)
+        _draw_arms(row[1], part["arms"])
+    _save(figure, path)
+
+
+def _draw_arms(axes: Any, arms: Mapping[str, Any]) -> None:
+    shown = [arm for arm in ARMS if f"{PLAIN}, {arm}" in arms]
+    for shift, (name, color) in zip((-0.13, 0.13), COLORS.items(), strict=True):
+        rows = [arms[f"{name}, {arm}"]["accuracy"] for arm in shown]
+        _draw_intervals(axes, rows, shift, color, f"trained at {name}" if name == PLAIN else f"trained with {name}")
+    axes.axvline(arms[f"{AUGMENTED}, {UNCORRECTED}"]["accuracy"]["value"], color=COLORS[AUGMENTED], lw=0.8, ls="--")
+    axes.set_yticks(range(len(shown)), shown)
+    axes.invert_yaxis()
+    axes.set(xlabel="accuracy over factors of 0.5–2")
+    axes.legend(frameon=False, fontsize=8, loc="lower left")
+
+
+def _draw_intervals(axes: Any, rows: list[dict[str, float]], shift: float, color: str, label: str) -> None:
+    for place, row in enumerate(rows):
+        axes.plot([row["low"], row["high"]], [place + shift] * 2, color=color, lw=1.5)
+    axes.scatter(
+        [row["value"] for row in rows], [place + shift for place in range(len(rows))], color=color, label=label
+    )
+
+
+def draw_optimal(parts: Mapping[str, Any], path: Path = IMAGES / "helps-optimal.png") -> None:
+    """Draw each arm's difference to the best fixed mpp, a panel a task."""
+    from matplotlib.figure import Figure
+
+    tasks = list(next(iter(parts.values())))
+    figure = Figure(figsize=(10, 2.8), layout="constrained")
+    for axes, task in zip(figure.subplots(1, len(tasks)), tasks, strict=True):
+        shifts = (-0.13, 0.13)[: len(parts)]
+        for shift, color, (network, part) in zip(shifts, ("#1f77b4", "#d95f02"), parts.items(), strict=False):
+            arms = [arm for arm in part[task]["arms"] if arm != "best fixed"]
+            rows = [part[task]["arms"][arm]["difference"] for arm in arms]
+            _draw_intervals(axes, rows, shift, color, NETWORKS[network])
+            axes.set_yticks(range(len(arms)), arms)
+        axes.axvline(0, color="0.5", lw=0.8)
+        axes.invert_yaxis()
+        metric = "AUC" if part[task]["metric"] == "auc" else "mean error, share of the field, better →"
+        axes.set(title=task.replace("-", " "), xlabel=f"difference to best fixed mpp, {metric}")
+        axes.legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def draw_radius(part: Mapping[str, Any], path: Path = IMAGES / "helps-radius.png") -> None:
+    """Draw the error of single fields against confidence, with the spread of each third."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    for axes, (network, found) in zip(figure.subplots(1, len(part), sharey=True), part.items(), strict=True):
+        row = found["weighted by area"]
+        for number, name in enumerate(TERTILES):
+            points = [(x, y) for x, y, third in row["points"] if third == number]
+            spread = row[f"sd, {name} confident third"]["value"]
+            axes.scatter(*zip(*points, strict=True), s=14, label=f"{name} confident third: sd {spread:.2f}")
+        axes.axhline(0, color="0.5", lw=0.8)
+        axes.set(title=NETWORKS[network], xlabel="confidence of the search")
+        axes.legend(frameon=False, fontsize=8)
+    figure.axes[0].set(ylabel="log2 radius read over measured,\nless the bias, octaves")
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    with replacing_file(path) as part:
+        figure.savefig(part, dpi=90, format="png")
