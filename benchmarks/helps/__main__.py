@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data import RESULTS, data_root
+from benchmarks.helps.images import CLASSIFIERS
 from benchmarks.helps.optimal import measure_optimal
 from benchmarks.helps.radius import measure_radius
 from benchmarks.helps.report import draw_optimal, draw_radius, draw_wrong_mpp
@@ -22,13 +23,18 @@ from wsi_scale.errors import UserError
 
 #: Where parts are kept, and the figures that stand in the repository.
 FOLDER, FIGURES = RESULTS / "helps", Path("benchmarks/helps.json")
-PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "wrong-mpp-embedded": partial(measure_wrong_mpp, network="embedded"),
-    "optimal-embedded": partial(measure_optimal, network="embedded"),
-    "radius": measure_radius,
-    "wrong-mpp-vgg19": partial(measure_wrong_mpp, network="vgg19"),
-    "optimal-vgg19": partial(measure_optimal, network="vgg19"),
+#: Parts by their question, and the networks that each is asked of.
+QUESTIONS: dict[str, tuple[Callable[..., dict[str, Any]], tuple[str, ...]]] = {
+    "wrong-mpp": (measure_wrong_mpp, tuple(CLASSIFIERS)),
+    "optimal": (measure_optimal, tuple(CLASSIFIERS)),
+    "radius": (measure_radius, ("embedded", "vgg19")),
 }
+PARTS = {
+    f"{question}-{network}": partial(measure, network=network)
+    for question, (measure, networks) in QUESTIONS.items()
+    for network in networks
+}
+DRAWINGS = {"wrong-mpp": draw_wrong_mpp, "optimal": draw_optimal, "radius": draw_radius}
 
 
 def main() -> None:
@@ -51,11 +57,9 @@ def main() -> None:
 def report() -> None:
     """Join the parts that are there into the committed figures, and draw them."""
     parts = {part: read_json(path) for part in PARTS if (path := FOLDER / f"{part}.json").exists()}
-    for question, draw in {"wrong-mpp": draw_wrong_mpp, "optimal": draw_optimal}.items():
+    for question, draw in DRAWINGS.items():
         if own := {part.removeprefix(f"{question}-"): found for part, found in parts.items() if question in part}:
             draw(own)
-    if "radius" in parts:
-        draw_radius(parts["radius"])
     write_json(FIGURES, parts)
     print(f"wrote {FIGURES}")
 

@@ -16,7 +16,7 @@ from benchmarks.cache import Responses
 from benchmarks.helps import fields, patches
 from benchmarks.helps.corrections import RUNGS_PX
 from benchmarks.helps.heads import LinearHead
-from benchmarks.helps.images import Floats, Pixels, Reader, sizes_for
+from benchmarks.helps.images import THINNED, Floats, Pixels, Reader, sizes_for
 from benchmarks.helps.judge import Interval, auc, resampled
 from benchmarks.helps.rulers import SearchRuler
 
@@ -44,9 +44,12 @@ class Question:
         Rows to train on and to test on.
     regression
         Whether the target is a number; else tumour or not.
-    field_um, octaves, rungs_px
-        Side of a field; enlargements of the fixed arms; rungs of the search where they are not the
-        shipped ladder's.
+    field_um, octaves
+        Side of a field, and enlargements of the fixed arms.
+    optimal_mpp
+        (field,) as the search gives it; NaN without an answer.
+    kept_as, boundary
+        Name of what is kept, and the field before which it is kept apart.
     """
 
     name: str
@@ -57,7 +60,9 @@ class Question:
     regression: bool
     field_um: float
     octaves: tuple[float, ...]
-    rungs_px: tuple[int, ...]
+    optimal_mpp: Floats
+    kept_as: str = "nuclei"
+    boundary: int = 0
 
     @property
     def tested(self) -> NDArray[np.int64]:
@@ -65,47 +70,59 @@ class Question:
         return np.sort(np.concatenate([test for _, test in self.splits]))
 
 
-def questions(root: Path) -> list[Question]:
-    """Tumour on PatchCamelyon, and the share of a field that nuclei cover."""
+def tumour_question(root: Path, searcher: SearchRuler, step: int = 1) -> Question:
+    """Tumour on PatchCamelyon, by its own split; of both parts each so-manieth patch."""
+    whole = patches.read_patches(root)
+    field_um = patches.MPP * patches.SIDE_PX
+    optimal = [searcher.search(part.images, field_um, "pcam", RUNGS_PX).optimal_mpp[::step] for part in whole]
+    parts = [part.every(step) for part in whole]
+    images, target = (np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "tumour"))
+    rows, start = np.arange(len(target)), len(optimal[0])
+    split = (rows[:start], rows[start:])
+    own = np.concatenate(optimal)
+    return Question("tumour", images, target, rows, [split], False, field_um, PATCH_OCTAVES, own, "patches", start)
+
+
+def nuclei_question(root: Path, searcher: SearchRuler, step: int = 1) -> Question:
+    """Share of a field that nuclei cover, each patient tested once; all fields, whatever the step."""
     from sklearn.model_selection import GroupKFold
 
-    training, test = patches.read_patches(root)
-    images = np.concatenate([training.images, test.images])
-    tumour = np.concatenate([training.tumour, test.tumour])
-    split = np.split(np.arange(len(tumour)), [len(training.tumour)])
-    nuclei = fields.read_fields(root)
-    folds = GroupKFold(OUTER_FOLDS, shuffle=True, random_state=0).split(nuclei.images, groups=nuclei.patient)
-    return [
-        Question(
-            "tumour", images, tumour, np.arange(len(tumour)), [(split[0], split[1])], False,
-            patches.MPP * patches.SIDE_PX, PATCH_OCTAVES, RUNGS_PX,
-        ),
-        Question(
-            "nuclear-share", nuclei.images, nuclei.covered, nuclei.patient, list(folds), True,
-            fields.MPP * fields.FIELD_PX, FIELD_OCTAVES, (),
-        ),
-    ]  # fmt: skip
+    found = fields.read_fields(root)
+    folds = GroupKFold(OUTER_FOLDS, shuffle=True, random_state=0).split(found.images, groups=found.patient)
+    field_um = fields.MPP * fields.FIELD_PX
+    optimal = searcher.search(found.images, field_um, "nuclei").optimal_mpp
+    return Question(
+        "nuclear share", found.images, found.covered, found.patient, list(folds), True, field_um, FIELD_OCTAVES, optimal
+    )
 
 
 def measure_optimal(root: Path, network: str) -> dict[str, Any]:
     """All arms of both tasks with one network's features; the search is the embedded network's."""
     reader, searcher = Reader.of(network), SearchRuler("embedded")
     found = {}
-    for question in questions(root):
-        answers, chosen = answer_arms(question, candidates(question, reader, searcher))
+    for ask in (tumour_question, nuclei_question):
+        question = ask(root, searcher, THINNED.get(network, 1))
+        answers, chosen = answer_arms(question, candidates(question, reader))
         found[question.name] = figures_of(question, answers) | {"chosen": chosen}
     return found
 
 
-def candidates(question: Question, reader: Reader, searcher: SearchRuler) -> dict[str, dict[str, Responses]]:
+def candidates(question: Question, reader: Reader) -> dict[str, dict[str, Responses]]:
     """Arm → what it may choose from inside the training part, by name."""
     side = question.images.shape[1]
-    answer = searcher.search(question.images, question.field_um, question.name, question.rungs_px)
-    typical = float(np.nanmedian(np.log2(answer.optimal_mpp)))
-    own = np.where(np.isfinite(answer.optimal_mpp), np.log2(answer.optimal_mpp), typical)
+    log2_optimal = np.log2(question.optimal_mpp)
+    own = np.where(np.isfinite(log2_optimal), log2_optimal, np.nanmedian(log2_optimal))
 
     def shown(octaves: Floats) -> Responses:
-        return reader.responses(question.images, sizes_for(side, octaves), question.name)
+        sizes = sizes_for(side, octaves)
+        parts = [
+            reader.responses(images, own, question.kept_as)
+            for images, own in zip(
+                *(np.split(values, [question.boundary]) for values in (question.images, sizes)), strict=True
+            )
+            if len(images)
+        ]
+        return {layer: np.concatenate([part[layer] for part in parts]) for layer in parts[0]}
 
     count = len(question.images)
     fixed = {f"{_mpp(question, octaves):.2f}": shown(np.full(count, octaves)) for octaves in question.octaves}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.helps.fields import FIELD_PX, MPP, Fields, read_fields
+from benchmarks.helps.fields import FIELD_PX, MPP, read_fields
 from benchmarks.helps.images import Floats
 from benchmarks.helps.judge import Interval, resampled
 from benchmarks.helps.rulers import SearchRuler
@@ -14,14 +14,10 @@ from benchmarks.helps.rulers import SearchRuler
 TERTILES = ("least", "middle", "most")
 
 
-def measure_radius(root: Path) -> dict[str, Any]:
-    """Errors on MoNuSeg's fields, and on its images, by confidence; with both networks."""
+def measure_radius(root: Path, network: str) -> dict[str, Any]:
+    """Errors on MoNuSeg's fields, and on its images, by the confidence of a network's search."""
     fields = read_fields(root)
-    return {name: _figures(fields, name) for name in ("embedded", "vgg19")}
-
-
-def _figures(fields: Fields, network: str) -> dict[str, Any]:
-    found = SearchRuler(network).search(fields.images, MPP * FIELD_PX, "nuclear-share")
+    found = SearchRuler(network).search(fields.images, MPP * FIELD_PX, "nuclei")
     usable = (fields.dataset == "monuseg") & np.isfinite(found.radius_um) & np.isfinite(fields.radius_um)
     read, confidence = np.log2(found.radius_um[usable]), found.confidence[usable]
     image = fields.image[usable]

@@ -18,29 +18,30 @@ from benchmarks.helps.corrections import (
     UNCORRECTED,
 )
 from benchmarks.helps.radius import TERTILES
-from benchmarks.helps.wrong_mpp import AUGMENTED, PLAIN
+from benchmarks.helps.wrong_mpp import AUGMENTED, PLAIN, RESAMPLED
 from wsi_scale.artifacts.atomic import replacing_file
 
-NETWORKS = {"embedded": "embedded", "vgg19": "VGG19"}
+NETWORKS = {"embedded": "embedded", "squeezenet1_1": "SqueezeNet 1.1", "vgg19": "VGG19"}
 #: Rows of the picture of wrong mpps, top to bottom.
 ARMS = (
     "right mpp", UNCORRECTED, TRUE, PREDICT_IMAGE, PREDICT_SLIDE, PREDICT_REAL, PREDICT_COHORT, PREDICT_RELATIVE,
     SEARCH_IMAGE, SEARCH_SLIDE, SEARCH_COHORT,
 )  # fmt: skip
-COLORS = {PLAIN: "#1f77b4", AUGMENTED: "#d95f02"}
+COLORS = {PLAIN: "#1f77b4", RESAMPLED: "#2ca02c", AUGMENTED: "#d95f02"}
+TAB = ("#1f77b4", "#d95f02", "#2ca02c")
 #: Arms that are followed over the factors.
 CURVES = {
     f"{PLAIN}, right mpp": ("0.3", ":"),
     f"{PLAIN}, {UNCORRECTED}": ("0.3", "-"),
-    f"{PLAIN}, {PREDICT_IMAGE}": ("#1f77b4", ":"),
+    f"{PLAIN}, {PREDICT_REAL}": ("#1f77b4", "--"),
     f"{PLAIN}, {PREDICT_COHORT}": ("#1f77b4", "-"),
-    f"{PLAIN}, {SEARCH_COHORT}": ("#2ca02c", "-"),
+    f"{RESAMPLED}, {PREDICT_COHORT}": ("#2ca02c", "-"),
     f"{AUGMENTED}, {UNCORRECTED}": ("#d95f02", "-"),
 }
 
 
 def draw_wrong_mpp(parts: Mapping[str, Any], path: Path = IMAGES / "helps-wrong-mpp.png") -> None:
-    """Draw accuracy by factor, and over all factors with its interval, a row a network."""
+    """Draw accuracy by factor, and AUC over all factors with its interval, a row a network."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.2 * len(parts)), layout="constrained")
@@ -57,13 +58,13 @@ def draw_wrong_mpp(parts: Mapping[str, Any], path: Path = IMAGES / "helps-wrong-
 
 def _draw_arms(axes: Any, arms: Mapping[str, Any]) -> None:
     shown = [arm for arm in ARMS if f"{PLAIN}, {arm}" in arms]
-    for shift, (name, color) in zip((-0.13, 0.13), COLORS.items(), strict=True):
-        rows = [arms[f"{name}, {arm}"]["accuracy"] for arm in shown]
-        _draw_intervals(axes, rows, shift, color, f"trained at {name}" if name == PLAIN else f"trained with {name}")
-    axes.axvline(arms[f"{AUGMENTED}, {UNCORRECTED}"]["accuracy"]["value"], color=COLORS[AUGMENTED], lw=0.8, ls="--")
+    for shift, (name, color) in zip((-0.2, 0.0, 0.2), COLORS.items(), strict=True):
+        rows = [arms[f"{name}, {arm}"]["auc"] for arm in shown]
+        _draw_intervals(axes, rows, shift, color, f"trained: {name}")
+    axes.axvline(arms[f"{AUGMENTED}, {UNCORRECTED}"]["auc"]["value"], color=COLORS[AUGMENTED], lw=0.8, ls="--")
     axes.set_yticks(range(len(shown)), shown)
     axes.invert_yaxis()
-    axes.set(xlabel="accuracy over factors of 0.5–2")
+    axes.set(xlabel="AUC over factors of 0.5–2")
     axes.legend(frameon=False, fontsize=8, loc="lower left")
 
 
@@ -82,8 +83,7 @@ def draw_optimal(parts: Mapping[str, Any], path: Path = IMAGES / "helps-optimal.
     tasks = list(next(iter(parts.values())))
     figure = Figure(figsize=(10, 2.8), layout="constrained")
     for axes, task in zip(figure.subplots(1, len(tasks)), tasks, strict=True):
-        shifts = (-0.13, 0.13)[: len(parts)]
-        for shift, color, (network, part) in zip(shifts, ("#1f77b4", "#d95f02"), parts.items(), strict=False):
+        for shift, color, (network, part) in zip((-0.2, 0.0, 0.2), TAB, parts.items(), strict=False):
             arms = [arm for arm in part[task]["arms"] if arm != "best fixed"]
             rows = [part[task]["arms"][arm]["difference"] for arm in arms]
             _draw_intervals(axes, rows, shift, color, NETWORKS[network])
@@ -91,7 +91,7 @@ def draw_optimal(parts: Mapping[str, Any], path: Path = IMAGES / "helps-optimal.
         axes.axvline(0, color="0.5", lw=0.8)
         axes.invert_yaxis()
         metric = "AUC" if part[task]["metric"] == "auc" else "mean error, share of the field, better →"
-        axes.set(title=task.replace("-", " "), xlabel=f"difference to best fixed mpp, {metric}")
+        axes.set(title=task, xlabel=f"difference to best fixed mpp, {metric}")
         axes.legend(frameon=False, fontsize=8)
     _save(figure, path)
 

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.helps.corrections import (
+    PREDICT_IMAGE,
     PREDICT_RELATIVE,
     PREDICT_SLIDE,
+    SEARCH_IMAGE,
     SEARCH_SLIDE,
+    TRUE,
     UNCORRECTED,
     Corrections,
     Measured,
@@ -17,7 +20,7 @@ from benchmarks.helps.corrections import (
     shown_px,
 )
 from benchmarks.helps.heads import LinearHead
-from benchmarks.helps.images import Floats, Reader, sizes_for
+from benchmarks.helps.images import THINNED, Floats, Reader, sizes_for
 from benchmarks.helps.judge import Interval, auc, resampled
 from benchmarks.helps.patches import SIDE_PX, WRONG_OCTAVES, Patches, over_factors, read_patches
 from benchmarks.magnification.draws import slide_draws
@@ -27,12 +30,17 @@ from benchmarks.sources import read_crops
 from wsi_scale.config.load import parse_config
 from wsi_scale.learning.estimator import load_estimator
 
-PLAIN, AUGMENTED = "one scale", "scale augmentation"
+#: How the classifier was trained: on the patches as they are, on each at all five scales, and on each at its own scale
+#: but read from files of all five: as soft as what is corrected.
+PLAIN, AUGMENTED, RESAMPLED = "one scale", "scale augmentation", "one scale, resampled"
 #: The arm that a correction is held against.
 RIGHT = f"{PLAIN}, right mpp"
 COMPARATOR = f"{AUGMENTED}, {UNCORRECTED}"
-#: Networks that answer to fewer arms and one seed, and the arms that they leave out.
-SLOW, LEFT_OUT = ("vgg19",), (PREDICT_SLIDE, PREDICT_RELATIVE, SEARCH_SLIDE)
+#: Arms that slower networks leave out; they answer to one seed.
+LEFT_OUT = {
+    "squeezenet1_1": (PREDICT_SLIDE, PREDICT_RELATIVE, SEARCH_SLIDE),
+    "vgg19": (TRUE, PREDICT_IMAGE, PREDICT_SLIDE, PREDICT_RELATIVE, SEARCH_IMAGE, SEARCH_SLIDE),
+}
 #: Octaves of mpp that real slides' errors are taken from, by their lower ends.
 ERROR_OCTAVES = (0.5, 1.0)
 
@@ -45,8 +53,10 @@ def measure_wrong_mpp(root: Path, network: str) -> dict[str, Any]:
     training, test = read_patches(root)
     measured = measure(training, test)
     arms = corrections(measured, real_slide_errors(root))
-    if network in SLOW:
-        arms = {arm: seeds[:1] for arm, seeds in arms.items() if arm not in LEFT_OUT}
+    if left_out := LEFT_OUT.get(network):
+        step = THINNED.get(network, 1)
+        arms = {arm: [seeds[0][:, ::step]] for arm, seeds in arms.items() if arm not in left_out}
+        training, test = training.every(step), test.every(step)
     decisions = decide(Reader.of(network), training, test, arms)
     return {
         "patches": len(test.tumour),
@@ -68,12 +78,17 @@ def real_slide_errors(root: Path) -> Floats:
 
 
 def decide(reader: Reader, training: Patches, test: Patches, arms: Corrections) -> Decisions:
-    """Let both classifiers decide on the test patches of all arms."""
-    scales = [sizes_for(SIDE_PX, np.full(len(training.images), -octaves)) for octaves in (0.0, *WRONG_OCTAVES)]
-    shown = [reader.responses(training.images, sizes, "patches") for sizes in scales]
+    """Let the classifiers decide on the test patches of all arms."""
+    everyone = np.zeros(len(training.images))
+    plain = [reader.responses(training.images, sizes_for(SIDE_PX, everyone), "patches")]
+    scales = [sizes_for(SIDE_PX, everyone - octaves) for octaves in WRONG_OCTAVES]
+    shown = {
+        PLAIN: plain,
+        AUGMENTED: [reader.responses(training.images, sizes, "patches") for sizes in scales],
+        RESAMPLED: [_answers(reader, training, factor, everyone + wrong) for factor, wrong in enumerate(WRONG_OCTAVES)],
+    }
     classifiers = {
-        name: LinearHead.fit(some, training.tumour, np.arange(len(training.tumour)))
-        for name, some in ((PLAIN, shown[:1]), (AUGMENTED, shown[1:]))
+        name: LinearHead.fit(some, training.tumour, np.arange(len(training.tumour))) for name, some in shown.items()
     }
     decisions = {}
     for arm, seeds in arms.items():
@@ -88,11 +103,11 @@ def decide(reader: Reader, training: Patches, test: Patches, arms: Corrections) 
     return decisions
 
 
-def _answers(reader: Reader, test: Patches, factor: int, octaves: Floats) -> Any:
+def _answers(reader: Reader, patches: Patches, factor: int, octaves: Floats) -> Any:
     wrong = WRONG_OCTAVES[factor]
     side, sizes = shown_px(wrong), sizes_for(shown_px(wrong), octaves)
     # What is shown as it is would be resampled to its own side, and is asked for elsewhere under this name.
-    images = test.images if np.all(sizes == sizes_for(side, np.array(0.0))) else test.wrong_by(wrong)
+    images = patches.images if np.all(sizes == sizes_for(side, np.array(0.0))) else patches.wrong_by(wrong)
     return reader.responses(images, sizes, "patches")
 
 

@@ -1,10 +1,12 @@
 """Whether the scale search helps a task: what is shown, what is corrected, and how arms are judged."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.helps import fields, optimal, radius, wrong_mpp
+from benchmarks.helps import fields, images, optimal, radius, wrong_mpp
 from benchmarks.helps.corrections import (
     PREDICT_COHORT,
     PREDICT_IMAGE,
@@ -81,6 +83,34 @@ def test_a_slide_is_corrected_by_one_value_between_image_and_cohort() -> None:
         assert spreads[0] < (octaves - TRUE_OCTAVES).std() < spreads[1]
 
 
+def test_each_image_is_shown_at_its_own_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "FEATURES", tmp_path)
+    reader, patches = images.Reader.of("embedded"), smooth_patches(3)
+    mixed = reader.responses(patches.images, np.array([96, 48, 96]), "mixed")
+    large, small = (reader.responses(patches.images, np.full(3, size), "alike") for size in (96, 48))
+    for layer, values in mixed.items():
+        np.testing.assert_allclose(values, np.stack([large[layer][0], small[layer][1], large[layer][2]]), rtol=1e-4)
+    assert len(list(tmp_path.glob("helps-*.npz"))) == 3
+
+
+def test_without_an_error_of_the_claim_all_classifiers_stay_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "FEATURES", tmp_path)
+    patches = smooth_patches(40)
+    octaves = np.zeros((len(WRONG_OCTAVES), len(patches.images)))
+    found = wrong_mpp.decide(images.Reader.of("embedded"), patches, patches, {UNCORRECTED: [octaves]})
+    assert set(found) == {
+        f"{name}, {arm}"
+        for name in (wrong_mpp.PLAIN, wrong_mpp.AUGMENTED, wrong_mpp.RESAMPLED)
+        for arm in (UNCORRECTED, "right mpp")
+    }
+    home = WRONG_OCTAVES.index(0.0)
+    right, wrong = found[wrong_mpp.RIGHT], found[f"{wrong_mpp.PLAIN}, {UNCORRECTED}"]
+    assert np.array_equal(right[:, 0], wrong[:, home])
+    assert not np.array_equal(right[:, 0], wrong[:, 0])
+
+
 def test_auc_is_that_of_scikit_learn() -> None:
     decision, positive = RNG.normal(size=50).round(1), RNG.random(50) < 0.4
     assert auc(decision, positive) == pytest.approx(roc_auc_score(positive, decision))
@@ -135,7 +165,15 @@ def test_the_training_part_chooses_the_mpp_that_tells() -> None:
     blind = {"layer": np.exp(RNG.normal(size=(120, 2))).astype(np.float32)}
     rows = np.arange(120)
     question = optimal.Question(
-        "tumour", np.zeros((120, 4, 4, 3), np.uint8), target, rows, [(rows[:80], rows[80:])], False, 1.0, (), ()
+        "tumour",
+        np.zeros((120, 4, 4, 3), np.uint8),
+        target,
+        rows,
+        [(rows[:80], rows[80:])],
+        False,
+        1.0,
+        (),
+        np.ones(120),
     )
     answers, chosen = optimal.answer_arms(question, {optimal.FIXED: {"1": blind, "2": told}, optimal.OWN: {"0": blind}})
     assert chosen == {optimal.FIXED: ["2"], optimal.OWN: ["0"]}

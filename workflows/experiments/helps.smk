@@ -10,13 +10,9 @@ FOLDERS = [str(Path(sys.executable).parent), *os.get_exec_path()]
 os.environ.update(PATH=os.pathsep.join(FOLDERS))
 
 HELPS = Path("results/bench/helps")
-PARTS = [
-    "wrong-mpp-embedded",
-    "optimal-embedded",
-    "radius",
-    "wrong-mpp-vgg19",
-    "optimal-vgg19",
-]
+NETWORKS = ["embedded", "squeezenet1_1", "vgg19"]
+PARTS = [f"{question}-{network}" for question in ("wrong-mpp", "optimal") for network in NETWORKS]
+PARTS += ["radius-embedded", "radius-vgg19"]
 
 
 rule all:
