@@ -60,8 +60,15 @@ def report() -> None:
     for question, draw in DRAWINGS.items():
         if own := {part.removeprefix(f"{question}-"): found for part, found in parts.items() if question in part}:
             draw(own)
-    write_json(FIGURES, parts)
+    write_json(FIGURES, without_points(parts))
     print(f"wrote {FIGURES}")
+
+
+def without_points(value: Any) -> Any:
+    """Leave out what only a picture needs."""
+    if not isinstance(value, dict):
+        return value
+    return {key: without_points(item) for key, item in value.items() if key != "points"}
 
 
 def plain(value: Any) -> Any:

@@ -17,14 +17,15 @@ from wsi_scale.networks.load import find_network
 from wsi_scale.networks.network import Network
 from wsi_scale.slides.field import resize_square
 
-#: Networks that features are taken from, and their layers: the last of each block that a field of 48 px can pass.
+#: Networks that features are taken from, and their layers: the last of each block. VGG19 is cut where the search
+#: cuts it, because it is slow.
 CLASSIFIERS = {
     "embedded": ("C1_2", "C2_2", "C3_2", "C4_2"),
     "squeezenet1_1": ("conv1", "fire3", "fire5", "fire9"),
-    "vgg19": ("C2_2", "C3_4", "C4_4"),
+    "vgg19": ("C1_2", "C2_2", "C3_4"),
 }
 #: Networks that see each so-manieth patch only: VGG19 takes 50 times as long as SqueezeNet.
-THINNED = {"vgg19": 2}
+THINNED = {"vgg19": 3}
 #: Sizes are multiples of this, and no image is smaller or larger, pixels.
 MULTIPLE_PX, LEAST_PX, MOST_PX = 4, 24, 384
 #: Constant that keeps a logarithm finite, beside a layer's mean response over the training images.

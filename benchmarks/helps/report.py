@@ -89,9 +89,8 @@ def draw_optimal(parts: Mapping[str, Any], path: Path = IMAGES / "helps-optimal.
             _draw_intervals(axes, rows, shift, color, NETWORKS[network])
             axes.set_yticks(range(len(arms)), arms)
         axes.axvline(0, color="0.5", lw=0.8)
-        axes.invert_yaxis()
-        metric = "AUC" if part[task]["metric"] == "auc" else "mean error, share of the field, better →"
-        axes.set(title=task, xlabel=f"difference to best fixed mpp, {metric}")
+        metric = "AUC, more by" if part[task]["metric"] == "auc" else "mean error, less by"
+        axes.set(title=f"{task}, against the best fixed mpp", xlabel=metric, ylim=(len(arms) - 0.5, -0.5))
         axes.legend(frameon=False, fontsize=8)
     _save(figure, path)
 
@@ -100,8 +99,9 @@ def draw_radius(part: Mapping[str, Any], path: Path = IMAGES / "helps-radius.png
     """Draw the error of single fields against confidence, with the spread of each third."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    for axes, (network, found) in zip(figure.subplots(1, len(part), sharey=True), part.items(), strict=True):
+    figure = Figure(figsize=(5 * len(part), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(part), sharey=True, squeeze=False)[0]
+    for axes, (network, found) in zip(panels, part.items(), strict=True):
         row = found["weighted by area"]
         for number, name in enumerate(TERTILES):
             points = [(x, y) for x, y, third in row["points"] if third == number]
