@@ -40,32 +40,33 @@ CURVES = {
 }
 
 
-def draw_wrong_mpp(parts: Mapping[str, Any], path: Path = IMAGES / "helps-wrong-mpp.png") -> None:
-    """Draw accuracy by factor, and AUC over all factors with its interval, a row a network."""
+def draw_wrong_mpp(parts: Mapping[str, Any], folder: Path = IMAGES) -> None:
+    """Draw accuracy by factor, and AUC over all factors with its interval, a picture a network."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.2 * len(parts)), layout="constrained")
-    for row, (network, part) in zip(figure.subplots(len(parts), 2, squeeze=False), parts.items(), strict=True):
+    for network, part in parts.items():
+        figure = Figure(figsize=(11, 4.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
         for arm, (color, style) in CURVES.items():
             accuracy = part["arms"][arm]["accuracy_by_factor"]
-            row[0].plot(part["octaves"], accuracy, color=color, linestyle=style, marker="o", ms=4, label=arm)
-        row[0].set_xticks(part["octaves"], ["0.5", "0.71", "1", "1.41", "2"])
-        row[0].set(xlabel="true mpp over claimed mpp", ylabel="accuracy", title=f"{NETWORKS[network]} features")
-        row[0].legend(frameon=False, fontsize=8)
-        _draw_arms(row[1], part["arms"])
-    _save(figure, path)
+            left.plot(part["octaves"], accuracy, color=color, linestyle=style, marker="o", ms=4, label=arm)
+        left.set_xticks(part["octaves"], ["0.5", "0.71", "1", "1.41", "2"])
+        left.set(xlabel="true mpp over claimed mpp", ylabel="accuracy", title=f"{NETWORKS[network]} features")
+        left.legend(frameon=False, fontsize=8)
+        _draw_arms(right, part["arms"])
+        _save(figure, folder / f"helps-wrong-mpp-{network}.png")
 
 
 def _draw_arms(axes: Any, arms: Mapping[str, Any]) -> None:
     shown = [arm for arm in ARMS if f"{PLAIN}, {arm}" in arms]
     for shift, (name, color) in zip((-0.2, 0.0, 0.2), COLORS.items(), strict=True):
         rows = [arms[f"{name}, {arm}"]["auc"] for arm in shown]
-        _draw_intervals(axes, rows, shift, color, f"trained: {name}")
+        _draw_intervals(axes, rows, shift, color, name)
     axes.axvline(arms[f"{AUGMENTED}, {UNCORRECTED}"]["auc"]["value"], color=COLORS[AUGMENTED], lw=0.8, ls="--")
     axes.set_yticks(range(len(shown)), shown)
     axes.invert_yaxis()
     axes.set(xlabel="AUC over factors of 0.5–2")
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.4, 1.0))
 
 
 def _draw_intervals(axes: Any, rows: list[dict[str, float]], shift: float, color: str, label: str) -> None:
@@ -89,8 +90,9 @@ def draw_optimal(parts: Mapping[str, Any], path: Path = IMAGES / "helps-optimal.
             _draw_intervals(axes, rows, shift, color, NETWORKS[network])
             axes.set_yticks(range(len(arms)), arms)
         axes.axvline(0, color="0.5", lw=0.8)
-        metric = "AUC, more by" if part[task]["metric"] == "auc" else "mean error, less by"
-        axes.set(title=f"{task}, against the best fixed mpp", xlabel=metric, ylim=(len(arms) - 0.5, -0.5))
+        metric = "AUC above" if part[task]["metric"] == "auc" else "error below"
+        axes.locator_params(axis="x", nbins=5)
+        axes.set(title=task, xlabel=f"{metric} that at the best fixed mpp", ylim=(len(arms) - 0.5, -0.5))
         axes.legend(frameon=False, fontsize=8)
     _save(figure, path)
 

@@ -11,16 +11,19 @@ os.environ.update(PATH=os.pathsep.join(FOLDERS))
 
 HELPS = Path("results/bench/helps")
 NETWORKS = ["embedded", "squeezenet1_1", "vgg19"]
-PARTS = [f"{question}-{network}" for question in ("wrong-mpp", "optimal") for network in NETWORKS]
+PARTS = [
+    f"{question}-{network}"
+    for question in ("wrong-mpp", "optimal")
+    for network in NETWORKS
+]
 PARTS += ["radius-embedded", "radius-vgg19"]
+FIGURES = ["optimal", "radius"] + [f"wrong-mpp-{network}" for network in NETWORKS]
 
 
 rule all:
     default_target: True
     input:
-        expand(
-            "docs/images/helps-{figure}.png", figure=["wrong-mpp", "optimal", "radius"]
-        ),
+        expand("docs/images/helps-{figure}.png", figure=FIGURES),
 
 
 rule part:
@@ -46,9 +49,7 @@ rule report:
     input:
         expand(HELPS / "{part}.json", part=PARTS),
     output:
-        expand(
-            "docs/images/helps-{figure}.png", figure=["wrong-mpp", "optimal", "radius"]
-        ),
+        expand("docs/images/helps-{figure}.png", figure=FIGURES),
     log:
         HELPS / "logs" / "report.log",
     benchmark:
