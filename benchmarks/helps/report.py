@@ -93,7 +93,7 @@ def draw_optimal(parts: Mapping[str, Any], path: Path = IMAGES / "helps-optimal.
         metric = "AUC above" if part[task]["metric"] == "auc" else "error below"
         axes.locator_params(axis="x", nbins=5)
         axes.set(title=task, xlabel=f"{metric} that at the best fixed mpp", ylim=(len(arms) - 0.5, -0.5))
-        axes.legend(frameon=False, fontsize=8)
+    figure.axes[0].legend(frameon=False, fontsize=8)
     _save(figure, path)
 
 
