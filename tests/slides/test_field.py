@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsi_scale.slides import Field, Slide, open_slide, padded_share, read_field
-from wsi_scale.slides.field import choose_level
+from wsi_scale.slides.field import FieldPlan, choose_level, resample
 from wsi_scale.slides.slide import level_scale
 
 Make = Callable[..., Any]
@@ -55,6 +55,15 @@ def test_a_field_from_a_coarser_level_is_close_and_not_shifted(slide: Slide, dow
         pixels, expected = read_field(slide, field, (size, size)).astype(float), filtered(slide, field, size)
         assert np.abs(pixels - expected).mean() < 6
         assert abs((pixels - expected).mean()) < 0.5
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.25])
+def test_pixels_in_place_are_what_the_filter_gives(shift: float) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    plan = FieldPlan(0, (20, 10), (107.0 + shift, 206.0, 127.0 + shift, 216.0), (105, 203, 130, 219))
+    cut = Image.fromarray(pixels[3:19, 5:30])
+    expected = cut.resize(plan.size, Image.Resampling.BILINEAR, box=plan.box_in_region)
+    np.testing.assert_array_equal(resample(pixels, (100, 200), plan), np.asarray(expected))
 
 
 def test_levels_are_the_coarsest_that_are_fine_enough(slide: Slide) -> None:
