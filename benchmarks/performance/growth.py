@@ -1,6 +1,6 @@
 """Memory and time a tile on a slide of 25 times the area, each slide in a process of its own.
 
-``search`` of the embedded network takes tiles of 112 px, 10,000 on the large slide. ``extract`` takes tiles of 32 px,
+``search`` of the embedded network takes tiles of 56 µm, 10,000 on the large slide. ``extract`` takes tiles of 16 µm,
 122,500 of them, whose passes are short: what is left is reading, grid, tables and Zarr.
 ``python -m benchmarks.performance.growth FOLDER SLIDE STAGE`` is such a process.
 """
@@ -25,15 +25,15 @@ from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.search import search
 from wsi_scale.stages.tile import tile
 
-#: Side of a tile by stage, pixels of 0.5 µm.
-TILE_PX = {"search": 112, "extract": 32}
+#: Side of a tile in pixels, and their µm, by stage.
+TILES = {"search": (112, 0.5), "extract": (64, 0.25)}
 #: The small slide is searched before and after the large one.
 ORDER = ("small", "large", "small")
 
 
 def growth(bench: Bench) -> Figures:
     """Search and extract a small and a large slide with the embedded network."""
-    measured = {stage: _compared(bench, stage) for stage in TILE_PX}
+    measured = {stage: _compared(bench, stage) for stage in TILES}
     figures = {
         f"{what}_growth{suffix}": measured[stage][f"large_{key}"] / measured[stage][f"small_{key}"]
         for stage, suffix in (("search", ""), ("extract", "_extract"))
@@ -63,11 +63,9 @@ def _in_own_process(slide: Path, folder: Path, stage: str) -> dict[str, float]:
 
 def _measure(folder: Path, slide: Path, stage: str) -> dict[str, float]:
     job = SlideJob(SheetRow(slide.stem, slide, None, None), folder)
-    config = settings(
-        "embedded",
-        tiling={"min_tissue": 0, "tile_px": TILE_PX[stage]},
-        features={"mpps": [0.5], "optimal": False},
-    )
+    tile_px, mpp = TILES[stage]
+    tiling = {"min_tissue": 0, "tile_px": tile_px, "mpp": mpp}
+    config = settings("embedded", tiling=tiling, features={"mpps": [mpp], "optimal": False})
     check(inspect(job))
     check(tile(job, TileSettings.of(config)))
     start = time.perf_counter()
