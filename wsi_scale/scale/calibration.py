@@ -9,14 +9,27 @@ from numpy.typing import NDArray
 from wsi_scale.errors import UserError
 from wsi_scale.scale.optimum import interior_optimum
 
-#: A calibrated channel answers in this share of the scenes, …
-MIN_ANSWERED = 0.9
-#: … follows the radius with this slope of log2 optimum on log2 radius, …
-SLOPE_RANGE = (0.7, 1.3)
-#: … and lies this close to its own line, octaves (root mean square).
-MAX_RESIDUAL_OCTAVES = 0.2
 #: A network with fewer calibrated channels cannot be used as a ruler.
 MIN_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class ChannelRule:
+    """Which channels count as calibrated.
+
+    Attributes
+    ----------
+    min_answered
+        Least share of the scenes in which a channel has an interior optimum.
+    slopes
+        Least and largest slope of log2 optimum on log2 radius.
+    max_residual
+        A channel lies closer to its own line than this, octaves (root mean square).
+    """
+
+    min_answered: float = 0.9
+    slopes: tuple[float, float] = (0.7, 1.3)
+    max_residual: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -98,26 +111,49 @@ def calibrate(
     UserError
         Fewer than three channels of all layers follow size: the network cannot measure it.
     """
-    layers = {
-        name: _calibrate_layer(interior_optimum(values, log2_mpp), np.log2(radius_um))
-        for name, values in responses.items()
-    }
+    optima = {name: interior_optimum(values, log2_mpp) for name, values in responses.items()}
+    return calibrate_optima(optima, radius_um)
+
+
+def calibrate_optima(
+    optima: Mapping[str, NDArray[np.float64]], radius_um: NDArray[np.floating], rule: ChannelRule | None = None
+) -> Calibration:
+    """Find the channels whose optimum follows the planted radius.
+
+    Parameters
+    ----------
+    optima
+        Layer → (scene, channel) log2 µm/px; NaN without an interior optimum.
+    radius_um
+        (scene,) planted radius.
+    rule
+        Which channels count; by default that of :class:`ChannelRule`.
+
+    Raises
+    ------
+    UserError
+        Fewer than three channels of all layers follow size: the network cannot measure it.
+    """
+    chosen_by = rule or ChannelRule()
+    layers = {name: _calibrate_layer(values, np.log2(radius_um), chosen_by) for name, values in optima.items()}
     found = Calibration({name: layer for name, layer in layers.items() if len(layer.channels)})
     if not found.layers or found.channel_count < MIN_CHANNELS:
         raise UserError(
-            f"no calibration: {found.channel_count if found.layers else 0} channels of {', '.join(responses)} follow "
+            f"no calibration: {found.channel_count if found.layers else 0} channels of {', '.join(optima)} follow "
             f"the size of planted nuclei, and {MIN_CHANNELS} are needed; choose other search.layers or another network"
         )
     return found
 
 
-def _calibrate_layer(optimum: NDArray[np.float64], log2_radius: NDArray[np.float64]) -> LayerCalibration:
+def _calibrate_layer(
+    optimum: NDArray[np.float64], log2_radius: NDArray[np.float64], rule: ChannelRule
+) -> LayerCalibration:
     answered = np.isfinite(optimum)
-    enough = answered.mean(axis=0) >= MIN_ANSWERED
+    enough = answered.mean(axis=0) >= rule.min_answered
     slope, offset = _lines(optimum, log2_radius, answered)
     error = np.where(answered, optimum - (offset + slope * log2_radius[:, None]), 0)
     residual = np.sqrt((error**2).sum(axis=0) / np.maximum(answered.sum(axis=0), 1))
-    good = enough & (slope >= SLOPE_RANGE[0]) & (slope <= SLOPE_RANGE[1]) & (residual < MAX_RESIDUAL_OCTAVES)
+    good = enough & (slope >= rule.slopes[0]) & (slope <= rule.slopes[1]) & (residual < rule.max_residual)
     chosen = np.flatnonzero(good)
     return LayerCalibration(chosen, offset[chosen], slope[chosen], residual[chosen])
 
