@@ -14,7 +14,7 @@ from wsi_scale.learning.calibrations import RADII_UM, SCENE_UM, ladder_of, respo
 from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network, search_layers
 from wsi_scale.networks.places import network_file
-from wsi_scale.scale.calibration import MIN_ANSWERED, Calibration, LayerCalibration
+from wsi_scale.scale.calibration import Calibration, ChannelRule, LayerCalibration
 from wsi_scale.scale.optimum import interior_optimum
 from wsi_scale.synthesis.scene import calibration_scenes, render_scene
 
@@ -78,7 +78,7 @@ def best_channels(
 
 def _spread(gap: NDArray[np.float64]) -> NDArray[np.float64]:
     """(channel,) standard deviation of (scene, channel); infinite where too few scenes are answered."""
-    enough = np.isfinite(gap).mean(axis=0) >= MIN_ANSWERED
+    enough = np.isfinite(gap).mean(axis=0) >= ChannelRule().min_answered
     spread: NDArray[np.float64] = np.where(enough, np.nanstd(np.where(enough, gap, 0), axis=0), np.inf)
     return spread
 

@@ -153,9 +153,10 @@ def resample(pixels: NDArray[np.uint8], origin: tuple[int, ...], plan: FieldPlan
     """
     left, top, right, bottom = plan.region
     x0, y0, x1, y1 = plan.box
-    if (x1 - x0, y1 - y0) == plan.size and x0.is_integer() and y0.is_integer():
+    columns, rows = plan.size
+    if x1 - x0 == columns and y1 - y0 == rows and x0.is_integer() and y0.is_integer():
         row, column = int(y0) - origin[1], int(x0) - origin[0]
-        return pixels[row : row + plan.size[1], column : column + plan.size[0]].copy()
+        return pixels[row : row + rows, column : column + columns].copy()
     # Cutting out exactly the plan's region keeps every bit equal, whatever else was read with it.
     width, height, row_bytes = right - left, bottom - top, pixels.shape[1] * 3
     start = (top - origin[1]) * row_bytes + (left - origin[0]) * 3
