@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth truth-full paper \
-	helps bench bench-lazyslide magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
+	variants helps bench bench-lazyslide magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
 	fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
@@ -69,6 +69,9 @@ paper: install ## The experiments of Penkin et al. (2022); resumable, some hours
 
 truth-full: install ## The same with more of everything; hours with VGG19, resumable
 	$(BIN)/python -m benchmarks.truth --full
+
+variants: install ## Other layers, calibrations, optima and ladders of the scale search, one factor at a time (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.variants
 
 bench: install ## Speed and memory, as ratios measured in one run of half an hour (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.performance

@@ -1,6 +1,6 @@
 """Which layers, calibration, extremum, combination and ladder serve the covariant search best: one factor at a time.
 
-    WSI_SCALE_DATA=… python -m benchmarks.variants [--networks embedded vgg19 squeezenet1_1]
+    WSI_SCALE_DATA=… python -m benchmarks.variants [--networks embedded vgg19]
 
 Channels are calibrated on drawn scenes (seed 1, as the package does), and variants are compared on scenes of another
 seed and on regions of real tissue seen at two scales. Nothing is measured on the scenes and cases that `make truth`
@@ -28,7 +28,7 @@ from wsi_scale.networks.network import Network
 from wsi_scale.scale.calibration import ChannelRule
 from wsi_scale.synthesis.scene import calibration_scenes
 
-NETWORKS = ("embedded", "vgg19", "squeezenet1_1")
+NETWORKS = ("embedded", "vgg19")
 #: Seeds of the scenes that are calibrated and compared on, and how many are drawn.
 CALIBRATED_SEED, COMPARED_SEED = 1, 999
 CALIBRATED, COMPARED = 512, 192
