@@ -161,7 +161,7 @@ def test_more_than_the_share_fails_and_names_the_first_place(tmp_path: Path, own
 
     assert status == "failed"
     assert re.fullmatch(
-        r"s\.tif: 4 of 12 tiles cannot be read, more than slides\.unreadable_share=0\.01 of 12 allows; "
+        r"s\.tif: 1 of the first 6 tiles cannot be read, more than slides\.unreadable_share=0\.01 of 12 allows; "
         r"the first at x=112 y=112 of level 0: level 0 cannot be decoded at x=\d+ y=\d+ \(.+\); "
         "the file is damaged, copy or export it again",
         reason,

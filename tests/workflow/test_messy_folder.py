@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 from tests.workflow.conftest import ODD_ID, ODD_NAME, Run
+from wsi_scale.results.scale_map import CHANNELS
 
 GOOD = {"a__same", ODD_ID}
 FAILED = {"cut.svs", "cut.tiff", "no-mpp"}
@@ -76,7 +77,7 @@ def test_slides_that_can_have_a_map_have_one(first: Run) -> None:
     assert with_map == with_features == GOOD
     for slide_id in GOOD:
         image = zarr.open_group(first.results / "slides" / slide_id / "scale.ome.zarr", mode="r")["0"]
-        assert image.shape[0] == 4
+        assert image.shape[0] == len(CHANNELS)
 
 
 def test_records_tell_of_every_stage_without_times_or_places(first: Run) -> None:
