@@ -10,6 +10,7 @@ import numpy as np
 import openslide
 import pytest
 
+from wsi_scale.errors import RegionError
 from wsi_scale.slides import open_slide
 
 Make = Callable[..., Any]
@@ -47,6 +48,14 @@ def test_threads_read_the_same_as_one(picture: Make, write_pyramid: Make, name: 
 
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(wrong, range(8))) == [0] * 8
+
+
+def test_a_closed_slide_is_an_error(picture: Make, write_pyramid: Make) -> None:
+    slide = open_slide(write_pyramid(picture(512, 512), name="c.tif"))
+    slide.read(0, 0, 0, 100, 100)
+    slide.close()
+    with pytest.raises(RegionError, match="closed slide"):
+        slide.read(0, 0, 0, 100, 100)
 
 
 @pytest.mark.data

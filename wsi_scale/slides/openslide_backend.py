@@ -157,12 +157,14 @@ def _read_region(slide: openslide.OpenSlide, x: int, y: int, level: int, width: 
         Size in pixels of the level.
     """
     words = np.empty((height, width), np.uint32)
+    # The binding's own check: a handle that is closed is an error, not a crash.
+    handle = lowlevel._OpenSlide.from_param(slide._osr)
     _function("openslide_read_region", None)(
-        slide._osr,
+        handle,
         ctypes.c_void_p(words.ctypes.data),
         *(ctypes.c_int64(x), ctypes.c_int64(y), ctypes.c_int32(level), ctypes.c_int64(width), ctypes.c_int64(height)),
     )
-    failure = _function("openslide_get_error", ctypes.c_char_p)(slide._osr)
+    failure = _function("openslide_get_error", ctypes.c_char_p)(handle)
     if failure is not None:
         raise openslide.OpenSlideError(_text(failure))
     return _straight_rgba(words)
