@@ -8,23 +8,24 @@ reports on. What networks answer is kept in results/bench/features. Writes resul
 """
 
 import argparse
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import RESULTS, data_root
+from benchmarks.truth.figures import rounded
 from benchmarks.variants.estimators import Variant, fit
 from benchmarks.variants.figures import Figures, figures_of
 from benchmarks.variants.observed import MPP, PARTS, SIDE_PX, Observed, observe, render, tissue_pairs
+from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.errors import UserError
-from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.execution.compute import resolve
 from wsi_scale.learning.calibrations import RADII_UM, SCENE_UM, ladder_of
 from wsi_scale.networks.load import find_network
-from wsi_scale.networks.network import Network
 from wsi_scale.scale.calibration import ChannelRule
 from wsi_scale.synthesis.scene import calibration_scenes
 
@@ -68,11 +69,12 @@ def compare(name: str, pairs: NDArray[np.uint8]) -> dict[str, dict[str, Any]]:
     """Measure every variant of a network's search, and print a line for each."""
     source = find_network(name)
     network = source.tapped(source.architecture.search_layers)
-    compute = resolve(ExecutionConfig())
-    scenes, radius = _scenes(network, compute, CALIBRATED, CALIBRATED_SEED)
-    others, planted = _scenes(network, compute, COMPARED, COMPARED_SEED)
-    ladder = ladder_of(SCENE_UM, network, Config().search)
-    seen = observe(network, pairs.reshape(-1, *pairs.shape[2:]), ladder, compute, "tissue")
+    look = partial(
+        observe, network, ladder=ladder_of(SCENE_UM, network, Config().search), compute=resolve(ExecutionConfig())
+    )
+    scenes, radius = _scenes(look, CALIBRATED, CALIBRATED_SEED)
+    others, planted = _scenes(look, COMPARED, COMPARED_SEED)
+    seen = look(pairs.reshape(-1, *pairs.shape[2:]), name="tissue")
     # Of the regions, every second one may choose channels; all variants are compared on the others.
     halves = [_regions(seen, start, len(pairs)) for start in (0, 1)]
     table: dict[str, dict[str, Any]] = {}
@@ -82,7 +84,7 @@ def compare(name: str, pairs: NDArray[np.uint8]) -> dict[str, dict[str, Any]]:
         try:
             found = figures_of(fit(variant, scenes, radius, halves[0]), others, planted, halves[1])
         except UserError as error:
-            print(f"{name:13} {label:36} {str(error).split(';')[0]}", flush=True)
+            print(f"{name:13} {label:34} {str(error).split(';')[0]}", flush=True)
             continue
         first = first or found
         changes = found.changes_from(first)
@@ -91,10 +93,9 @@ def compare(name: str, pairs: NDArray[np.uint8]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def _scenes(network: Network, compute: Compute, count: int, seed: int) -> tuple[Observed, NDArray[np.float64]]:
+def _scenes(look: Callable[..., Observed], count: int, seed: int) -> tuple[Observed, NDArray[np.float64]]:
     scenes = calibration_scenes(count, seed, radii_um=RADII_UM, mpp=MPP, size_px=SIDE_PX)
-    ladder = ladder_of(SCENE_UM, network, Config().search)
-    return observe(network, render(scenes), ladder, compute, "scenes"), np.array([s.radius_um for s in scenes])
+    return look(render(scenes), name="scenes"), np.array([scene.radius_um for scene in scenes])
 
 
 def _regions(seen: Observed, start: int, regions: int) -> Observed:
@@ -123,10 +124,10 @@ def main() -> None:
     )
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / "variants.json"
-    table = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    table = read_json(path) if path.exists() else {}
     for name in chosen:
         table[name] = compare(name, pairs)
-        path.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, rounded(table))
     print(f"wrote {path}")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
-from benchmarks.variants.observed import PARTS, Observed
+from benchmarks.variants.observed import PARTS, Observed, row_median
 from wsi_scale.errors import UserError
 from wsi_scale.scale.calibration import Calibration, ChannelRule, LayerCalibration, calibrate_optima
 from wsi_scale.scale.covariant import MIN_ANSWERING, robust_mean
@@ -93,7 +93,7 @@ class Fitted:
         if self.variant.combination == "biweight":
             return robust_mean(answers, weights)[0]
         if self.variant.combination == "median":
-            return _median(answers)
+            return row_median(answers)
         share = np.where(np.isfinite(answers), weights, 0)
         total = share.sum(axis=1)
         mean: NDArray[np.float64] = np.nansum(answers * share, axis=1) / np.where(total > 0, total, np.nan)
@@ -167,7 +167,7 @@ def _following_tissue(calibration: Calibration, found: Optima, rule: ChannelRule
     for name, layer in calibration.layers.items():
         values = found[name][:, layer.channels].reshape(-1, PARTS + 1, len(layer.channels))
         parts = values[:, :PARTS].transpose(0, 2, 1).reshape(-1, PARTS)
-        moved = _median(parts).reshape(-1, len(layer.channels)) - values[:, PARTS]
+        moved = row_median(parts).reshape(-1, len(layer.channels)) - values[:, PARTS]
         error = moved / layer.slope - 1
         good = np.nanmedian(np.abs(error), axis=0) < rule.max_residual
         layers[name] = LayerCalibration(
@@ -178,15 +178,7 @@ def _following_tissue(calibration: Calibration, found: Optima, rule: ChannelRule
     return Calibration({name: layer for name, layer in layers.items() if len(layer.channels)})
 
 
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(row,) median of what is finite; NaN where nothing is."""
-    some = np.isfinite(values).any(axis=1)
-    median = np.full(len(values), np.nan)
-    median[some] = np.nanmedian(values[some], axis=1)
-    return median
-
-
 def _filled(answers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Channels without an answer take the median of those that have one."""
-    middle = np.nan_to_num(_median(answers))
+    middle = np.nan_to_num(row_median(answers))
     return np.where(np.isfinite(answers), answers, middle[:, None])

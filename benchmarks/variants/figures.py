@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.truth.figures import deviation
 from benchmarks.variants.estimators import Fitted
-from benchmarks.variants.observed import PARTS, Observed
+from benchmarks.variants.observed import PARTS, Observed, row_median
 
 #: Of the bootstrap.
 DRAWS = 2000
@@ -47,8 +48,8 @@ class Figures:
     tissue_errors: NDArray[np.float64] = field(repr=False)
 
     def as_dict(self) -> dict[str, float]:
-        """Return the figures by name, four digits."""
-        return {name: round(float(value), 4) for name, value in vars(self).items() if np.ndim(value) == 0}
+        """Return the figures by name."""
+        return {name: float(value) for name, value in vars(self).items() if np.ndim(value) == 0}
 
     def changes_from(self, other: "Figures") -> dict[str, tuple[float, float, float]]:
         """Return how much larger than another variant's its deviation and median tissue error are, with 95 % intervals.
@@ -56,7 +57,7 @@ class Figures:
         Only scenes and regions that both answer count; they are drawn again together (2,000 times).
         """
         pairs = {
-            "deviation": (self.errors, other.errors, _deviation),
+            "deviation": (self.errors, other.errors, deviation),
             "tissue_median": (self.tissue_errors, other.tissue_errors, _median_size),
         }
         return {name: _change(mine, theirs, figure) for name, (mine, theirs, figure) in pairs.items()}
@@ -71,7 +72,7 @@ def figures_of(fitted: Fitted, scenes: Observed, radius_um: NDArray[np.float64],
     both = np.isfinite(wrong)
     return Figures(
         float(slope),
-        _deviation((found - planted)[answered]),
+        deviation(found - planted),
         float(answered.mean()),
         _median_size(wrong[both]),
         float(np.percentile(np.abs(wrong[both]), 90)) if both.any() else math.nan,
@@ -80,10 +81,6 @@ def figures_of(fitted: Fitted, scenes: Observed, radius_um: NDArray[np.float64],
         found - planted,
         wrong,
     )
-
-
-def _deviation(errors: NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean((errors - np.median(errors)) ** 2))) if len(errors) else math.nan
 
 
 def _median_size(errors: NDArray[np.float64]) -> float:
@@ -107,8 +104,4 @@ def _change(
 def octaves_moved(log2_radius: NDArray[np.float64]) -> NDArray[np.float64]:
     """(region,) octaves from the shrunken region to the median of its fields; NaN without both answers."""
     each = log2_radius.reshape(-1, PARTS + 1)
-    parts = each[:, :PARTS]
-    some = np.isfinite(parts).any(axis=1)
-    median = np.full(len(each), np.nan)
-    median[some] = np.nanmedian(parts[some], axis=1)
-    return median - each[:, PARTS]
+    return row_median(each[:, :PARTS]) - each[:, PARTS]

@@ -100,3 +100,11 @@ def _as_file(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     stream = io.BytesIO()
     Image.fromarray(noisy).save(stream, "JPEG", quality=JPEG_QUALITY)
     return np.asarray(Image.open(stream))
+
+
+def row_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(row,) median of what is finite; NaN where nothing is."""
+    some = np.isfinite(values).any(axis=1)
+    median = np.full(len(values), np.nan)
+    median[some] = np.nanmedian(values[some], axis=1)
+    return median
