@@ -14,6 +14,8 @@ include: "workflows/slide.smk"
 rule all:
     default_target: True
     input:
-        RESULTS / "finished.txt",
-        # Named here so that a record that is missing is made again, though what follows from it is there.
-        STUDY.all_records(),
+        RESULTS / "report.html",
+        # Named here so that a mark that is missing is made again, though what follows from it is there.
+        STUDY.marks(INSPECT),
+        STUDY.marks(TILE),
+        STUDY.marks(SEARCH),

@@ -23,7 +23,7 @@ rule calibrate:
 
 rule fit:
     input:
-        STUDY.records("inspect"),
+        STUDY.marks(INSPECT),
     output:
         RESULTS / "regressor.safetensors",
     log:
@@ -45,8 +45,7 @@ rule fit:
 
 rule report:
     input:
-        STUDY.records("predict"),
-        STUDY.records("extract"),
+        STUDY.marks(SEARCH),
     output:
         RESULTS / "report.html",
         RESULTS / "status.tsv",
@@ -67,25 +66,15 @@ rule report:
         "wsi-scale report {params.results:q} --slides {params.plan:q} {params.settings:q} --record-only 2> {log:q}"
 
 
-rule finish:
-    input:
-        RESULTS / "status.tsv",
-    output:
-        RESULTS / "finished.txt",
-    log:
-        RESULTS / "logs" / "finish.log",
-    conda:
-        "envs/wsi-scale.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    shell:
-        "wsi-scale finish {input:q} --output {output:q} 2> {log:q}"
+# A slide that failed is no rule's failure, but the run's.
+onsuccess:
+    if is_whole() and show_end():
+        raise SystemExit(1)
 
 
-# A job that was killed with its shell leaves no record, so that no report follows: it is made here.
+# A job that was killed leaves no mark, so that no report follows: it is made here.
 onerror:
     shell(
         "wsi-scale complete {RESULTS:q} --slides {STUDY.plan_path:q} {REPORT_SETTINGS:q}"
     )
+    show_end()

@@ -1,3 +1,5 @@
+import shlex
+import subprocess
 import sys
 
 from wsi_scale.jobs.study import open_study
@@ -24,22 +26,61 @@ STUDY = open_study(
     goes_on=not workflow.is_main_process,
 )
 RESULTS = STUDY.results
-CORES = workflow.cores or 1
-GPU = 1 if STUDY.config.execution.device == "cuda" else 0
+INSPECT, TILE, SEARCH = STUDY.jobs()
+AGAIN = shlex.join(["snakemake", *sys.argv[1:]])
+# On a cluster a run has no cores of its own; a large slide's job then asks for so many.
+CORES = workflow.resource_settings.cores or 8
+# A scheduler ends jobs for want of memory or time; they are started again with more. Here nobody would.
+RETRIES = 2 if workflow.remote_exec or workflow.non_local_exec else 0
+DEVICE = STUDY.config.execution.device
+# With `auto`, where the profile counts GPUs: `resources: gpu=4`.
+GPU = int(
+    DEVICE.startswith("cuda")
+    or (DEVICE == "auto" and "gpu" in workflow.global_resources)
+)
 
 
 wildcard_constraints:
-    slide_id="[^/]+",
+    batch="[^/]+",
 
 
 # Functions, because Snakemake would read braces in plain values as wildcards.
-def slide_arguments(wildcards):
-    return STUDY.slide(wildcards.slide_id)
-
-
 def settings_of(stage):
     return lambda wildcards: STUDY.settings(stage)
 
 
 def options_of(stages):
     return lambda wildcards: STUDY.options(stages)
+
+
+def threads_of(stages):
+    if "search" not in stages:
+        return lambda wildcards: 1
+    return lambda wildcards: STUDY.threads(wildcards.batch, CORES)
+
+
+def memory_of(stages):
+    return lambda wildcards, threads, attempt: STUDY.needs(
+        stages, wildcards.batch, threads, attempt
+    ).mem_mb
+
+
+def runtime_of(stages):
+    return lambda wildcards, threads, attempt: STUDY.needs(
+        stages, wildcards.batch, threads, attempt
+    ).runtime
+
+
+def retry_of(wildcards, attempt):
+    return "--may-retry" if attempt <= RETRIES else "--no-may-retry"
+
+
+def show_end():
+    """Print what became of the slides; the exit code is that of the command."""
+    return subprocess.call(["wsi-scale", "status", RESULTS, "--again", AGAIN])
+
+
+def is_whole():
+    """Whether the run goes to its end, and not only to a rule or file that the user named."""
+    settings = workflow.dag_settings
+    return not (settings.targets or settings.until or settings.omit_from)

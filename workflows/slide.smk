@@ -1,89 +1,86 @@
-# A slide's jobs: each is one process that takes it through one stage or several, because starting one costs more than
-# a small slide's stages do. A job's output are the stages' records; what went wrong stands in them. Where the process
-# dies before it can write one, `died` does, and names the stages that are left for another process.
-INSPECT, TILE, SEARCH = STUDY.jobs()
-SLIDE = RESULTS / "slides" / "{slide_id}"
-# The report puts the logs of a slide's jobs together: one a slide is left.
-LOGS = RESULTS / "logs" / "jobs" / "{slide_id}"
-# Who interrupts a run wants no other process.
-RUN = (
-    "trap 'exit 130' INT; left={params.stages};"
-    ' while [ "$left" ]; do'
-    ' wsi-scale run {params.slide:q} --stages "$left" {params.options:q} --record-only 2>> {log:q} && break'
-    " || left=$(wsi-scale died {output:q} --exit-code $? --log {log:q}); done"
+# A batch's jobs: each is a process that takes the batch's slides through one stage or several, because starting one
+# costs more than a small slide's stages do. What became of a slide stands in its records and its log; a job's output
+# says that it went through all of its slides.
+BATCH = RESULTS / "jobs" / "{batch}"
+LOGS = RESULTS / "logs" / "jobs" / "{batch}"
+WORK = (
+    "wsi-scale work {params.plan:q} {wildcards.batch:q} --stages {params.stages} {params.options:q}"
+    " --workers {threads} {resources.retry} 2> {log:q}"
 )
-
-
-def records_of(stages):
-    return [SLIDE / f"{stage}.json" for stage in stages]
 
 
 rule:
     name:
         "_".join(INSPECT)
     output:
-        records_of(INSPECT),
+        BATCH / f"{'_'.join(INSPECT)}.txt",
     log:
-        LOGS / f"{INSPECT[-1]}.log",
+        LOGS / f"{'_'.join(INSPECT)}.log",
+    retries: RETRIES
     conda:
         "envs/wsi-scale.yaml"
-    threads: 1
+    threads: threads_of(INSPECT)
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory_of(INSPECT),
+        runtime=runtime_of(INSPECT),
+        retry=retry_of,
     params:
-        slide=slide_arguments,
+        plan=STUDY.plan_path,
         stages=",".join(INSPECT),
         options=options_of(INSPECT),
     shell:
-        RUN
+        WORK
 
 
 rule:
     name:
         "_".join(TILE)
     input:
-        records_of(INSPECT),
+        BATCH / f"{'_'.join(INSPECT)}.txt",
         STUDY.cohort_files(TILE),
     output:
-        records_of(TILE),
+        BATCH / f"{'_'.join(TILE)}.txt",
     log:
-        LOGS / f"{TILE[-1]}.log",
+        LOGS / f"{'_'.join(TILE)}.log",
+    retries: RETRIES
     conda:
         "envs/wsi-scale.yaml"
-    threads: 1
+    threads: threads_of(TILE)
     resources:
-        mem_mb=4000,
-        runtime=50,
+        mem_mb=memory_of(TILE),
+        runtime=runtime_of(TILE),
         gpu=GPU if "predict" in TILE else 0,
+        retry=retry_of,
     params:
-        slide=slide_arguments,
+        plan=STUDY.plan_path,
         stages=",".join(TILE),
         options=options_of(TILE),
     shell:
-        RUN
+        WORK
 
 
 rule:
     name:
         "_".join(SEARCH)
     input:
-        records_of(TILE),
+        BATCH / f"{'_'.join(TILE)}.txt",
         STUDY.cohort_files(SEARCH),
     output:
-        records_of(SEARCH),
+        BATCH / f"{'_'.join(SEARCH)}.txt",
     log:
-        LOGS / f"{SEARCH[-1]}.log",
+        LOGS / f"{'_'.join(SEARCH)}.log",
+    retries: RETRIES
     conda:
         "envs/wsi-scale.yaml"
-    threads: CORES
+    threads: threads_of(SEARCH)
     resources:
-        mem_mb=8000,
-        runtime=500,
+        mem_mb=memory_of(SEARCH),
+        runtime=runtime_of(SEARCH),
         gpu=GPU,
+        retry=retry_of,
     params:
-        slide=slide_arguments,
+        plan=STUDY.plan_path,
         stages=",".join(SEARCH),
         options=options_of(SEARCH),
     shell:
-        RUN
+        WORK

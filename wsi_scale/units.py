@@ -31,6 +31,22 @@ MICROMETRES_PER_UNIT = {
 }  # fmt: skip
 
 
+def as_duration(seconds: float) -> str:
+    """Write a duration in the two units that matter.
+
+    >>> as_duration(42.4), as_duration(3000), as_duration(86400 * 1.5)
+    ('42 s', '50 min', '1 d 12 h')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min {rest:02} s" if rest and minutes < 10 else f"{minutes} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
 def mpp_from_power(power: float) -> float:
     """Nominal µm per pixel of an objective power (10x = 1 µm/px).
 

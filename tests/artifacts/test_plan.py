@@ -9,9 +9,9 @@ from wsi_scale.artifacts.plan import NAME, PlannedSlide, read_plan, write_plan
 from wsi_scale.errors import ArtifactError
 
 SLIDES = [
-    PlannedSlide("a", Path("/slides/a b 100%.svs"), 0.25, "patient 1"),
-    PlannedSlide("Gewebe-_", Path(os.fsdecode(b"slides/Gewebe-\xe4.svs")), None, None),
-    PlannedSlide("切片", Path("切片.tif"), None, None),
+    PlannedSlide("a", Path("/slides/a b 100%.svs"), 0.25, "patient 1", "a"),
+    PlannedSlide("Gewebe-_", Path(os.fsdecode(b"slides/Gewebe-\xe4.svs")), None, None, "batch-0001"),
+    PlannedSlide("切片", Path("切片.tif"), None, None, "batch-0001"),
 ]
 
 

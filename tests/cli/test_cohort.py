@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import error_line, rename_slide, wsi_scale
+from tests.runs import rename_slide, wsi_scale
 from wsi_scale.slides.sheet import slides_of
 
 
@@ -76,19 +76,6 @@ def test_one_damaged_slide_does_not_stop_the_report_of_the_others(
     assert audit.keys() == status.keys()
     assert (audit["bad"]["flag"] == "unreadable") is (name in ("slide.json", "prediction.json"))
     assert "bad" in (tmp_path / "report.html").read_text()
-
-
-def test_finish_exits_1_for_a_failed_slide_and_writes_its_file_for_none(tmp_path: Path) -> None:
-    table = tmp_path / "status.tsv"
-    table.write_text("slide_id\tpath\tstatus\treason\na\ta.svs\tok\t\nb\tb.svs\tfailed\tbroken\n")
-
-    line = error_line(wsi_scale("finish", table, "-o", tmp_path / "finished.txt"))
-    assert line == f"error: 1 of 2 slides failed; see {table} for the reasons; the others are done"
-    assert not (tmp_path / "finished.txt").exists()
-
-    table.write_text("slide_id\tpath\tstatus\treason\na\ta.svs\tok\t\nb\tb.svs\tempty\tno tissue\n")
-    assert wsi_scale("finish", table, "-o", tmp_path / "finished.txt").exit_code == 0
-    assert (tmp_path / "finished.txt").read_text() == "2 slides\n"
 
 
 def test_a_sheet_to_start_from_reads_back_as_the_folder(small_slide: Path, tmp_path: Path) -> None:

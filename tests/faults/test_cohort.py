@@ -1,6 +1,7 @@
 """Steps that look at all slides of a cohort: one bad slide, or one job that dies, costs nobody else."""
 
 import csv
+import json
 import logging
 import os
 import shutil
@@ -23,7 +24,7 @@ from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow, read_status
 from wsi_scale.config.settings import FitSettings, TileSettings
 from wsi_scale.jobs.cohort import jobs_in, jobs_of, plan
-from wsi_scale.jobs.death import record_death
+from wsi_scale.jobs.death import record_death, record_failure
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.stages.fit import fit
@@ -179,52 +180,25 @@ def test_jobs_for_all_slides_go_by_the_plan_and_not_by_the_folder(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("code", "log", "reason"),
+    ("code", "reason"),
     [
-        (137, "", "search was killed before it could record a reason (out of memory?)"),
-        (139, "", "search was killed before it could record a reason (SIGSEGV)"),
-        (135, "WARNING mapped\n", "search was killed before it could record a reason (SIGBUS)"),
-        (1, "WARNING a\nerror: there is no such network\n", "there is no such network"),
-        (1, "Traceback\n  in x\nImportError: no torch\n\n", "ImportError: no torch"),
-        (2, None, "search ended with exit code 2 before it could record a reason; see the slide's log"),
+        (137, "search was killed before it could record a reason (out of memory?)"),
+        (139, "search was killed before it could record a reason (SIGSEGV)"),
+        (135, "search was killed before it could record a reason (SIGBUS)"),
+        (2, "search ended with exit code 2 before it could record a reason; see the slide's log"),
     ],
 )
-def test_what_a_process_could_not_record_itself_is_recorded(
-    tmp_path: Path, code: int, log: str | None, reason: str
-) -> None:
-    if log is not None:
-        (tmp_path / "search.log").write_text(log)
-
-    died = Record("search", "failed", reason, "")
-    assert record_death([tmp_path / "a" / "search.json"], code, tmp_path / "search.log") == (died, [])
-
-    assert read_record(tmp_path / "a", "search") == died
+def test_what_a_process_could_not_record_itself_is_recorded(tmp_path: Path, code: int, reason: str) -> None:
+    this = job(tmp_path / "a.svs", tmp_path / "a")
+    record_death(this, "search", code)
+    assert read_record(this.folder, "search") == Record("search", "failed", reason, "")
 
 
-def test_the_stage_at_which_a_process_died_is_recorded_and_those_after_it_are_left(tmp_path: Path) -> None:
-    done = Record("predict", "ok", "", "abc")
-    write_record(tmp_path, done)
-    records = [tmp_path / f"{stage}.json" for stage in ("predict", "search", "extract")]
-
-    result = wsi_scale("died", *records, "--exit-code", 137, "--log", tmp_path / "log")
-
-    assert result.stdout == "extract\n"
-    assert f"{tmp_path.name}: search failed: search was killed" in result.stderr
-    assert read_record(tmp_path, "predict") == done
-    assert read_record(tmp_path, "extract") is None
-    died = read_record(tmp_path, "search")
-    assert died is not None
-    assert died.status == "failed"
-
-
-def test_a_process_that_died_after_its_work_keeps_its_record_and_leaves_nothing(tmp_path: Path) -> None:
-    done = Record("tile", "ok", "", "abc")
-    write_record(tmp_path, done)
-
-    result = wsi_scale("died", tmp_path / "tile.json", "--exit-code", 139, "--log", tmp_path / "log")
-
-    assert (result.stdout, result.stderr) == ("\n", "")
-    assert read_record(tmp_path, "tile") == done
+def test_a_failure_is_recorded_where_no_record_tells_of_the_stage(tmp_path: Path) -> None:
+    this = job(tmp_path / "a.svs", tmp_path / "a")
+    for reason in ("the folder is full", "said too late"):
+        record_failure(this, "search", reason)
+    assert read_record(this.folder, "search") == Record("search", "failed", "the folder is full", "")
 
 
 def test_a_run_that_ended_before_its_report_gets_one_and_a_good_report_stays(finished: Path, tmp_path: Path) -> None:
@@ -273,11 +247,15 @@ def test_a_run_in_which_two_jobs_are_killed_and_one_slide_vanishes_does_the_othe
     for number, name in enumerate(("kept", "killed", "halved", "vanished")):
         write_pyramid(slides / f"{name}.tiff", draw(3.0, 300, 300, seed=number), MPP)
 
-    def killing(slide_id: str, stages: str) -> Callable[[psutil.Process, list[str]], bool]:
+    def killing(slide_id: str, stage: str) -> Callable[[psutil.Process, list[str]], bool]:
+        note = results / "jobs" / slide_id / "at-work.json"
+
         def kill(child: psutil.Process, line: list[str]) -> bool:
-            if Path(line[0]).name.startswith("python") and {stages, str(slides / f"{slide_id}.tiff")} <= set(line):
-                child.kill()
-                return True
+            with suppress(FileNotFoundError):
+                at = json.loads(note.read_text())
+                if at["stage"] == stage and at["process"] == child.pid:
+                    child.kill()
+                    return True
             return False
 
         return kill
@@ -289,7 +267,7 @@ def test_a_run_in_which_two_jobs_are_killed_and_one_slide_vanishes_does_the_othe
         shutil.copy(slides / "kept.tiff", slides / "appeared.tiff")
         return True
 
-    acts = (killing("killed", "inspect"), killing("halved", "predict,search,extract"), vanish)
+    acts = (killing("killed", "inspect"), killing("halved", "predict"), vanish)
     # As a user would: without a profile, and thus without keep-going.
     with subprocess.Popen(
         command(slides, results, "--workflow-profile", "none"),
@@ -315,4 +293,4 @@ def test_a_run_in_which_two_jobs_are_killed_and_one_slide_vanishes_does_the_othe
     with (results / "audit.tsv").open(encoding="utf-8", newline="") as stream:
         assert "kept" in {row["slide_id"] for row in csv.DictReader(stream, delimiter="\t")}
     assert all(slide_id in (results / "report.html").read_text(encoding="utf-8") for slide_id in rows)
-    assert "3 of 4 slides failed" in output
+    assert "4 slides: 1 ok, 3 failed" in output

@@ -120,9 +120,10 @@ def demo_results(tmp_path: Path) -> Path:
         "regressor.safetensors",
         "planned.json",
         "execution.json",
-        "finished.txt",
+        "jobs/demo-1/inspect.txt",
         "logs/report.log",
     ):
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).touch()
     return results
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.runs import configured, draw
 from wsi_scale.artifacts.execution import SettledExecution, write_execution
+from wsi_scale.artifacts.job_mark import mark_path, write_mark
+from wsi_scale.artifacts.plan import read_plan
 from wsi_scale.artifacts.record import Record, record_path, write_record
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
@@ -147,11 +149,54 @@ def test_a_job_on_another_machine_goes_by_the_plan(started: Start, tmp_path: Pat
     (folder / "new.svs").touch()
     values = {"slides": {"path": str(folder)}, "results": str(folder / "results")}
     there = open_study(values, starts=False, needs_slides=True, goes_on=True)
-    assert there.slide("small")[0] == str(folder / "small.tiff")
-    assert list(there.rows) == ["small"]
+    assert {slide_id: row.path for slide_id, row in there.rows.items()} == {"small": folder / "small.tiff"}
+    assert there.batches["small"].slide_ids == ("small",)
 
 
-def test_a_name_that_looks_like_an_option_is_given_as_a_path(tmp_path: Path) -> None:
-    this = study(tmp_path)
-    this.rows = {"-a": SheetRow("-a", Path("-a.svs"), None, None)}
-    assert this.slide("-a")[0] == "./-a.svs"
+# Batches and their marks
+
+
+def mark(started: Start) -> Path:
+    """Let the slide's last job have ended; its mark."""
+    path = mark_path(started()[0].parents[1], "small", ("predict", "search", "extract"))
+    write_mark(path, ["small"])
+    return path
+
+
+def test_a_mark_of_a_job_stands_while_its_slides_have_all_records(started: Start) -> None:
+    path = mark(started)
+    place, _ = started()
+    assert path.exists()
+    record_path(place, "search").unlink()
+    started()
+    assert not path.exists()
+
+
+def test_a_mark_of_other_slides_than_the_batch_has_counts_for_nothing(started: Start) -> None:
+    path = mark(started)
+    write_mark(path, ["small", "gone"])
+    started()
+    assert not path.exists()
+
+
+def test_a_slide_with_another_row_in_the_sheet_is_taken_up(started: Start, tmp_path: Path) -> None:
+    path = mark(started)
+    sheet = tmp_path / "slides.tsv"
+    for mpp, stands in (("", True), ("0.25", False)):
+        sheet.write_text(f"slide_id\tpath\tmpp\nsmall\t{tmp_path / 'slides' / 'small.tiff'}\t{mpp}\n")
+        open_study(
+            {"slides": {"path": str(sheet)}, "results": str(tmp_path / "slides" / "results")},
+            starts=True, needs_slides=True,
+        )  # fmt: skip
+        assert path.exists() is stands
+
+
+def test_slides_that_come_later_leave_the_batches_as_they_were(started: Start, tmp_path: Path) -> None:
+    path = mark(started)
+    for number in range(40):
+        (tmp_path / "slides" / f"{number}.svs").touch()
+    started()
+    assert path.exists()
+    batch_of = {slide.slide_id: slide.batch for slide in read_plan(tmp_path / "slides" / "results" / "planned.json")}
+    assert batch_of["small"] == "small"
+    assert len(set(batch_of.values())) == 1 + 14  # of 40 new ones, three each

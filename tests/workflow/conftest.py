@@ -24,6 +24,8 @@ REPOSITORY = Path(__file__).parents[2]
 #: A slide whose name a shell, a URL, HTML, CSV and Snakemake would each read in its own way.
 ODD_NAME = "ünï cödé 'q' \"dd\" $HOME; & {x} <b> *.tiff"
 ODD_ID = "ünï cödé 'q' \"dd\" $HOME; & _x_ _b_ *"
+#: The batch that it is alone in; the other slides' batches have the slides' names.
+ODD_BATCH = "batch-0001"
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", re.MULTILINE)
 
 Snakemake = Callable[..., "Run"]
@@ -60,12 +62,12 @@ class Run:
 
     @property
     def jobs(self) -> dict[str, set[str]]:
-        """Slide ("" for the cohort) → rules that were run for it, but the target `all`."""
+        """Batch ("" for the cohort) → rules that were run for it, but the target `all`."""
         found: dict[str, set[str]] = {}
         for rule, lines in _JOB.findall(self.output):
-            wildcard = re.search(r"wildcards: slide_id=(.*)", lines)
+            wildcard = re.search(r"wildcards: batch=(.*)", lines)
             found.setdefault(wildcard[1] if wildcard else "", set()).add(rule)
-        return {slide_id: rules - {"all"} for slide_id, rules in found.items()}
+        return {batch: rules - {"all"} for batch, rules in found.items()}
 
     def of_slide(self, slide_id: str) -> dict[str, bytes]:
         """Files of one slide's results."""
@@ -192,10 +194,10 @@ def killed(snakemake: Snakemake, good_sheet: Path, tmp_path_factory: pytest.Temp
 
 
 def _wait_for_search(process: psutil.Process, results: Path) -> list[psutil.Process]:
-    """Wait until the log of a slide's job tells that it searches; the children of the run then."""
+    """Wait until the log of a slide tells that it is searched; the children of the run then."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
-        if any("[search]" in log.read_text() for log in results.glob("logs/jobs/*/extract.log")):
+        if any("[search]" in log.read_text() for log in results.glob("logs/slides/*.log")):
             return process.children(recursive=True)
         time.sleep(0.05)
     raise TimeoutError("no slide is searched")

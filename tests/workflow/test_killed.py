@@ -2,20 +2,20 @@
 
 import pytest
 
-from tests.workflow.conftest import ODD_ID, Killed, Run
+from tests.workflow.conftest import ODD_BATCH, ODD_ID, Killed, Run
 
 GOOD = ("a__same", ODD_ID)
 
 
 def test_the_run_was_killed_in_the_middle_and_left_orphans(killed: Killed) -> None:
     assert not killed.finished
-    assert any(" predict,search,extract " in command for command in killed.orphans)
+    assert any(" --stages predict,search,extract " in command for command in killed.orphans)
 
 
 def test_a_plain_rerun_ends_well(killed: Killed) -> None:
     assert killed.rerun.code == 0, killed.rerun.output[-2000:]
     assert killed.rerun.errors == []
-    assert killed.rerun.files["finished.txt"] == b"2 slides\n"
+    assert "2 slides: 2 ok" in killed.rerun.output
 
 
 @pytest.mark.parametrize("slide_id", GOOD)
@@ -34,22 +34,19 @@ def test_the_cohorts_files_are_the_same_too(first: Run, killed: Killed) -> None:
 def test_another_section_features_computes_features_and_the_report_alone(killed: Killed, other_features: Run) -> None:
     assert other_features.code == 0
     assert other_features.jobs == {
-        "": {"report", "finish"},
+        "": {"report"},
         "a__same": {"predict_search_extract"},
-        ODD_ID: {"predict_search_extract"},
+        ODD_BATCH: {"predict_search_extract"},
     }
 
     def rest(run: Run) -> dict[str, tuple[int, int]]:
         written = (
             "features.zarr",
-            # Snakemake removes the records of a job before it runs.
-            "predict.json",
-            "search.json",
             "extract.json",
+            "predict_search_extract.txt",
             "report.html",
             "status.tsv",
             "audit.tsv",
-            "finished.txt",
             ".wsi-scale.lock",
         )
         return {
@@ -74,5 +71,5 @@ def test_what_is_gone_or_has_changed_is_made_again(other_features: Run, changed:
     # The map of one slide was deleted, the file of the other replaced.
     assert changed.jobs["a__same"] == {"predict_search_extract"}
     assert changed.of_slide("a__same") == other_features.of_slide("a__same")
-    assert changed.jobs[ODD_ID] == {"inspect", "tile", "predict_search_extract"}
+    assert changed.jobs[ODD_BATCH] == {"inspect", "tile", "predict_search_extract"}
     assert changed.of_slide(ODD_ID)["tiles.parquet"] != other_features.of_slide(ODD_ID)["tiles.parquet"]

@@ -77,7 +77,7 @@ def test_a_mask_named_after_the_slide_reaches_the_stage_as_it_is_written(
     run = snakemake(messy, tmp_path / "results", "--dry-run", "--printshellcmds", values=(mask,))
 
     assert run.code == 0, run.output
-    tiles = [line for line in run.output.splitlines() if "left=tile;" in line]
+    tiles = [line for line in run.output.splitlines() if " --stages tile " in line]
     assert len(tiles) == 6
     assert all('--set=tissue.mask="masks/{slide_id}.png"' in line for line in tiles)
 
@@ -95,8 +95,8 @@ def test_tiles_wait_for_an_estimate_where_the_configuration_asks_for_one(
     (tile,) = re.findall(rf"^rule {rule}:\n((?:    .*\n)*)", run.output, re.MULTILINE)
     (needed,) = re.findall(r"input: (.*)", tile)
     estimated = [str(results / "regressor.safetensors")] if mpp == "estimate" else []
-    assert needed.split(", ") == [str(results / "slides" / "small" / "inspect.json"), *estimated]
-    (told,) = [line for line in run.output.splitlines() if f"left={rule.replace('_', ',')};" in line]
+    assert needed.split(", ") == [str(results / "jobs" / "small" / "inspect.txt"), *estimated]
+    (told,) = [line for line in run.output.splitlines() if f" --stages {rule.replace('_', ',')} " in line]
     assert f'--set=slides.mpp="{mpp}"' in told
 
 

@@ -1,4 +1,4 @@
-"""``planned.json``: the slides that a run of the workflow started with.
+"""``planned.json``: the slides that a run of a cohort started with, and the batch of each.
 
 All jobs use this list: a slide that was removed since is still expected, one that was added since is not. Paths are
 percent-encoded, as in a URL, so that names in any encoding are restored exactly.
@@ -28,6 +28,8 @@ class PlannedSlide:
         µm per pixel of level 0, used instead of the file's, or None.
     group
         What must not be split between training and test, or None.
+    batch
+        Name of the batch whose jobs compute it; slides of one batch share their processes.
     """
 
     __pydantic_config__ = STRICT
@@ -36,6 +38,7 @@ class PlannedSlide:
     path: Path
     mpp: float | None
     group: str | None
+    batch: str
 
 
 def write_plan(results: Path, slides: Sequence[PlannedSlide]) -> None:
@@ -54,5 +57,5 @@ def read_plan(path: Path) -> list[PlannedSlide]:
     ArtifactError
         Missing or damaged.
     """
-    stored = read_document(path, list[PlannedSlide], "list of slides", "start the workflow again")
+    stored = read_document(path, list[PlannedSlide], "list of slides", "start the run again")
     return [replace(slide, path=Path(os.fsdecode(unquote_to_bytes(str(slide.path))))) for slide in stored]

@@ -68,6 +68,20 @@ def read_tiles(folder: Path) -> tuple[TileTable, str]:
     return table, header.fingerprint
 
 
+def tile_count(folder: Path) -> int:
+    """Read the number of tiles alone.
+
+    Raises
+    ------
+    ArtifactError
+        Missing or damaged.
+    """
+    try:
+        return int(pq.read_metadata(folder / NAME).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise ArtifactError(f"cannot read {folder / NAME} ({error}); {_AGAIN}") from error
+
+
 def _header(path: Path, text: bytes) -> _Header:
     header = check_document(text, _Header, str(path), "table of tiles", _AGAIN)
     check_format(path, header.format, "tile")

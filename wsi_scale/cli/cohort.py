@@ -86,42 +86,6 @@ def complete(
     typer.echo(f"{len(failed)} of {len(rows)} slides failed or did not finish; see {folder / 'status.tsv'}")
 
 
-def died(
-    records: Annotated[list[Path], typer.Argument(help="The records that the process was to write, in their order.")],
-    exit_code: Annotated[int, typer.Option(help="Exit code of the process, as the shell gives it.")],
-    log: Annotated[Path, typer.Option(help="Log of its standard error.")],
-) -> None:
-    """Record the failure of a stage whose process ended without a record; print the stages that are left."""
-    with one_line_errors():
-        from wsi_scale.jobs.death import record_death
-
-        record, left = record_death(records, exit_code, log)
-    if record is not None:
-        typer.echo(f"{records[0].parent.name}: {record.stage} failed: {record.reason}", err=True)
-    typer.echo(",".join(left))
-
-
-def finish(
-    status: Annotated[Path, typer.Argument(help="status.tsv of a run.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Written if no slide failed.")],
-) -> None:
-    """End a run: exit 1 with one line if any slide failed."""
-    with one_line_errors():
-        from wsi_scale.artifacts.atomic import replacing_file
-        from wsi_scale.artifacts.status import read_status
-        from wsi_scale.errors import SlideError
-
-        rows = read_status(status)
-        failed = [row for row in rows if row.status == "failed"]
-        if failed:
-            raise SlideError(
-                f"{len(failed)} of {len(rows)} slides failed; see {status} for the reasons; the others are done"
-            )
-        with replacing_file(output) as part:
-            part.write_text(f"{len(rows)} slides\n", encoding="utf-8")
-    typer.echo(f"{len(rows)} slides, none failed; see {status.parent / 'report.html'}")
-
-
 def verify(
     folder: Annotated[
         Path, typer.Argument(help="A results folder, of the workflow, of several `run`s or of one slide.")

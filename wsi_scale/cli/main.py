@@ -7,7 +7,9 @@ import typer
 from wsi_scale.cli import cohort, slide, tools
 from wsi_scale.cli.magnification import magnification
 from wsi_scale.cli.prune import finetune, prune
+from wsi_scale.cli.status import status
 from wsi_scale.cli.terminal import prepare_terminal
+from wsi_scale.cli.work import work
 from wsi_scale.errors import OutputError
 from wsi_scale.version import __version__
 
@@ -64,11 +66,11 @@ app.command(rich_help_panel="Many slides")(cohort.sheet)
 app.command(rich_help_panel="Many slides")(cohort.fit)
 app.add_typer(magnification, name="magnification", rich_help_panel="Many slides")
 app.command(rich_help_panel="Many slides")(cohort.report)
+app.command(rich_help_panel="Many slides")(status)
 app.command(rich_help_panel="Many slides")(cohort.verify)
 app.command(rich_help_panel="One slide")(cohort.unlock)
-app.command(hidden=True)(cohort.finish)
 app.command(hidden=True)(cohort.complete)
-app.command(hidden=True)(cohort.died)
+app.command(hidden=True)(work)
 app.command(rich_help_panel="Networks")(tools.calibrate)
 app.command(rich_help_panel="Networks")(tools.train)
 app.add_typer(prune, name="prune", rich_help_panel="Networks")

@@ -179,3 +179,21 @@ def row_of(
         raise SlideError(f"{slide} is not a slide of {source}; check the path, or leave --slides out")
     slide_id, mpp, group = given
     return slide_id or found.slide_id, found.mpp if mpp is None else mpp, group or found.group
+
+
+def stages_named(stages: str) -> list[str]:
+    """Names of stages, divided by commas, in the order in which they run.
+
+    Raises
+    ------
+    ConfigError
+        One of them is no stage of a slide.
+    """
+    from wsi_scale.artifacts.stages import SLIDE_STAGES
+    from wsi_scale.errors import ConfigError
+
+    asked = [name.strip() for name in stages.split(",")]
+    for name in asked:
+        if name not in SLIDE_STAGES:
+            raise ConfigError(f"--stages={stages}: there is no stage {name!r}; known: {', '.join(SLIDE_STAGES)}")
+    return [name for name in SLIDE_STAGES if name in asked]

@@ -28,6 +28,7 @@ from wsi_scale.cli.options import (
     load,
     one_line_errors,
     row_of,
+    stages_named,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def run(
     output folder. A second call computes only what is missing or out of date.
     """
     with one_line_errors():
-        chosen = None if stages is None else _chosen(stages)
+        chosen = None if stages is None else stages_named(stages)
         settings = load(config, assignments, device)
         if slides is not None:
             slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
@@ -232,24 +233,6 @@ def _warn_of(job: "SlideJob") -> None:
     _warn(info.warnings)
     if given is not None and (info.mpp, info.mpp_source) != (given, "override"):
         _warn([f"--mpp {given:g} is not used, because `wsi-scale inspect` ran without it; run that again with --mpp"])
-
-
-def _chosen(stages: str) -> list[str]:
-    """Names of stages, divided by commas, in the order in which they run.
-
-    Raises
-    ------
-    ConfigError
-        One of them is no stage of a slide.
-    """
-    from wsi_scale.artifacts.stages import SLIDE_STAGES
-    from wsi_scale.errors import ConfigError
-
-    asked = [name.strip() for name in stages.split(",")]
-    for name in asked:
-        if name not in SLIDE_STAGES:
-            raise ConfigError(f"--stages={stages}: there is no stage {name!r}; known: {', '.join(SLIDE_STAGES)}")
-    return [name for name in SLIDE_STAGES if name in asked]
 
 
 def _run_stages(

@@ -1,12 +1,12 @@
 """The slides of a cohort."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wsi_scale.artifacts.plan import NAME as PLAN
 from wsi_scale.artifacts.plan import PlannedSlide, read_plan, write_plan
 from wsi_scale.artifacts.slide_info import NAME, read_slide_info
-from wsi_scale.errors import ArtifactError, SlideError, UserError
+from wsi_scale.errors import ArtifactError, ConfigError, SlideError, UserError
 from wsi_scale.execution.lock import LOCK
 from wsi_scale.jobs.job import SLIDES, SlideJob
 from wsi_scale.slides.border import check_place
@@ -25,9 +25,19 @@ def jobs_of(source: Path, results: Path) -> list[SlideJob]:
     return [SlideJob(row, slide_folder(results, row.slide_id)) for row in rows]
 
 
-def plan(results: Path, rows: Sequence[SheetRow]) -> None:
-    """Write the list of slides that a run starts with."""
-    write_plan(results, [PlannedSlide(row.slide_id, row.path, row.mpp, row.group) for row in rows])
+def plan(results: Path, rows: Sequence[SheetRow], batch_of: Mapping[str, str] | None = None) -> None:
+    """Write the list of slides that a run starts with.
+
+    Parameters
+    ----------
+    batch_of
+        Slide's id → its batch; by default each slide is alone.
+    """
+    named = batch_of or {}
+    slides = [
+        PlannedSlide(row.slide_id, row.path, row.mpp, row.group, named.get(row.slide_id, row.slide_id)) for row in rows
+    ]
+    write_plan(results, slides)
 
 
 def planned(path: Path) -> list[SheetRow]:
@@ -38,7 +48,33 @@ def planned(path: Path) -> list[SheetRow]:
     ArtifactError
         The plan is missing or damaged.
     """
-    return [SheetRow(slide.slide_id, slide.path, slide.mpp, slide.group) for slide in read_plan(path)]
+    return [row_of(slide) for slide in read_plan(path)]
+
+
+def batch_jobs(path: Path, batch: str) -> list[SlideJob]:
+    """Jobs of the slides of a batch, in order.
+
+    Parameters
+    ----------
+    path
+        The plan, in the folder of the results.
+
+    Raises
+    ------
+    ArtifactError
+        The plan is missing or damaged.
+    ConfigError
+        It has no such batch.
+    """
+    slides = [slide for slide in read_plan(path) if slide.batch == batch]
+    if not slides:
+        raise ConfigError(f"{path} has no batch {batch!r}; start the run again")
+    return [SlideJob(row_of(slide), slide_folder(path.parent, slide.slide_id)) for slide in slides]
+
+
+def row_of(slide: PlannedSlide) -> SheetRow:
+    """Return a planned slide as a row of a sample sheet."""
+    return SheetRow(slide.slide_id, slide.path, slide.mpp, slide.group)
 
 
 def sheet_rows(source: Path) -> tuple[list[SheetRow], list[str]]:

@@ -1,31 +1,25 @@
-"""What the Snakefile needs at the start: configuration, slides, and the settings of each stage."""
+"""What the Snakefile needs at the start: configuration, slides in their batches, and the settings of each stage."""
 
 import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from wsi_scale.artifacts.execution import read_execution
-from wsi_scale.artifacts.manifest import find_missing
+from wsi_scale.artifacts.job_mark import mark_path
 from wsi_scale.artifacts.names import CALIBRATION, REGRESSOR
 from wsi_scale.artifacts.plan import NAME as PLAN
-from wsi_scale.artifacts.record import find_newer, forget_record, read_record, record_path, valid_record
-from wsi_scale.artifacts.slide_info import read_slide_info
+from wsi_scale.artifacts.plan import PlannedSlide, read_plan
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
-from wsi_scale.artifacts.state import FolderState
-from wsi_scale.artifacts.status import NAME as STATUS
-from wsi_scale.artifacts.status import read_status
 from wsi_scale.config.load import dump_section, parse_config
-from wsi_scale.errors import ArtifactError, BusyError, ConfigError, UserError
-from wsi_scale.execution.lock import folder_lock
-from wsi_scale.jobs.cohort import plan, planned, slide_folder
-from wsi_scale.jobs.job import SlideJob
-from wsi_scale.jobs.verify import remove_damaged
+from wsi_scale.errors import ArtifactError, ConfigError, UserError
+from wsi_scale.jobs.batches import Batch, Needs, batches, batches_of, needs
+from wsi_scale.jobs.cohort import plan, row_of
+from wsi_scale.jobs.start import take_up
+from wsi_scale.slides.identity import slide_stamp
 from wsi_scale.slides.sheet import SheetRow, slides_of
 
 #: What a stage reads of the cohort: the option that names the file, and its name.
@@ -43,6 +37,8 @@ class Study:
         Folder of the results.
     rows
         The slides by their ids, in order.
+    batches
+        The batches by their names, in order.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -53,6 +49,8 @@ class Study:
                 f"results={self.results}: Snakemake gives {{}} and <> a meaning of their own; choose another folder"
             )
         self.rows: dict[str, SheetRow] = {}
+        self.batches: dict[str, Batch] = {}
+        self._before: dict[str, PlannedSlide] = {}
 
     def find_slides(self, *, make_demo: bool) -> None:
         """Find the slides of the configured folder or sheet; missing demo slides are made first.
@@ -70,6 +68,14 @@ class Study:
 
             demo(self.config.demo)
         self.rows = {row.slide_id: row for row in slides_of(source, exclude=self.results)}
+        try:
+            self._before = {slide.slide_id: slide for slide in read_plan(self.plan_path)}
+        except ArtifactError:  # the first run, or one of an earlier version
+            self._before = {}
+        sizes = {slide_id: _gigabytes(row.path) for slide_id, row in self.rows.items()}
+        before = {slide_id: slide.batch for slide_id, slide in self._before.items()}
+        batch_of = batches_of(list(self.rows), sizes, before)
+        self.batches = batches(batch_of, sizes)
 
     def read_plan(self) -> None:
         """Read the slides that the run's main process found: the folder may have changed since.
@@ -79,7 +85,12 @@ class Study:
         ArtifactError
             The plan is missing or damaged.
         """
-        self.rows = {row.slide_id: row for row in planned(self.plan_path)}
+        slides = read_plan(self.plan_path)
+        self.rows = {slide.slide_id: row_of(slide) for slide in slides}
+        self.batches = batches(
+            {slide.slide_id: slide.batch for slide in slides},
+            {slide.slide_id: _gigabytes(slide.path) for slide in slides},
+        )
 
     def settings(self, *stages: str) -> list[str]:
         """Command-line assignments for the configuration that stages read."""
@@ -88,7 +99,7 @@ class Study:
         return [f"--set={key}={json.dumps(reduce(getitem, key.split('.'), plain))}" for key in keys]
 
     def jobs(self) -> tuple[tuple[str, ...], ...]:
-        """Stages of each job of a slide, in order; a job is one process, and waits for the job before it.
+        """Stages of each job of a batch, in order; a job is one process, and waits for the job before it.
 
         What loads a network is in one job where possible; what needs one core and no GPU has a job of its own.
         """
@@ -105,66 +116,35 @@ class Study:
         files = [f"{option}={self.results / name}" for stage, (option, name) in _OF_COHORT.items() if stage in stages]
         return [*files, *self.settings(*stages)]
 
-    def slide(self, slide_id: str) -> list[str]:
-        """Command-line arguments that name a slide and its folder."""
-        row = self.rows[slide_id]
-        path = str(row.path)
-        arguments = [
-            f"./{path}" if path.startswith("-") else path,
-            f"--results={self.results}",
-            f"--slide-id={slide_id}",
-        ]
-        if row.mpp is not None:
-            arguments.append(f"--mpp={row.mpp}")
-        if row.group is not None:
-            arguments.append(f"--group={row.group}")
-        return arguments
-
     @property
     def plan_path(self) -> Path:
         """Path of the list of slides that the run started with."""
         return self.results / PLAN
 
-    def records(self, stage: str) -> list[str]:
-        """Paths of a stage's records, one for each slide."""
-        return [str(record_path(slide_folder(self.results, slide_id), stage)) for slide_id in self.rows]
+    def marks(self, stages: Sequence[str]) -> list[str]:
+        """Paths of the marks of a job, one for each batch."""
+        return [str(mark_path(self.results, batch, stages)) for batch in self.batches]
 
-    def all_records(self) -> list[str]:
-        """Paths of the records of every slide and stage."""
-        return [path for stage in SLIDE_STAGES for path in self.records(stage)]
+    def threads(self, batch: str, cores: int) -> int:
+        """Cores of a job that passes tiles: all for a slide that is alone, one for a batch of small slides."""
+        return cores if len(self.batches[batch].slide_ids) == 1 else 1
+
+    def needs(self, stages: Sequence[str], batch: str, threads: int, attempt: int) -> Needs:
+        """Memory and time that a job asks a scheduler for."""
+        return needs(stages, self.batches[batch], threads, attempt)
 
     def start(self) -> None:
-        """Write the plan, and remove the records of stages that must run again.
-
-        These are stages that failed in an earlier run, stages whose artefacts are missing, all stages of slides that
-        have changed since they were inspected, of slides that were computed with another device or dtype than the
-        cohort now has, and of slides whose results the last report could not read. A damaged calibration, regressor
-        or report is removed too.
+        """Write the plan, and remove records and marks of what must run again.
 
         Raises
         ------
         ArtifactError
             The folder of the results cannot be written.
         """
-        plan(self.results, list(self.rows.values()))
-        remove_damaged(self.results)
-        damaged = self._damaged()
-        for slide_id, row in self.rows.items():
-            job = SlideJob(row, slide_folder(self.results, slide_id))
-            if job.folder.is_dir():
-                # A slide at which another run works just now is left to that.
-                with suppress(BusyError), folder_lock(job.folder, patience_s=0):
-                    _forget(job, all_of_it=slide_id in damaged)
-        (self.results / "finished.txt").unlink(missing_ok=True)
-
-    def _damaged(self) -> set[str]:
-        """Slides that the last report lists as failed although no stage failed."""
-        try:
-            rows = read_status(self.results / STATUS)
-        except ArtifactError:  # no report yet
-            return set()
-        failed = {row.slide_id: slide_folder(self.results, row.slide_id) for row in rows if row.status == "failed"}
-        return {name for name, folder in failed.items() if all(_is_done(folder, stage) for stage in SLIDE_STAGES)}
+        batch_of = {slide_id: name for name, batch in self.batches.items() for slide_id in batch.slide_ids}
+        plan(self.results, list(self.rows.values()), batch_of)
+        same = {slide_id for slide_id, slide in self._before.items() if self.rows.get(slide_id) == row_of(slide)}
+        take_up(self.results, self.rows, same, self.batches.values(), self.jobs())
 
 
 def open_study(values: Mapping[str, Any], *, starts: bool, needs_slides: bool, goes_on: bool = False) -> Study:
@@ -194,47 +174,9 @@ def open_study(values: Mapping[str, Any], *, starts: bool, needs_slides: bool, g
     return study
 
 
-def _forget(job: SlideJob, *, all_of_it: bool) -> None:
-    """Remove the records of stages that must run again."""
-    otherwise = _was_computed_otherwise(job)
-    for stage, spec in SLIDE_STAGES.items():
-        again = all_of_it or (otherwise and "execution" in spec.keys)
-        if record_path(job.folder, stage).exists() and (again or _must_run(job, stage)):
-            forget_record(job.folder, stage)
-
-
-def _was_computed_otherwise(job: SlideJob) -> bool:
-    """Whether a slide's last run had another device or dtype than its cohort has now."""
-    noted = FolderState(job.folder).execution
+def _gigabytes(slide: Path) -> float:
+    """Size of a slide's files; nothing for one that is not there, whose job will say so."""
     try:
-        settled = read_execution(job.results) if job.results is not None else None
-    except ArtifactError:  # the stages say so
-        return True
-    return None not in (noted, settled) and noted != settled
-
-
-def _must_run(job: SlideJob, stage: str) -> bool:
-    """Whether a stage that has a record must run again, judged without reading a result."""
-    try:
-        record = read_record(job.folder, stage)
-        if record is None or record.status == "failed" or find_newer(job.folder, record):
-            return True
-        if find_missing(job.folder, record.files):
-            return True
-        return stage == "inspect" and _has_changed(job)
-    except UserError:  # damaged, or of an earlier version; or the slide is gone, and says so when it is inspected
-        return True
-
-
-def _has_changed(job: SlideJob) -> bool:
-    """Whether a slide's content has changed since it was inspected; it is read only if its stamp has changed."""
-    state = FolderState(job.folder)
-    identity = job.identity(state)
-    state.save()
-    return bool(read_slide_info(job.folder)["identity"] != identity)
-
-
-def _is_done(folder: Path, stage: str) -> bool:
-    """Whether a stage has a valid record that is not of a failure."""
-    record = valid_record(folder, stage)
-    return record is not None and record.status != "failed"
+        return sum(size for size, *_ in slide_stamp(slide)) / 1e9
+    except UserError:
+        return 0.0

@@ -18,7 +18,6 @@ from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.lock import folder_lock
 from wsi_scale.jobs.audit import audit, audit_slide
 from wsi_scale.jobs.job import SlideJob
-from wsi_scale.jobs.logs import gather_logs
 from wsi_scale.jobs.runner import holding
 from wsi_scale.jobs.status import status_of
 from wsi_scale.report.cohort import read_cohort_view
@@ -77,7 +76,6 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
 
 
 def _report(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[StatusRow]:
-    gather_logs(results, jobs)
     verdicts = audit(jobs, results)
     embedded = len(jobs) <= MOST_EMBEDDED
     context = page_context(config)

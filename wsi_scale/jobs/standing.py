@@ -1,0 +1,113 @@
+"""Where the run of a cohort stands: slides done, failed, in work and left, and about how long they will take."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsi_scale.artifacts.at_work import AtWork, read_at_work
+from wsi_scale.artifacts.plan import NAME as PLAN
+from wsi_scale.artifacts.record import read_record, record_path
+from wsi_scale.artifacts.stages import SLIDE_STAGES
+from wsi_scale.artifacts.status import StatusRow
+from wsi_scale.artifacts.tiles import tile_count
+from wsi_scale.errors import ArtifactError
+from wsi_scale.jobs.cohort import jobs_in, jobs_of
+from wsi_scale.jobs.job import SlideJob
+from wsi_scale.jobs.status import status_of
+
+#: The last stage of a slide.
+_LAST = list(SLIDE_STAGES)[-1]
+#: Slides that were done last, from whose times the time left is estimated.
+_RECENT = 50
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a run has done so far.
+
+    Attributes
+    ----------
+    counts
+        Slides that are ok, empty, failed, in work, waiting.
+    tiles
+        Tiles of the slides that are done.
+    failed
+        The slides that failed, with their reasons.
+    at_work
+        Where the jobs are that work now, or were killed.
+    left_s
+        Seconds until the last slide is done, by the pace of the last ones; None where that is unknown, or nothing
+        is left.
+    """
+
+    counts: Mapping[str, int]
+    tiles: int
+    failed: Sequence[StatusRow]
+    at_work: Sequence[AtWork]
+    left_s: float | None
+
+
+def standing(results: Path) -> Standing:
+    """Look where a run stands; it may be at work.
+
+    Raises
+    ------
+    ArtifactError
+        The folder holds no results of slides.
+    """
+    jobs = jobs_of(results / PLAN, results) if (results / PLAN).exists() else jobs_in(results)
+    at_work = read_at_work(results)
+    working = {this.slide_id for this in at_work}
+    ended = {job.row.slide_id: ended_at(job.folder) for job in jobs}
+    rows = [_row(job, done=ended[job.row.slide_id] is not None) for job in jobs]
+    states = [
+        row.status if row else "in work" if job.row.slide_id in working else "waiting"
+        for job, row in zip(jobs, rows, strict=True)
+    ]
+    counts = Counter(states)
+    return Standing(
+        {state: counts[state] for state in ("ok", "empty", "failed", "in work", "waiting")},
+        sum(_tiles(job.folder) for job, row in zip(jobs, rows, strict=True) if row and row.status == "ok"),
+        [row for row in rows if row and row.status == "failed"],
+        at_work,
+        _left_s(sorted(filter(None, ended.values())), counts["in work"] + counts["waiting"]),
+    )
+
+
+def ended_at(folder: Path) -> float | None:
+    """Time, in seconds, at which a slide's last stage ended; None if it has not."""
+    try:
+        return record_path(folder, _LAST).stat().st_mtime
+    except OSError:
+        return None
+
+
+def _row(job: SlideJob, *, done: bool) -> StatusRow | None:
+    """Status of a slide that is done, or has failed already."""
+    row = status_of(job.folder, job.row.slide_id, str(job.row.path))
+    if done or (row.status == "failed" and _has_failed(job.folder)):
+        return row
+    return None
+
+
+def _has_failed(folder: Path) -> bool:
+    try:
+        records = [read_record(folder, stage) for stage in SLIDE_STAGES]
+    except ArtifactError:
+        return True
+    return any(record is not None and record.status == "failed" for record in records)
+
+
+def _tiles(folder: Path) -> int:
+    try:
+        return tile_count(folder)
+    except ArtifactError:  # the slide's status tells it
+        return 0
+
+
+def _left_s(ended: Sequence[float], left: int) -> float | None:
+    recent = ended[-_RECENT:]
+    if not left or len(recent) < 2 or recent[-1] <= recent[0]:
+        return None
+    return left * (recent[-1] - recent[0]) / (len(recent) - 1)
