@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from wsi_scale.report.words import (
@@ -15,7 +14,6 @@ from wsi_scale.report.words import (
     mpp_text,
     no_brightfield_words,
     prediction_words,
-    quartiles,
     slide_facts,
     unanswered_words,
 )
@@ -87,10 +85,3 @@ def test_flagged_slides_come_first_and_every_slide_is_counted_once() -> None:
 def test_failed_slides_come_first_and_the_others_keep_their_order() -> None:
     statuses = ["ok", "failed", "empty", "ok", "failed", "empty"]
     assert failed_first(statuses) == [1, 4, 2, 5, 0, 3]
-
-
-def test_quartiles_lie_in_order_and_within_the_values() -> None:
-    values = np.random.default_rng(0).lognormal(size=101)
-    found = quartiles(values)
-    assert values.min() < found.low < found.median < found.high < values.max()
-    assert found.median == np.median(values)

@@ -16,12 +16,12 @@ from wsi_scale.report.words import (
     mpp_text,
     no_brightfield_words,
     prediction_words,
-    quartiles,
     quartiles_words,
     slide_facts,
     unanswered_words,
 )
 from wsi_scale.results.scale_map import Reason, ScaleMap
+from wsi_scale.results.summary import quartiles
 
 #: Largest width and height of the slide in a drawing of the map, and of the confidence.
 _MAP_BOX, _CONFIDENCE_BOX = (460.0, 460.0), (250.0, 250.0)

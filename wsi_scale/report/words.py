@@ -1,7 +1,6 @@
 """Texts of the reports."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from wsi_scale.results.audit import FLAGS, AuditRow, Flag, count_flags
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.scale_map import Reason
+from wsi_scale.results.summary import quartiles
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES
 from wsi_scale.units import is_plausible_mpp
 
@@ -36,27 +36,6 @@ _REASONS: Mapping[Reason, str] = {
     Reason.BEYOND_LADDER: "the structures are larger or smaller than the ladder covers",
     Reason.NOT_SEARCHED: "left out on purpose",
 }
-
-
-@dataclass(frozen=True)
-class Quartiles:
-    """Median and middle half of a slide's answers."""
-
-    low: float
-    median: float
-    high: float
-
-
-def quartiles(values: NDArray[np.floating]) -> Quartiles:
-    """Sum up finite values by their quartiles.
-
-    Examples
-    --------
-    >>> quartiles(np.array([1.0, 2.0, 3.0]))
-    Quartiles(low=1.5, median=2.0, high=2.5)
-    """
-    low, median, high = (float(v) for v in np.percentile(values, (25, 50, 75)))
-    return Quartiles(low, median, high)
 
 
 def mpp_text(mpp: float | None) -> str:
