@@ -3,7 +3,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "configs/default.yaml"
+configfile: workflow.source_path("configs/default.yaml")
 
 
 include: "workflows/setup.smk"

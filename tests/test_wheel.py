@@ -103,3 +103,24 @@ def test_run_works_away_from_the_checkout(python: Path, tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     for name in ("scale.ome.zarr", "tiles.parquet", "features.zarr", "slide.json", "report.html"):
         assert (tmp_path / "out" / name).exists()
+
+
+def test_the_workflow_of_the_wheel_runs_away_from_the_checkout(python: Path, tmp_path: Path) -> None:
+    draw = (
+        "from pathlib import Path\n"
+        "from wsi_scale.synthesis.scene import Scene, render_scene\n"
+        "from wsi_scale.synthesis.pyramid import write_pyramid\n"
+        "write_pyramid(Path('slides/slide.tiff'), render_scene(Scene(3.0, size_px=300, mpp=0.5)), 0.5)\n"
+    )
+    (tmp_path / "slides").mkdir()
+    assert run(python, "-c", draw, cwd=tmp_path).returncode == 0
+    options = ("--config", "slides=slides", "results=out", "features={mpps: [1.0], optimal: false}")
+
+    answer = run(python, "-m", "wsi_scale", "workflow", "--cores", "2", *options, cwd=tmp_path)
+
+    assert answer.returncode == 0, answer.stderr
+    assert "1 slides: 1 ok" in answer.stdout + answer.stderr
+    assert (tmp_path / "out" / "report.html").exists()
+    refused = run(python, "-m", "wsi_scale", "workflow", "--sdm", "conda", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "--sdm needs a clone of the repository" in refused.stderr

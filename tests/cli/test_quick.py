@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tests.runs import contents
+from wsi_scale.config.load import parse_config
 from wsi_scale.jobs.study import Study
 
 #: Runs a command and says on its last line of standard error whether torch was loaded.
@@ -45,7 +46,7 @@ def test_planning_three_hundred_unchanged_slides_is_quick(small_slide: Path, fin
     for number in range(300):
         shutil.copy(small_slide, slides / f"{number}.tiff")
         shutil.copytree(finished, results / "slides" / f"{number}")
-    study = Study({"slides": {"path": str(slides)}, "results": str(results)})
+    study = Study(parse_config({"slides": {"path": str(slides)}, "results": str(results)}))
     study.find_slides(make_demo=False)
     study.start()  # takes the copies' identities
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.planted import write_planted
 from tests.runs import configured, draw, error_line, wsi_scale
+from wsi_scale.config.load import parse_config
 from wsi_scale.jobs.study import Study
 from wsi_scale.synthesis import write_pyramid
 
@@ -35,7 +36,7 @@ def test_slides_of_one_name_get_the_folders_of_the_workflow(study: Path, tmp_pat
     for folder in ("a", "b"):
         done = run(tmp_path, study / folder / "slide.tiff", "--results", results, "--slides", study)
         assert done.exit_code == 0, done.output
-    workflow = Study({"slides": {"path": str(study)}, "results": str(results)})
+    workflow = Study(parse_config({"slides": {"path": str(study)}, "results": str(results)}))
     workflow.find_slides(make_demo=False)
     assert sorted(path.name for path in (results / "slides").iterdir()) == sorted(workflow.rows)
     assert wsi_scale("report", results).exit_code == 0
@@ -78,5 +79,5 @@ def test_an_id_that_no_sheet_could_give_is_refused(study: Path, tmp_path: Path, 
 
 
 def test_settings_of_a_stage_reach_it_by_single_keys(study: Path) -> None:
-    told = Study({"slides": {"path": str(study)}, "results": "r"}).settings("tile")
+    told = Study(parse_config({"slides": {"path": str(study)}, "results": "r"})).settings("tile")
     assert configured(*(setting.removeprefix("--set=") for setting in told)).tiling.mpp == 0.5

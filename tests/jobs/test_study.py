@@ -16,6 +16,7 @@ from wsi_scale.artifacts.record import Record, record_path, write_record
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
 from wsi_scale.artifacts.status import StatusRow, write_status
+from wsi_scale.config.load import parse_config
 from wsi_scale.jobs.hardware import settle
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.study import Study, open_study
@@ -27,7 +28,7 @@ Start = Callable[[], tuple[Path, set[str]]]
 
 
 def study(folder: Path, **slides: Any) -> Study:
-    return Study({"slides": {"path": str(folder), **slides}, "results": str(folder / "results")})
+    return Study(parse_config({"slides": {"path": str(folder), **slides}, "results": str(folder / "results")}))
 
 
 @pytest.mark.parametrize("mpp", ["metadata", "estimate"])

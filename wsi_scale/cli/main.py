@@ -5,11 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from wsi_scale.cli import cohort, slide, tools
+from wsi_scale.cli.array import batch
 from wsi_scale.cli.magnification import magnification
 from wsi_scale.cli.prune import finetune, prune
 from wsi_scale.cli.status import status
 from wsi_scale.cli.terminal import prepare_terminal
 from wsi_scale.cli.work import work
+from wsi_scale.cli.workflow import workflow
 from wsi_scale.errors import OutputError
 from wsi_scale.version import __version__
 
@@ -66,6 +68,10 @@ app.command(rich_help_panel="Many slides")(cohort.sheet)
 app.command(rich_help_panel="Many slides")(cohort.fit)
 app.add_typer(magnification, name="magnification", rich_help_panel="Many slides")
 app.command(rich_help_panel="Many slides")(cohort.report)
+app.command(rich_help_panel="Many slides", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    workflow
+)
+app.command(rich_help_panel="Many slides")(batch)
 app.command(rich_help_panel="Many slides")(status)
 app.command(rich_help_panel="Many slides")(cohort.verify)
 app.command(rich_help_panel="One slide")(cohort.unlock)

@@ -15,6 +15,7 @@ from wsi_scale.artifacts.plan import NAME as PLAN
 from wsi_scale.artifacts.plan import PlannedSlide, read_plan
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.config.load import dump_section, parse_config
+from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError, ConfigError, UserError
 from wsi_scale.jobs.batches import Batch, Needs, batches, batches_of, needs
 from wsi_scale.jobs.cohort import plan, row_of
@@ -41,9 +42,9 @@ class Study:
         The batches by their names, in order.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.config = parse_config(values)
-        self.results = self.config.results
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.results = config.results
         if set("{}<>") & set(str(self.results)):
             raise ConfigError(
                 f"results={self.results}: Snakemake gives {{}} and <> a meaning of their own; choose another folder"
@@ -162,7 +163,7 @@ def open_study(values: Mapping[str, Any], *, starts: bool, needs_slides: bool, g
     # Jobs call `wsi-scale` of the environment that runs Snakemake, activated or not.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     try:
-        study = Study(values)
+        study = Study(parse_config(values))
         if goes_on:
             study.read_plan()
         elif needs_slides:
