@@ -61,6 +61,20 @@ def test_threads_that_ask_at_once_get_the_same_thing() -> None:
     assert got == made * 4
 
 
+def test_each_device_keeps_its_own() -> None:
+    """Of the networks on several GPUs none is loaded anew for each block."""
+    made = []
+
+    def use(device: str) -> None:
+        with kept("network", device, lambda: made.append(device), device=device):
+            pass
+
+    gpus = [f"cuda:{number}" for number in range(MOST["network"] + 1)]
+    for device in gpus * 2:
+        use(device)
+    assert made == gpus
+
+
 def test_one_thing_can_need_another() -> None:
     with kept("network", "outer", lambda: opened("inner")) as handle:
         assert opened("inner") is handle

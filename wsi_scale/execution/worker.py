@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 Thing = TypeVar("Thing")
 Kind = Literal["network", "slide"]
 
-#: Things of a kind that a process keeps; more only while more are used at a time.
+#: Things of a kind that a process keeps on a device; more only while more are used at a time.
 MOST: dict[Kind, int] = {"network": 2, "slide": 4}
 
 
@@ -23,12 +23,12 @@ class _Kept:
 
 
 #: The one that was used last is at the end.
-_kept: OrderedDict[tuple[Kind, Hashable], _Kept] = OrderedDict()
+_kept: OrderedDict[tuple[Kind, str, Hashable], _Kept] = OrderedDict()
 _lock = threading.RLock()
 
 
 @contextmanager
-def kept(kind: Kind, key: Hashable, make: Callable[[], Thing]) -> Iterator[Thing]:
+def kept(kind: Kind, key: Hashable, make: Callable[[], Thing], *, device: str = "cpu") -> Iterator[Thing]:
     """Lend the cached item of ``key``, made by ``make`` if it is not in the cache.
 
     It may have been removed for others of its kind, and is then made again. An item with which a block fails is
@@ -36,32 +36,33 @@ def kept(kind: Kind, key: Hashable, make: Callable[[], Thing]) -> Iterator[Thing
 
     Parameters
     ----------
-    kind
-        Items that share one limit.
+    kind, device
+        Items of one kind on one device share a limit.
     key
         What the item depends on: a digest of the content, never a path alone. The file there may be replaced, and
         a process may serve many runs.
     make
         Makes the item, which is closed when it is removed and not in use any more.
     """
+    place = (kind, device, key)
     with _lock:
-        lent = _kept.get((kind, key)) or _Kept(make())
+        lent = _kept.get(place) or _Kept(make())
         lent.users += 1
-        _kept[kind, key] = lent
-        _kept.move_to_end((kind, key))
+        _kept[place] = lent
+        _kept.move_to_end(place)
     try:
         yield lent.thing
     except BaseException:
         with _lock:
-            if _kept.get((kind, key)) is lent:
-                del _kept[kind, key]
+            if _kept.get(place) is lent:
+                del _kept[place]
         raise
     finally:
         with _lock:
             lent.users -= 1
-            if _kept.get((kind, key)) is not lent:
+            if _kept.get(place) is not lent:
                 _close_unused(lent)
-            _bound(kind)
+            _bound(kind, device)
 
 
 def clear() -> None:
@@ -73,9 +74,9 @@ def clear() -> None:
             _close_unused(one)
 
 
-def _bound(kind: Kind) -> None:
+def _bound(kind: Kind, device: str) -> None:
     """Remove the items that were not used for longest and are not in use."""
-    of_kind = [place for place in _kept if place[0] == kind]
+    of_kind = [place for place in _kept if place[:2] == (kind, device)]
     idle = [place for place in of_kind if not _kept[place].users]
     for place in idle[: max(0, len(of_kind) - MOST[kind])]:
         _close_unused(_kept.pop(place))

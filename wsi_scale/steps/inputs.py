@@ -125,7 +125,7 @@ class NetworkInput:
             Where it is placed: the settings of the run, with the GPU whose turn it is.
         """
         key = (self.digest, self.layers, self.channels, compute)
-        return kept("network", key, lambda: self._load(compute))
+        return kept("network", key, lambda: self._load(compute), device=compute.device)
 
     def _load(self, compute: Compute) -> "Network":
         from wsi_scale.networks.forward import place
