@@ -77,13 +77,14 @@ def _hindrance(device: str) -> str:
 
 
 def _steps() -> dict[str, Step]:
-    from benchmarks.gpu import checks, figures, trainings
+    from benchmarks.gpu import checks, figures, several, trainings
 
     steps: list[Step] = [
         checks.resampling, checks.resampling_without_waiting, checks.search_embedded, checks.search_published,
-        checks.extraction, checks.prediction, figures.matrix_products, figures.convolutions,
-        figures.computing_embedded, figures.resampling_rate, figures.reading_rate, figures.searching_embedded,
-        checks.search_vgg19, figures.computing_vgg19, figures.searching_vgg19, checks.slide_file,
+        checks.extraction, checks.prediction, several.every_gpu, several.processes, figures.matrix_products,
+        figures.convolutions, figures.computing_embedded, figures.resampling_rate, figures.reading_rate,
+        figures.searching_embedded, checks.search_vgg19, figures.computing_vgg19, figures.searching_vgg19,
+        checks.slide_file,
         trainings.training, trainings.pruning_channels, trainings.pruning_basis, trainings.finetuning,
     ]  # fmt: skip
     return {step.__name__: step for step in steps}
@@ -154,9 +155,12 @@ def _device(device: str) -> dict[str, Any]:
     cores = {"cores": len(os.sched_getaffinity(0)), "torch": str(torch.__version__)}
     if device != "cuda":
         return {"name": "cpu", **cores}
-    card = torch.cuda.get_device_properties(0)
+    from wsi_scale.execution.gpus import own_gpu
+
+    card = torch.cuda.get_device_properties(own_gpu())
     return {
         "name": card.name,
+        "gpus": torch.cuda.device_count(),
         "memory_gib": round(card.total_memory / 2**30, 1),
         "capability": f"{card.major}.{card.minor}",
         "cuda": torch.version.cuda,

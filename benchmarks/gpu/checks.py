@@ -34,10 +34,10 @@ def resampling(bench: Bench) -> Iterator[Outcome]:
     sizes = rungs_of(find_network("embedded").tapped(["C1_1"]))
     worst, unequal = 0, 0.0
     noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
-    resampler = Resampler(bench.device)
+    resampler = Resampler(bench.compute.torch_device)
     cuts = [Cut((x, x, x + 452, x + 452), (1 + x / 1000, 1.25, 449 + x / 1000, 449.25)) for x in (0, 149, 448)]
     for region in (noise, np.tile(bench.tissue, (3, 3, 1))[:900, :900].copy()):
-        there = torch.from_numpy(region).to(bench.device)
+        there = torch.from_numpy(region).to(bench.compute.torch_device)
         for size in sizes:
             images = resampler.resample(there, cuts, size).cpu().numpy()
             for image, cut in zip(images, cuts, strict=True):
@@ -49,8 +49,8 @@ def resampling(bench: Bench) -> Iterator[Outcome]:
 
 def resampling_without_waiting(bench: Bench) -> Iterator[Outcome]:
     """Resample with kept weights, where waiting for the device is an error."""
-    resampler = Resampler(bench.device)
-    region = torch.from_numpy(bench.tissue[:SCENE_PX, :SCENE_PX].copy()).to(bench.device)
+    resampler = Resampler(bench.compute.torch_device)
+    region = torch.from_numpy(bench.tissue[:SCENE_PX, :SCENE_PX].copy()).to(bench.compute.torch_device)
     cuts = [Cut((0, 0, SCENE_PX, SCENE_PX), (0, 0, SCENE_PX, SCENE_PX))] * 4
     resampler.resample(region, cuts, 112)
     if bench.device == "cuda":

@@ -36,7 +36,9 @@ Figures = Iterator[tuple[str, float]]
 def matrix_products(bench: Bench) -> Figures:
     """Multiply matrices in the dtype that the device chooses: TFLOP/s."""
     side = bench.sizes.matrix
-    left, right = (torch.randn(side, side, device=bench.device).to(bench.compute.torch_dtype) for _ in range(2))
+    left, right = (
+        torch.randn(side, side, device=bench.compute.torch_device).to(bench.compute.torch_dtype) for _ in range(2)
+    )
     yield "matmul_tflops", 2 * side**3 / _seconds(bench, lambda: left @ right) / 1e12
 
 
@@ -63,8 +65,8 @@ def computing_vgg19(bench: Bench) -> Figures:
 def resampling_rate(bench: Bench) -> Figures:
     """Resample all rungs of a block of tiles from one region on the device: tiles/s."""
     side = BLOCK * SCENE_PX
-    region = torch.from_numpy(np.resize(bench.tissue, (side, side, 3))).to(bench.device)
-    resampler = Resampler(bench.device)
+    region = torch.from_numpy(np.resize(bench.tissue, (side, side, 3))).to(bench.compute.torch_device)
+    resampler = Resampler(bench.compute.torch_device)
     corners = [(x * SCENE_PX, y * SCENE_PX) for x in range(BLOCK) for y in range(BLOCK)]
     cuts = [Cut((x, y, x + SCENE_PX, y + SCENE_PX), (0, 0, SCENE_PX, SCENE_PX)) for x, y in corners]
 
@@ -102,7 +104,7 @@ def searching_vgg19(bench: Bench) -> Figures:
 def _search(bench: Bench, network: str) -> Figures:
     """Tiles/s of a search, as a share of the slower of reading and computing alone; GiB on the device at most."""
     if bench.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.reset_peak_memory_stats(bench.compute.torch_device)
     found = seconds = 0.0
     repeats = 1
     while repeats <= bench.sizes.repeats and seconds < SEARCH_S:
@@ -117,7 +119,7 @@ def _search(bench: Bench, network: str) -> Figures:
     slower = min(_ladders(bench, network), dict(reading_rate(bench))["reading_memory"])
     yield f"search_{network}_over_slower_alone", found / slower
     if bench.device == "cuda":
-        yield f"search_{network}_peak_gib", torch.cuda.max_memory_allocated() / 2**30
+        yield f"search_{network}_peak_gib", torch.cuda.max_memory_allocated(bench.compute.torch_device) / 2**30
 
 
 def _slide(bench: Bench, repeats: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -142,7 +144,7 @@ def _ladders(bench: Bench, name: str) -> float:
 def _passes(bench: Bench, network: Network, size: int) -> float:
     """Pass images of one size, already on the device, through a placed network: images/s."""
     count = max(1, int(bench.sizes.batch_mpx * 1e6 / size**2))
-    images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, device=bench.device)
+    images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, device=bench.compute.torch_device)
 
     def one_pass() -> None:
         with torch.inference_mode():

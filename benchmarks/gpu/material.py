@@ -120,7 +120,7 @@ class Bench:
     def wait(self) -> None:
         """Wait until the device has finished what it was given."""
         if self.device == "cuda":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(self.compute.torch_device)
 
 
 def tiles_on(tissue: NDArray[np.uint8]) -> Tiles:

@@ -4,22 +4,24 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
 from benchmarks.gpu.packages import CARRIED, CARRIED_FOR_SLIDES, EXPECTED, missing, use_wheels, wheels_wanted
 from benchmarks.gpu.record import Outcome, Record
+from wsi_scale.execution.gpus import take
 
 #: Every path that computes on a GPU, without those that only measure.
 PATHS = (
     *("resampling", "resampling_without_waiting", "search_embedded", "extraction", "prediction", "slide_file"),
-    *("training", "pruning_channels", "pruning_basis", "finetuning", "searching_embedded"),
+    *("training", "pruning_channels", "pruning_basis", "finetuning", "searching_embedded", "every_gpu", "processes"),
 )
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=300)
+    return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=570)
 
 
 def test_on_the_cpu_paths_agree_with_themselves_and_the_file_says_so(
@@ -106,11 +108,17 @@ def test_weights_in_a_folder_of_wheels_are_used(tmp_path: Path, monkeypatch: pyt
     assert os.environ["WSI_SCALE_WEIGHTS"] == str(tmp_path)
 
 
-def test_no_path_mixes_the_devices_on_a_pretended_gpu(tmp_path: Path) -> None:
+def test_no_path_mixes_the_devices_on_the_second_of_two_pretended_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What computed on the first, or on no device by name, would meet tensors of another."""
+    cards = [uuid.uuid4().hex for _ in range(2)]
+    assert take(cards) == 0  # by this process
+    monkeypatch.setenv("PRETENDED_CARDS", ",".join(cards))
     done = run("tests.pretended_gpu", "--output", str(tmp_path / "gpu.json"), "--only", *PATHS)
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads((tmp_path / "gpu.json").read_text())
-    assert content["device"]["name"] == "pretended"
+    assert (content["device"]["name"], content["device"]["gpus"]) == ("pretended", 2)
     assert list(content["steps"]) == list(PATHS)
     # Batches of another size round otherwise.
     assert max(abs(check["value"]) for check in content["checks"]) < 1e-3
@@ -134,5 +142,5 @@ with Pretended():
         except (RuntimeError, TypeError) as error:
             print(type(error).__name__)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=570)
     assert done.stdout.split() == ["RuntimeError", "RuntimeError", "RuntimeError", "TypeError"], done.stderr

@@ -83,6 +83,20 @@ def test_a_folder_of_one_slide_settles_it_for_itself(tmp_path: Path, machine: py
     assert [path.name for path in job.folder.iterdir()] == [".wsi-scale.lock"]
 
 
+def test_a_run_on_all_gpus_is_settled_as_one_on_a_gpu(tmp_path: Path) -> None:
+    """Nothing is computed again where the next run asks for one GPU, or finds one."""
+    write_execution(tmp_path, SettledExecution("cuda", "float32"))
+    job = job_in(tmp_path / "slides" / "a")
+    every, one = (
+        settle(job, configured(f"execution.device={device}").execution, FolderState(job.folder))
+        for device in ("cuda:all", "cuda")
+    )
+    assert read_execution(tmp_path) == SettledExecution("cuda", "float32")
+    assert (every.device, one.device) == ("cuda:all", "cuda")
+    assert parameters_of(every) == parameters_of(one)
+    assert settle(job, configured("execution.device=cpu").execution, FolderState(job.folder)).device == "cpu"
+
+
 def test_how_many_workers_there_are_is_no_parameter_of_results() -> None:
     settled = AUTO.model_copy(update={"device": "cpu"})
     assert parameters_of(settled) == parameters_of(settled.model_copy(update={"workers": 7}))

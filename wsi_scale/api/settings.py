@@ -9,6 +9,7 @@ import numpy as np
 from wsi_scale.config.load import load_config
 from wsi_scale.config.models import Config
 from wsi_scale.execution.compute import resolve
+from wsi_scale.execution.settled import settled_as
 
 
 def configured(**sections: object) -> Config:
@@ -42,7 +43,7 @@ def settled(config: Config) -> Config:
         A GPU is asked for and there is none.
     """
     compute = resolve(config.execution)
-    execution = config.execution.model_copy(update={"device": compute.device, "dtype": compute.dtype})
+    execution = settled_as(config.execution, compute.device, compute.dtype)
     return config.model_copy(update={"execution": execution})
 
 

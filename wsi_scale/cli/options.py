@@ -44,7 +44,8 @@ Group = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute again, even if the results are up to date.")]
 Device = Annotated[
-    str | None, typer.Option("--device", help="auto, cpu or cuda; by default the configuration's.", metavar="DEVICE")
+    str | None,
+    typer.Option("--device", help="auto, cpu, cuda or cuda:all; by default the configuration's.", metavar="DEVICE"),
 ]
 Slides = Annotated[
     Path | None,

@@ -162,8 +162,8 @@ class MagnificationConfig(Section):
 class ExecutionConfig(Section):
     """Hardware and parallelism."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto uses a GPU if there is one."""
+    device: Literal["auto", "cpu", "cuda", "cuda:all"] = "auto"
+    """auto uses a GPU if there is one; of several GPUs a process takes the least used, with cuda:all a run all."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """auto uses bfloat16 if the hardware supports it natively, else float16 on a GPU and float32 on a CPU."""
     workers: Workers | None = None
@@ -174,6 +174,11 @@ class ExecutionConfig(Section):
     """Most tiles in one block of neighbours, the unit of work; by default 32, or 256 on a GPU."""
     batch_mpx: PositiveFloat | None = None
     """Megapixels that go through the network at once; by default 0.12, or 4 on a GPU."""
+
+    @property
+    def device_kind(self) -> Literal["auto", "cpu", "cuda"]:
+        """What results depend on: the kind of device, not how many."""
+        return "cuda" if self.device == "cuda:all" else self.device
 
 
 class DemoConfig(Section):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.errors import ConfigError
+from wsi_scale.execution.gpus import own_gpu
 
 if TYPE_CHECKING:
     import torch
@@ -12,24 +13,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compute:
-    """Hardware of a network pass; every field may change the last bits of a result.
+    """Hardware of a network pass; every field but the last may change the last bits of a result.
 
     Attributes
     ----------
     device
-        ``cpu`` or ``cuda``.
+        ``cpu`` or ``cuda``; in a turn on one of several GPUs that one, such as ``cuda:1``.
     dtype
         ``float32``, ``bfloat16`` or ``float16``.
     threads
         Threads of one pass.
     batch_mpx
         Megapixels that go through the network at once.
+    every_gpu
+        Whether blocks take turns on all GPUs of the machine, not on one.
     """
 
     device: str
     dtype: str
     threads: int
     batch_mpx: float
+    every_gpu: bool = False
+
+    @property
+    def torch_device(self) -> str:
+        """The device of torch: of GPUs, where none has been chosen yet, the one of this process."""
+        return own_gpu() if self.device == "cuda" else self.device
 
     @property
     def torch_dtype(self) -> "torch.dtype":
@@ -100,12 +109,13 @@ def resolve(config: ExecutionConfig) -> Compute:
     import torch
 
     has_gpu = torch.cuda.is_available()
-    if config.device == "cuda" and not has_gpu:
-        raise ConfigError("execution.device=cuda, but torch finds no GPU here; use cpu or auto")
+    if config.device_kind == "cuda" and not has_gpu:
+        raise ConfigError(f"execution.device={config.device}, but torch finds no GPU here; use cpu or auto")
     device = "cuda" if has_gpu and config.device != "cpu" else "cpu"
     best = "bfloat16" if has_bfloat16(device) else {"cpu": "float32", "cuda": "float16"}[device]
     dtype = best if config.dtype == "auto" else config.dtype
-    return Compute(device, dtype, config.threads, work_sizes(config, device).batch_mpx)
+    batch_mpx = work_sizes(config, device).batch_mpx
+    return Compute(device, dtype, config.threads, batch_mpx, config.device == "cuda:all")
 
 
 def default_workers(config: ExecutionConfig, compute: Compute) -> int:
@@ -124,6 +134,8 @@ def has_bfloat16(device: str) -> bool:
     import torch
 
     if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        # As torch looks at one card, on all: a process may get any of them.
+        cards = range(torch.cuda.device_count())
+        return all(torch.cuda.get_device_capability(card) >= (8, 0) for card in cards)
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))

@@ -36,8 +36,13 @@ def compute_of(settled: ExecutionConfig) -> Compute:
     return compute
 
 
+def settled_as(asked: ExecutionConfig, device: str, dtype: str) -> ExecutionConfig:
+    """Put a chosen device and dtype in the place of ``auto``; who asks for all GPUs keeps them."""
+    kept = asked.device if asked.device_kind == device else device
+    return asked.model_copy(update={"device": kept, "dtype": dtype})
+
+
 def parameters_of(settled: ExecutionConfig) -> dict[str, Any]:
     """Return the execution settings that may change the last bits of a result."""
-    return {key: getattr(settled, key) for key in ("device", "dtype", "threads")} | asdict(
-        work_sizes(settled, settled.device)
-    )
+    parameters = {"device": settled.device_kind, "dtype": settled.dtype, "threads": settled.threads}
+    return parameters | asdict(work_sizes(settled, settled.device_kind))

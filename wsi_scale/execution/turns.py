@@ -1,6 +1,7 @@
-"""Turns on the GPUs of a machine: while some blocks are computed, other workers read the next ones."""
+"""Turns on GPUs: while some blocks are computed, other workers read the next ones."""
 
 import queue
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,12 +9,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from wsi_scale.execution.compute import Compute
+from wsi_scale.execution.gpus import every_gpu, own_gpu
 
 if TYPE_CHECKING:
     import torch
 
 #: Blocks that are on a GPU at a time: while one is copied or decided upon, the other computes.
 BLOCKS_PER_GPU = 2
+
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,21 @@ def turn(compute: Compute) -> Iterator[tuple[Compute, Place]]:
         return
     import torch
 
-    with _gpus().next() as place, torch.cuda.stream(_stream(place)):
+    with _turns(compute.every_gpu).next() as place, torch.cuda.stream(_stream(place)):
         yield replace(compute, device=place.device), place
 
 
-@cache
-def _gpus() -> Turns:
-    import torch
+def _turns(on_every_gpu: bool) -> Turns:
+    """Make the turns of this process once, for all of its workers."""
+    with _lock:
+        return _made(on_every_gpu)
 
-    count = torch.cuda.device_count()
+
+@cache
+def _made(on_every_gpu: bool) -> Turns:
+    gpus = every_gpu() if on_every_gpu else (own_gpu(),)
     # One after the other, so that all GPUs have a block before one has two.
-    return Turns(Place(f"cuda:{gpu}", number) for number in range(BLOCKS_PER_GPU) for gpu in range(count))
+    return Turns(Place(gpu, number) for number in range(BLOCKS_PER_GPU) for gpu in gpus)
 
 
 @cache

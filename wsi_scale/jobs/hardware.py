@@ -7,6 +7,7 @@ from wsi_scale.artifacts.state import FolderState
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.execution.compute import resolve
 from wsi_scale.execution.lock import folder_lock
+from wsi_scale.execution.settled import settled_as
 from wsi_scale.jobs.job import SlideJob
 
 
@@ -24,7 +25,7 @@ def settle(job: SlideJob, execution: ExecutionConfig, state: FolderState) -> Exe
     """
     found = _settled(execution, state.execution) if job.results is None else _cohorts(job.results, execution)
     state.execution = found  # by which planning sees a slide that was computed otherwise than the cohort is by now
-    return _put(execution, found)
+    return settled_as(execution, found.device, found.dtype)
 
 
 def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:
@@ -42,7 +43,8 @@ def settle_in(results: Path, execution: ExecutionConfig) -> ExecutionConfig:
     ArtifactError, BusyError
         They cannot be read or written.
     """
-    return _put(execution, _cohorts(results, execution))
+    found = _cohorts(results, execution)
+    return settled_as(execution, found.device, found.dtype)
 
 
 def _cohorts(results: Path, execution: ExecutionConfig) -> SettledExecution:
@@ -58,13 +60,9 @@ def _cohorts(results: Path, execution: ExecutionConfig) -> SettledExecution:
     return found
 
 
-def _put(execution: ExecutionConfig, found: SettledExecution) -> ExecutionConfig:
-    return execution.model_copy(update={"device": found.device, "dtype": found.dtype})
-
-
 def _settled(asked: ExecutionConfig, found: SettledExecution | None) -> SettledExecution:
-    if found is None or (asked.device not in ("auto", found.device) and asked.dtype == "auto"):
+    if found is None or (asked.device_kind not in ("auto", found.device) and asked.dtype == "auto"):
         compute = resolve(asked)
         return SettledExecution(compute.device, compute.dtype)  # type: ignore[arg-type]  # one of these
-    device = found.device if asked.device == "auto" else asked.device
+    device = found.device if asked.device_kind == "auto" else asked.device_kind
     return SettledExecution(device, found.dtype if asked.dtype == "auto" else asked.dtype)

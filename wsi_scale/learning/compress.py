@@ -162,7 +162,7 @@ def schedule_of(settings: TransferConfig) -> PruningSchedule:
 
 def outputs_on_test(trunk: nn.Module, head: LinearHead, task: Task, compute: Compute) -> NDArray[np.floating]:
     """Pass the test rows through a frozen trunk and its head: (n, output)."""
-    learner = Learner(trunk, head).to(compute.device).eval()
+    learner = Learner(trunk, head).to(compute.torch_device).eval()
     return compute_once(learner, task.inputs, task.split.test, compute).numpy()
 
 

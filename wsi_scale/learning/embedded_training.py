@@ -90,7 +90,7 @@ def train_embedded(
     compute.use_threads()
     torch.manual_seed(config.seed)
     model = ChainRegressor(EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS, teacher.features.shape[1] if teacher else 0)
-    model = model.to(compute.device).to(memory_format=torch.channels_last)
+    model = model.to(compute.torch_device).to(memory_format=torch.channels_last)
     checkpoint = kept_work(folder / NETWORK, material.fingerprint)
     state = read_checkpoint(checkpoint, LoopState) if checkpoint.exists() else None
     on_start(state.epoch if state else 0, config.epochs * config.steps)
@@ -164,9 +164,9 @@ def _teacher_batch(teacher: TeacherResponses, count: int, rng: np.random.Generat
 
 def _loss(model: nn.Module, batch: Batch, compute: Compute) -> torch.Tensor:
     tiles, truth, *taught = batch
-    loss = scale_loss(_logits(model, tiles, compute), truth.to(compute.device))
+    loss = scale_loss(_logits(model, tiles, compute), truth.to(compute.torch_device))
     if taught and isinstance(model, ChainRegressor):
-        seen, log2_mpp, features = (part.to(compute.device) for part in taught)
+        seen, log2_mpp, features = (part.to(compute.torch_device) for part in taught)
         with compute.precision():
             logits, predicted = model.with_teacher(seen.to(memory_format=torch.channels_last))
         loss = loss + scale_loss(logits.float(), log2_mpp)
@@ -176,7 +176,7 @@ def _loss(model: nn.Module, batch: Batch, compute: Compute) -> torch.Tensor:
 
 def _logits(model: nn.Module, tiles: torch.Tensor, compute: Compute) -> torch.Tensor:
     with compute.precision():
-        logits: torch.Tensor = model(tiles.to(compute.device, memory_format=torch.channels_last))
+        logits: torch.Tensor = model(tiles.to(compute.torch_device, memory_format=torch.channels_last))
     return logits.float()
 
 

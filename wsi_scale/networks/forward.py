@@ -15,7 +15,7 @@ from wsi_scale.networks.preprocessing import normalise
 
 def place(network: Network, compute: Compute) -> Network:
     """Move a network to its device and dtype, channels last."""
-    moved: Network = network.to(compute.device, compute.torch_dtype).to(memory_format=torch.channels_last)
+    moved: Network = network.to(compute.torch_device, compute.torch_dtype).to(memory_format=torch.channels_last)
     return moved
 
 
@@ -149,7 +149,7 @@ def pooled_responses(network: Network, images: NDArray[np.uint8], compute: Compu
     responses
         Layer → (tile, channel), float32. Batches depend on image size, number of images and configuration only.
     """
-    tensor = torch.from_numpy(np.require(images, requirements="W")).to(compute.device)
+    tensor = torch.from_numpy(np.require(images, requirements="W")).to(compute.torch_device)
     return block_responses(network, tensor, compute, len(images))
 
 

@@ -82,7 +82,7 @@ def fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
         SPEC.name, SPEC.version,
         slides=[(s.identity, s.job.row.slide_id, s.job.group, s.info.usable_mpp) for s in trusted],
         prior=file_identity(shipped_regressor()),
-        settings=settings.by_value(), device=execution.device,
+        settings=settings.by_value(), device=execution.device_kind,
     )  # fmt: skip
     if regressor_fingerprint(target) == print_:
         return target

@@ -50,6 +50,6 @@ def tiles_per_second(modules: list[nn.Module], side_px: int, *, batch: int = 8, 
                 start = time.perf_counter()
                 module(there)
                 if there.is_cuda:
-                    torch.cuda.synchronize()
+                    torch.cuda.synchronize(there.device)
                 best[place] = min(best[place], time.perf_counter() - start)
     return [batch / seconds for seconds in best]

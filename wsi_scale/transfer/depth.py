@@ -111,10 +111,10 @@ def finetune(
     """
     inputs = _inputs(_frozen(parts, compute), task, compute, cache=tuning.cache)
     upper = nn.Identity() if parts.upper is None else parts.upper.requires_grad_(True)
-    learner = Learner(upper, LinearHead(1, 1), learn_statistics=tuning.batch_norm == "tuned").to(compute.device)
+    learner = Learner(upper, LinearHead(1, 1), learn_statistics=tuning.batch_norm == "tuned").to(compute.torch_device)
     learner.eval()
     features = compute_once(learner.pooled, inputs, task.split.training, compute)
-    learner.head = standard_head(features, task.target[task.split.training], task.outputs).to(compute.device)
+    learner.head = standard_head(features, task.target[task.split.training], task.outputs).to(compute.torch_device)
     loop = LoopSettings(tuning.epochs, 1, tuning.rate, HEAD.weight_decay, tuning.patience, tuning.seed)
     settings = TuneSettings(loop, tuning.batch, groups=_groups(learner, parts, tuning))
     tune(learner, replace(task, inputs=inputs), settings, compute, hooks)
@@ -124,7 +124,7 @@ def finetune(
 def _frozen(parts: Depth, compute: Compute) -> Callable[[torch.Tensor], torch.Tensor] | None:
     if parts.lower is None:
         return None
-    lower = parts.lower.requires_grad_(False).eval().to(compute.device)
+    lower = parts.lower.requires_grad_(False).eval().to(compute.torch_device)
     if parts.upper is not None:
         return lower
     # Only spatial means go into a head: those are kept, as maps of one pixel.
@@ -148,7 +148,7 @@ def _inputs(
         return at_each_step
     maps = computed_once(frozen, task.inputs, rows, compute)
     # Test images pass once in any case.
-    return lambda chosen: maps(chosen).to(compute.device) if np.isin(chosen, rows).all() else at_each_step(chosen)
+    return lambda chosen: maps(chosen).to(compute.torch_device) if np.isin(chosen, rows).all() else at_each_step(chosen)
 
 
 def _groups(learner: Learner, parts: Depth, tuning: Tuning) -> list[ParameterGroup]:

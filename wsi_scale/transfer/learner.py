@@ -132,7 +132,7 @@ def tune(
 
     def batches(epoch: int) -> Iterator[Batch]:
         for chosen in passes(np.random.default_rng((seed, epoch)).permutation(split.training), settings.batch):
-            yield task.inputs(chosen), target[chosen].to(compute.device)
+            yield task.inputs(chosen), target[chosen].to(compute.torch_device)
 
     def loss(model: nn.Module, given: Batch) -> torch.Tensor:
         with compute.precision():
@@ -153,7 +153,7 @@ def tune(
 def fitted_head(trunk: nn.Module, task: Task, seed: int, compute: Compute) -> LinearHead:
     """Train a head on a frozen trunk, whose features are computed once: the same way for every network compared."""
     rows = np.concatenate([task.split.training, task.split.validation])
-    frozen = Learner(trunk, LinearHead(1, 1)).to(compute.device).eval()
+    frozen = Learner(trunk, LinearHead(1, 1)).to(compute.torch_device).eval()
     features = computed_once(frozen.pooled, task.inputs, rows, compute)
     training = task.split.training
     learner = Learner(nn.Identity(), standard_head(features(training), task.target[training], task.outputs))

@@ -108,10 +108,10 @@ def prune(
     hooks = hooks or PruneHooks()
     pruning = _Pruning(method, task, schedule, compute, hooks.state or PruneState(), hooks)
     whole = convolution_parameters(trunk)
-    learner = Learner(method.attach(trunk), fitted_head(trunk, task, schedule.seed, compute)).to(compute.device)
+    learner = Learner(method.attach(trunk), fitted_head(trunk, task, schedule.seed, compute)).to(compute.torch_device)
     for done in pruning.state.finished:
         learner.load_state_dict(done["model"], strict=False)
-        learner = method.remove(learner.cpu(), done["kept"]).to(compute.device)
+        learner = method.remove(learner.cpu(), done["kept"]).to(compute.torch_device)
     for number in range(len(pruning.state.finished), schedule.rounds):
         learner = pruning.run_round(learner, number, int(whole * schedule.share_after(number + 1)))
     pruning.train_scales(learner, LAST_SEED, penalised=False)
@@ -143,7 +143,7 @@ class _Pruning:
         learnt = {name: value.detach().cpu().clone() for name, value in _learnt(learner).items()}
         self.state.finished.append({"model": learnt, "kept": kept, "threshold": threshold})
         self.state.loop = {}
-        narrower = self.method.remove(learner.cpu(), kept).to(self.compute.device)
+        narrower = self.method.remove(learner.cpu(), kept).to(self.compute.torch_device)
         self.hooks.on_epoch(self.state)
         return narrower
 
@@ -177,7 +177,7 @@ class _Pruning:
             learner.eval()
             with self.compute.precision():
                 outputs = learner(task.inputs(rows))
-            return task_loss(outputs.float(), task.target[rows].to(self.compute.device))
+            return task_loss(outputs.float(), task.target[rows].to(self.compute.torch_device))
 
         return [lambda rows=rows: loss(rows) for rows in passes(mixed, self.schedule.batch)]  # type: ignore[misc]
 

@@ -83,7 +83,7 @@ def task_of(images: LabelledImages, split: Split, side_px: int, compute: Compute
     """Make a task of labelled images: normalised where they are asked for, on the device."""
 
     def inputs(rows: NDArray[np.int64]) -> torch.Tensor:
-        return normalise(torch.from_numpy(np.ascontiguousarray(images.images(rows))).to(compute.device))
+        return normalise(torch.from_numpy(np.ascontiguousarray(images.images(rows))).to(compute.torch_device))
 
     return Task(inputs, torch.from_numpy(images.target), images.outputs, split, side_px)
 
