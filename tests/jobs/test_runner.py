@@ -1,5 +1,7 @@
 """A stage's notes: known before anything is written, and saved no more often than that needs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +12,10 @@ from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
 from wsi_scale.config.settings import InspectSettings
+from wsi_scale.errors import BusyError
+from wsi_scale.execution.lock import folder_lock
 from wsi_scale.jobs.job import SlideJob
-from wsi_scale.jobs.runner import Outcome, Prepared, Stage, run_stage
+from wsi_scale.jobs.runner import Outcome, Prepared, Stage, holding, lasting, run_stage
 from wsi_scale.slides.identity import slide_stamp
 
 
@@ -64,3 +68,23 @@ def test_a_failure_keeps_what_an_earlier_run_left(small_slide: Path, tmp_path: P
     events: list[str] = []
     assert run_stage(this, stage(this, events)) == first
     assert events == []
+
+
+def test_what_lasts_is_begun_once_and_ends_before_the_folder_is_free(tmp_path: Path) -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def thing() -> Iterator[int]:
+        events.append("begun")
+        yield len(events)
+        with pytest.raises(BusyError), folder_lock(tmp_path, patience_s=0):
+            pass
+        events.append("ended")
+
+    with holding(tmp_path):
+        for _ in range(2):
+            with holding(tmp_path):  # as each stage does
+                assert lasting(tmp_path, "key", thing) == 1
+    assert events == ["begun", "ended"]
+    with holding(tmp_path):
+        assert lasting(tmp_path, "key", thing) == 3

@@ -2,12 +2,12 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from wsi_scale.artifacts.atomic import remove_progress, sweep_parts
 from wsi_scale.artifacts.fingerprint import file_identity, fingerprint
@@ -35,8 +35,19 @@ from wsi_scale.slides.metadata import SlideInfo
 
 log = logging.getLogger(__name__)
 
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """What lasts as long as a folder's lock."""
+
+    ends: ExitStack
+    things: dict[Hashable, Any] = field(default_factory=dict)
+
+
 #: Folders whose lock this thread holds.
-_held: ContextVar[frozenset[Path]] = ContextVar("_held", default=frozenset())
+_held: ContextVar[Mapping[Path, _Hold]] = ContextVar("_held", default={})  # noqa: B039 - replaced, never changed
 
 
 @dataclass(frozen=True)
@@ -107,14 +118,23 @@ def holding(folder: Path) -> Iterator[None]:
         yield
         return
     check_own(folder)
-    with folder_lock(folder, on_wait=log.warning):
-        token = _held.set(_held.get() | {place})
+    with folder_lock(folder, on_wait=log.warning), ExitStack() as ends:
+        token = _held.set({**_held.get(), place: _Hold(ends)})
         try:
             # Nobody else writes a stage's artefacts while the lock is held.
             sweep_parts(folder, is_artefact)
             yield
         finally:
             _held.reset(token)
+
+
+def lasting(folder: Path, key: Hashable, begin: Callable[[], AbstractContextManager[Thing]]) -> Thing:
+    """Enter a context for all stages that still run while a slide's folder is held; once for a key."""
+    hold = _held.get()[folder.resolve()]
+    if key not in hold.things:
+        hold.things[key] = hold.ends.enter_context(begin())
+    thing: Thing = hold.things[key]
+    return thing
 
 
 def run_stage(job: SlideJob, stage: Stage) -> Record:
