@@ -174,6 +174,10 @@ class ExecutionConfig(Section):
     """Most tiles in one block of neighbours, the unit of work; by default 32, or 256 on a GPU."""
     batch_mpx: PositiveFloat | None = None
     """Megapixels that go through the network at once; by default 0.12, or 4 on a GPU."""
+    scratch: Text | None = None
+    """A folder on the machine's own disk, e.g. $TMPDIR: search and extract copy a slide to it, and read the copy."""
+    scratch_gb: PositiveFloat | None = None
+    """Most that all copies there may take, GB; by default what is free, but for a twentieth of the disk."""
 
     @property
     def device_kind(self) -> Literal["auto", "cpu", "cuda"]:

@@ -35,6 +35,9 @@ NAME = names.PAGE
 #: A cohort of more slides than this links to their own pages instead of holding everything.
 MOST_EMBEDDED = 50
 
+#: Keys of `execution` that say where a machine may put files, and nothing of how results were computed.
+_OF_A_MACHINE = ("scratch", "scratch_gb")
+
 
 def render_slide_page(view: SlideView, context: Mapping[str, object]) -> str:
     """Write the page of one slide.
@@ -135,5 +138,8 @@ def _environment() -> "Environment":
 
 def page_context(config: Config) -> dict[str, object]:
     """Versions and configuration, as every page ends with them."""
-    text = yaml.safe_dump(dump_section(config), sort_keys=False, allow_unicode=True)
+    values = dump_section(config)
+    for key in _OF_A_MACHINE:
+        del values["execution"][key]
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     return {"versions": versions(), "configuration": text}

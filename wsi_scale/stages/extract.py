@@ -19,11 +19,11 @@ from wsi_scale.jobs.hardware import settle
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.known_network import known_network
 from wsi_scale.jobs.runner import Outcome, Prepared, Stage, run_stage
+from wsi_scale.jobs.staging import slide_input
 from wsi_scale.networks.known import check_known
 from wsi_scale.steps.blocks import BlockRun
 from wsi_scale.steps.extract import Extraction, extract_network, feature_attributes
 from wsi_scale.steps.extract_block import BlockFeatures
-from wsi_scale.steps.inputs import SlideInput
 from wsi_scale.steps.unreadable import unreadable_note
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def extract(job: SlideJob, settings: ExtractSettings, scheduler: str | None = No
         settled = replace(settings, execution=settle(job, settings.execution, state))
 
         def work(print_: str) -> Outcome:
-            slide = SlideInput(job.row.path.absolute(), job.identity(state), settings.reader)
+            slide = slide_input(job, job.identity(state), settings, scheduler)
             loaded, scale_map = check_known(extract_network(settings), network), current_map(job) if optimal else None
             extraction = Extraction.of(slide, current_tiles(job), loaded, settled, scale_map)
             for mpp in extraction.too_fine:

@@ -17,12 +17,12 @@ from wsi_scale.jobs.hardware import settle
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.known_network import known_network
 from wsi_scale.jobs.runner import Outcome, Prepared, Stage, run_stage
+from wsi_scale.jobs.staging import slide_input
 from wsi_scale.learning.calibrations import calibration_for, read_for
 from wsi_scale.networks.known import check_known
 from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.results.tiles import TileTable
 from wsi_scale.steps.blocks import BlockRun
-from wsi_scale.steps.inputs import SlideInput
 from wsi_scale.steps.search import SearchedTiles, search_network, search_tiles
 from wsi_scale.steps.search_block import BlockAnswer
 from wsi_scale.steps.unreadable import unreadable_note
@@ -53,7 +53,7 @@ def search(
 
         def work(print_: str) -> Outcome:
             tiles = current_tiles(job)
-            slide = SlideInput(job.row.path.absolute(), job.identity(state), settings.reader)
+            slide = slide_input(job, job.identity(state), settings, scheduler)
             on = SearchedTiles(slide, tiles, current_tissue(job), settings.tiling.min_tissue)
             loaded = check_known(search_network(settings), network)
             finished = FinishedBlocks(job.folder / SCALE_MAP, print_, BlockAnswer)

@@ -49,11 +49,20 @@ class OpenedSlide:
 
 @dataclass(frozen=True)
 class SlideInput:
-    """A slide by its path, and its content as the run knows it."""
+    """A slide by its path, and its content as the run knows it.
+
+    Attributes
+    ----------
+    path
+        As messages name it.
+    read_from
+        A copy of it; None reads the path itself.
+    """
 
     path: Path
     identity: str
     reader: Reader = "openslide"
+    read_from: Path | None = None
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -62,14 +71,19 @@ class SlideInput:
 
     def opened(self) -> AbstractContextManager[Slide]:
         """Open it once in this process; SlideError where another slide lies there."""
-        return kept("slide", (self.path, self.identity, self.reader), self._open)
+        return kept("slide", (self._place, self.path, self.identity, self.reader), self._open)
+
+    @property
+    def _place(self) -> Path:
+        return self.read_from or self.path
 
     def _open(self) -> Slide:
         with ExitStack() as stack:
-            slide = stack.enter_context(open_slide(self.path, self.reader))
+            slide = stack.enter_context(open_slide(self._place, self.reader))
             # Asked of the file once it is open: what replaces it afterwards is not what is read.
-            if slide_identity(self.path) != self.identity:
+            if slide_identity(self._place) != self.identity:
                 raise SlideError(f"{self.path}: {_another('slide')}")
+            slide.path = self.path
             stack.pop_all()
             return slide
 
