@@ -66,6 +66,7 @@ def test_each_job_waits_for_those_whose_results_it_reads_and_the_report_for_all(
     assert ["1-2" in line for line in lines] == [True, False, True, True, False]
     assert [bool(re.search(r"gpu", line)) for line in lines] == [False, False, False, True, False]
     assert all("-q long" in line for line in lines)
+    assert not any(";cluster" in line for line in lines)
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)

@@ -139,15 +139,17 @@ esac
 def _slurm(job: Submission, options: str, body: Path, logs: Path) -> str:
     after = ":".join(f"${_variable(step)}" for step in job.after)
     array = f" --array=1-{job.tasks}" if job.tasks else ""
-    log = logs / ("%x-%A_%a.log" if job.tasks else "%x-%j.log")
+    # A per cent sign in a folder's name is doubled, because the path is a pattern.
+    log = f"{str(logs).replace('%', '%%')}/{'%x-%A_%a.log' if job.tasks else '%x-%j.log'}"
     return (
         f"{_variable(job.step)}=$(sbatch --parsable --job-name=wsi-scale-{_plain(job.step)}{array}"
         f" --cpus-per-task={job.threads} --mem={job.needs.mem_mb} --time={job.needs.runtime}"
         + (" --gpus=1" if job.gpu else "")
         + (f" --dependency=afterany:{after}" if after else "")
-        + f" --output={shlex.quote(str(log))}"
+        + f" --output={shlex.quote(log)}"
         + f" --export=ALL,WSI_SCALE_STEP={_plain(job.step)},WSI_SCALE_CORES={job.threads} {options}".rstrip()
-        + f" {shlex.quote(str(body))})"
+        # Where there are several clusters the name of one follows.
+        + f" {shlex.quote(str(body))} | cut -d ';' -f 1)"
     )
 
 
