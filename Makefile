@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth truth-full paper \
-	variants helps bench bench-lazyslide magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
+	variants helps bench bench-lazyslide test-scale magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
 	fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
@@ -83,6 +83,9 @@ bench-lazyslide: install ## Install LazySlide into an environment of its own, fo
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
 		> $$($(LAZYSLIDE)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth
 	$(LAZYSLIDE)/bin/python -m pip install --quiet --disable-pip-version-check lazyslide==0.13.0
+
+test-scale: install ## A thousand small slides through the workflow: what it costs beyond the work (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.cohort
 
 gpu-check: install ## Every path of a GPU against the CPU, and what the card does (needs a GPU)
 	$(BIN)/python -m benchmarks.gpu
