@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
+from wsi_scale.cli.talk import TalkingTyper
 
-magnification = typer.Typer(no_args_is_help=True, help="Estimate µm per pixel from pixels, or check headers with it.")
+magnification = TalkingTyper(no_args_is_help=True, help="Estimate µm per pixel from pixels, or check headers with it.")
 
 Regressor = Annotated[Path | None, typer.Option(help="A regressor file; by default the one that the package carries.")]
 Network = Annotated[

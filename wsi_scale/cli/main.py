@@ -9,6 +9,7 @@ from wsi_scale.cli.array import batch
 from wsi_scale.cli.magnification import magnification
 from wsi_scale.cli.prune import finetune, prune
 from wsi_scale.cli.status import status
+from wsi_scale.cli.talk import Quiet, TalkingTyper, Verbose, level_given
 from wsi_scale.cli.terminal import prepare_terminal
 from wsi_scale.cli.work import work
 from wsi_scale.cli.workflow import workflow
@@ -16,7 +17,7 @@ from wsi_scale.errors import OutputError
 from wsi_scale.version import __version__
 
 
-class _App(typer.Typer):
+class _App(TalkingTyper):
     """The command line."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -47,14 +48,14 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def _main(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more messages on standard error.")] = False,
+    context: typer.Context,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    from wsi_scale.cli.options import start_logging
-
-    start_logging(verbose)
+    level_given(context, verbose=verbose, quiet=quiet)
 
 
 app.command(rich_help_panel="One slide")(slide.run)

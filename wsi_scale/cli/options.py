@@ -1,8 +1,6 @@
 """Options that several commands share, and how errors are printed."""
 
-import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,17 +80,6 @@ def one_line_errors() -> Iterator[None]:
     except UserError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
-
-
-def start_logging(verbose: bool) -> None:
-    """Log to standard error, one line for each message."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(levelname)s %(message)s",
-    )
-    for noisy in ("tifffile", "PIL", "distributed"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 def load(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
+from wsi_scale.cli.talk import TalkingTyper, conclude
 
 if TYPE_CHECKING:
     from wsi_scale.transfer.judge import TaskScores
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 #: Share of the parameters that were to be kept, over which the budget counts as missed.
 MISSED = 1.02
 
-prune = typer.Typer(no_args_is_help=True, help="Make a pretrained network smaller; the result is a network file.")
+prune = TalkingTyper(no_args_is_help=True, help="Make a pretrained network smaller; the result is a network file.")
 
 Network = Annotated[str, typer.Argument(help="A network by name, or a network file.")]
 Written = Annotated[Path, typer.Option("--output", "-o", help="The network file to write.", show_default=False)]
@@ -51,11 +52,11 @@ def layers(
 
         found = prune_layers(load(config, assignments, device), network, weights, output)
     for name, r2 in found.r2.items():
-        typer.echo(f"{name:12} R² {r2:6.3f}{'  ← cut here' if name == found.layer else ''}")
+        conclude(f"{name:12} R² {r2:6.3f}{'  ← cut here' if name == found.layer else ''}")
     _show_change("parameters", found.parameters)
     _show_change("multiply-adds for a 224-px tile", found.multiply_adds)
     _show_change("tiles per second", found.tiles_per_second, ",.2f")
-    typer.echo(f"network: {found.network}\nregressor: {found.regressor}")
+    conclude(f"network: {found.network}\nregressor: {found.regressor}")
 
 
 @prune.command()
@@ -119,9 +120,9 @@ def finetune(
 
         settings = load(config, assignments, device, {"transfer.data": data})
         found = finetune_network(settings, network, weights, output, depth=depth, truncate=truncate)
-    typer.echo(f"tuned {found.depth} of {found.blocks} blocks; kept epoch {found.epochs[1]} of {found.epochs[0]}")
+    conclude(f"tuned {found.depth} of {found.blocks} blocks; kept epoch {found.epochs[1]} of {found.epochs[0]}")
     _show_scores("test", found.scores, found.classes)
-    typer.echo(f"network: {found.network}")
+    conclude(f"network: {found.network}")
 
 
 def _compress(
@@ -150,22 +151,22 @@ def _compress(
     share = found.after.parameters / found.before.parameters
     if share > settings.transfer.keep_fraction * MISSED:
         asked = f"transfer.keep_fraction is {settings.transfer.keep_fraction:g}"
-        typer.echo(f"{asked}: every layer keeps at least {LEAST} channels or vectors")
+        conclude(f"{asked}: every layer keeps at least {LEAST} channels or vectors")
     for name, measured in (("whole", found.before), ("pruned", found.after)):
         _show_scores(name, measured.scores, found.classes)
-    typer.echo(f"network: {found.network}")
+    conclude(f"network: {found.network}")
 
 
 def _show_change(name: str, values: tuple[float, float], form: str = ",.0f", digits: int = 2) -> None:
     before, after = values
-    typer.echo(f"{name}: {before:{form}} → {after:{form}} ({after / before:.{digits}f}×)")
+    conclude(f"{name}: {before:{form}} → {after:{form}} ({after / before:.{digits}f}×)")
 
 
 def _show_scores(name: str, scores: "TaskScores", classes: tuple[str, ...]) -> None:
     if not classes:
-        typer.echo(f"{name}: median error {scores.metric:.3f} octaves")
+        conclude(f"{name}: median error {scores.metric:.3f} octaves")
         return
-    typer.echo(
+    conclude(
         f"{name}: AUC {scores.metric:.3f}, balanced accuracy {scores.balanced_accuracy:.3f}, "
         f"calibration error {scores.calibration_error:.3f}"
     )

@@ -1,7 +1,7 @@
 """Commands for one slide."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +30,7 @@ from wsi_scale.cli.options import (
     row_of,
     stages_named,
 )
+from wsi_scale.cli.talk import conclude, say, warn
 
 if TYPE_CHECKING:
     from wsi_scale.artifacts.record import Record
@@ -76,7 +77,7 @@ def run(
         typer.echo(f"error: {row.slide_id}: {row.reason}", err=True)
         raise typer.Exit(0 if record_only else 1)
     ending = f" ({row.reason})" if row.reason else ""
-    typer.echo(f"{row.slide_id}: {row.status}{ending}; see {job.folder / 'report.html'}")
+    conclude(f"{row.slide_id}: {row.status}{ending}; see {job.folder / 'report.html'}")
     return None
 
 
@@ -101,7 +102,7 @@ def inspect(
         job = job_of(slide, Path(), None, slide_id, mpp, group)
         info = inspect_slide(slide, job.row.slide_id, mpp)
     if info.status == "ok":
-        _warn(info.warnings)
+        warn(info.warnings)
     if as_json:
         typer.echo(json.dumps(info.as_dict(), indent=1, ensure_ascii=False))
     else:
@@ -212,12 +213,7 @@ def export(
         if anndata is None:
             raise ConfigError("nothing to export; give --anndata FILE.h5ad")
         export_anndata(folder, anndata)
-    typer.echo(f"wrote {anndata}")
-
-
-def _warn(warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        typer.echo(f"warning: {warning}", err=True)
+    conclude(f"wrote {anndata}")
 
 
 def _warn_of(job: "SlideJob") -> None:
@@ -230,9 +226,9 @@ def _warn_of(job: "SlideJob") -> None:
     info, given = SlideInfo.from_dict(read_slide_info(job.folder)), job.row.mpp
     if info.status != "ok":
         return
-    _warn(info.warnings)
+    warn(info.warnings)
     if given is not None and (info.mpp, info.mpp_source) != (given, "override"):
-        _warn([f"--mpp {given:g} is not used, because `wsi-scale inspect` ran without it; run that again with --mpp"])
+        warn([f"--mpp {given:g} is not used, because `wsi-scale inspect` ran without it; run that again with --mpp"])
 
 
 def _run_stages(
@@ -253,7 +249,7 @@ def _run_stages(
     with holding(job.folder):
         for name in names:
             if record_only:  # standard error is a log then
-                typer.echo(f"[{name}]", err=True)
+                say(f"[{name}]")
             record = stages[name]()
             if name == "inspect" or (name == names[0] and job.row.mpp is not None):
                 _warn_of(job)
@@ -269,4 +265,4 @@ def _tell(record: "Record") -> None:
         typer.echo(f"error: {record.reason}", err=True)
     else:
         ending = f": {record.reason}" if record.reason else ""
-        typer.echo(f"{record.stage}: {record.status}{ending}")
+        conclude(f"{record.stage}: {record.status}{ending}")

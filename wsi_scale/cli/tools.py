@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, load, one_line_errors
+from wsi_scale.cli.talk import TalkingTyper, conclude
 
-weights = typer.Typer(no_args_is_help=True, help="Pretrained weights: list, import and verify them.")
+weights = TalkingTyper(no_args_is_help=True, help="Pretrained weights: list, import and verify them.")
 
 
 def calibrate(
@@ -25,7 +26,7 @@ def calibrate(
 
         settings = load(config, assignments, given={"network": network})
         path = calibrate_stage(CalibrateSettings.of(settings), output)
-    typer.echo(f"calibration: {path}")
+    conclude(f"calibration: {path}")
 
 
 def train(
@@ -40,7 +41,7 @@ def train(
         from wsi_scale.learning.train import train_and_export
 
         path = train_and_export(load(config, assignments), output)
-    typer.echo(f"network: {path}")
+    conclude(f"network: {path}")
 
 
 @weights.command("list")
@@ -69,7 +70,7 @@ def import_file(
         known = architecture(network)
         assemble(known, read_weights(file), list(known.nodes), str(file))
         path = import_weights(network, file)
-    typer.echo(f"imported {path}")
+    conclude(f"imported {path}")
 
 
 @weights.command("verify")
@@ -96,7 +97,7 @@ def demo(
         from wsi_scale.jobs.demo import demo as demo_stage
 
         demo_stage(DemoConfig(folder=folder, seed=seed))
-    typer.echo(f"demo slides: {folder}")
+    conclude(f"demo slides: {folder}")
 
 
 def doctor() -> None:

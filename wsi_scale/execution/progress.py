@@ -1,52 +1,183 @@
-"""The progress bar: tiles done, tiles per second, time left."""
+"""The progress of a long piece of work: a bar on a terminal, elsewhere a line every half minute; and a count of it."""
 
+import os
+import sys
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Protocol
 
-Advance = Callable[[int], None]
+#: Seconds between two lines where there is no terminal.
+LINE_EVERY_S = 30.0
 
-_shown: ContextVar[bool] = ContextVar("_shown", default=True)
+
+class Advance(Protocol):
+    """Tells how much has been done since the last call."""
+
+    def __call__(self, count: int, /, *, earlier: bool = False) -> None:
+        """Count units of work; ``earlier`` are those that an earlier run had done, which took no time now."""
+
+
+#: Whether progress is shown, and whether as bars where there is a terminal.
+_style: ContextVar[tuple[bool, bool]] = ContextVar("_style", default=(True, True))
+_work: ContextVar[Counter[str] | None] = ContextVar("_work", default=None)
+#: Of each thread, whether it shows the progress of something by now: two bars would write over each other.
+_here = threading.local()
 
 
 @contextmanager
-def showing_progress(shown: bool) -> Iterator[None]:
-    """Show or hide the bars of the body; a program's commands show them."""
-    token = _shown.set(shown)
+def showing_progress(shown: bool, *, bars: bool = True) -> Iterator[None]:
+    """Show or hide the progress of the body; without ``bars`` in lines, as in a log, on a terminal too."""
+    token = _style.set((shown, bars))
     try:
         yield
     finally:
-        _shown.reset(token)
+        _style.reset(token)
 
 
 @contextmanager
-def progress(description: str, total: int, *, unit: str = "tiles") -> Iterator[Advance]:
-    """Show a bar on standard error while the body runs; nothing if that is not a terminal.
+def counting_work() -> Iterator[Counter[str]]:
+    """Count the work of the body by its unit, such as tiles; what an earlier run had done is not counted."""
+    work = Counter[str]()
+    token = _work.set(work)
+    try:
+        yield work
+    finally:
+        _work.reset(token)
+
+
+def count_work(count: int, unit: str) -> None:
+    """Count work that no progress is shown of."""
+    if (work := _work.get()) is not None:
+        work[unit] += count
+
+
+@contextmanager
+def progress(description: str, total: int | None = None, *, unit: str = "tiles") -> Iterator[Advance]:
+    """Show on standard error how far the body is; nothing within the progress of something larger.
+
+    Parameters
+    ----------
+    total
+        Number of units; None where it is not known.
 
     Yields
     ------
     advance
         Call it with the number of units done since the last call.
     """
+    shown, bars = _style.get()
+    if not shown or getattr(_here, "shown", False):
+        yield _counted(lambda *_: None, unit)
+        return
+    _here.shown = True
+    try:
+        with (_bar if bars and _is_terminal() else _lines)(description, total, unit) as advance:
+            yield _counted(advance, unit)
+    finally:
+        _here.shown = False
+
+
+def duration_text(seconds: float) -> str:
+    """Write a time in words.
+
+    >>> duration_text(0.234), duration_text(42), duration_text(90), duration_text(7 * 3600 + 125)
+    ('0.2 s', '42 s', '1 min 30 s', '7 h 02 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _is_terminal() -> bool:
+    if not (sys.stderr.isatty() or "FORCE_COLOR" in os.environ or "IPython" in sys.modules):
+        return False  # without loading what draws the bar
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
+    return (console.is_terminal and not console.is_dumb_terminal) or console.is_jupyter
+
+
+def _counted(advance: Callable[[int, bool], None], unit: str) -> Advance:
+    def counted(count: int, /, *, earlier: bool = False) -> None:
+        if not earlier:
+            count_work(count, unit)
+        advance(count, earlier)
+
+    return counted
+
+
+@contextmanager
+def _bar(description: str, total: int | None, unit: str) -> Iterator[Callable[[int, bool], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+    counts = () if total is None else (MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), *counts)
+    # Standard output goes through the bar only where both are one terminal: else it would end on standard error.
     with Progress(
-        *columns, console=console, disable=not (_shown.get() and (console.is_terminal or console.is_jupyter))
-    ) as bar:
+        *columns, TimeElapsedColumn() if total is None else TimeLeftColumn(),
+        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(),
+    ) as bar:  # fmt: skip
         task = bar.add_task(description, total=total, rate=unit)
 
-        def advance(count: int) -> None:
+        def advance(count: int, earlier: bool) -> None:
+            if earlier:  # not a sample of the speed
+                bar.tasks[0].completed += count
+                return
             bar.advance(task, count)
             speed = bar.tasks[0].speed
             bar.update(task, rate=f"{speed:.1f} {unit}/s" if speed else unit)
 
         yield advance
+
+
+@contextmanager
+def _lines(description: str, total: int | None, unit: str) -> Iterator[Callable[[int, bool], None]]:
+    done, now, started, ended = 0, 0, time.monotonic(), threading.Event()
+
+    def advance(count: int, earlier: bool) -> None:
+        nonlocal done, now
+        done += count
+        now += 0 if earlier else count
+
+    def tell() -> None:
+        while not ended.wait(LINE_EVERY_S):
+            passed = time.monotonic() - started
+            sys.stderr.write(f"{description}: {_standing(done, now, total, unit, passed)}\n")
+            sys.stderr.flush()
+
+    teller = threading.Thread(target=tell, name="progress", daemon=True)
+    teller.start()
+    try:
+        yield advance
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _standing(done: int, now: int, total: int | None, unit: str, passed_s: float) -> str:
+    """Say how far something is.
+
+    >>> _standing(1200, 1000, 15000, "tiles", 50.0), _standing(0, 0, 9, "slides", 61.0)
+    ('1200/15000 tiles, 20.0 tiles/s, 11 min 30 s left', '0/9 slides, 1 min 01 s so far')
+    >>> _standing(0, 0, None, "views", 30.0)
+    '30 s so far'
+    """
+    so_far = f"{duration_text(passed_s)} so far"
+    if total is None:
+        return so_far
+    if not now:
+        return f"{done}/{total} {unit}, {so_far}"
+    rate = now / passed_s
+    pace = f"{rate:.1f} {unit}/s" if rate >= 0.1 else f"{duration_text(1 / rate)} each"
+    return f"{done}/{total} {unit}, {pace}, {duration_text((total - done) / rate)} left"

@@ -7,6 +7,7 @@ from wsi_scale.artifacts.documents import read_json, write_json
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.config.models import DemoConfig
 from wsi_scale.errors import ArtifactError, ConfigError
+from wsi_scale.execution.progress import progress
 from wsi_scale.version import __version__
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ def demo(config: DemoConfig) -> Path:
     if not (marker.exists() and read_json(marker) == made_of):
         log.warning("making demo slides in %s", config.folder)
         try:
-            make_demo(config.folder, config.seed)
+            with progress("demo"):
+                make_demo(config.folder, config.seed)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ArtifactError(

@@ -16,6 +16,7 @@ from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError, BusyError
 from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.lock import folder_lock
+from wsi_scale.execution.progress import progress
 from wsi_scale.jobs.audit import audit, audit_slide
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.runner import holding
@@ -79,7 +80,11 @@ def _report(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[Sta
     verdicts = audit(jobs, results)
     embedded = len(jobs) <= MOST_EMBEDDED
     context = page_context(config)
-    told = [_told(job, verdict, context, embedded) for job, verdict in zip(jobs, verdicts, strict=True)]
+    told = []
+    with progress("report", len(jobs), unit="slides") as advance:
+        for job, verdict in zip(jobs, verdicts, strict=True):
+            told.append(_told(job, verdict, context, embedded))
+            advance(1)
     rows = [row for row, _ in told]
     write_status(results, rows)
     regressor = results / REGRESSOR

@@ -53,7 +53,7 @@ class BlockRun:
             with progress(self.label, sum(map(len, blocks))) as advance:
                 done = 0
                 for answer in self.finished.read() if self.finished else ():
-                    advance(len(blocks[done]))
+                    advance(len(blocks[done]), earlier=True)
                     done += 1
                     yield answer
                 left = blocks[done:]

@@ -1,0 +1,133 @@
+"""How much commands say: results on standard output, everything else on standard error."""
+
+import functools
+import inspect
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Annotated, Any, Literal, TextIO, TypeVar
+
+import typer
+
+Level = Literal["quiet", "normal", "verbose"]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say on standard error what is done, and why.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and the results asked for.")]
+
+#: Seconds from which on a command says how long it took: on a terminal, and elsewhere.
+_TOOK_S, _TOOK_IN_LOG_S = 5.0, 60.0
+#: Where the level that was given before the command's name is kept for it.
+_GIVEN = "wsi_scale.level"
+
+_level: ContextVar[Level] = ContextVar("_level", default="normal")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class TalkingTyper(typer.Typer):
+    """Commands that take ``--verbose`` and ``--quiet``, as the program itself does."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Command], Command]:
+        """Register a command with the two options; without, where unknown ones are another program's."""
+        register = super().command(name, **options)
+        if (options.get("context_settings") or {}).get("ignore_unknown_options"):
+            return register
+
+        def registered(function: Command) -> Command:
+            register(_talking(function))
+            return function
+
+        return registered
+
+
+def level_given(context: typer.Context, *, verbose: bool, quiet: bool) -> Level:
+    """Note what was asked for before a command's name, or after it, which counts more.
+
+    Raises
+    ------
+    typer.BadParameter
+        Both were asked for.
+    """
+    if verbose and quiet:
+        raise typer.BadParameter("--verbose and --quiet exclude each other")
+    level: Level = "verbose" if verbose else "quiet" if quiet else context.meta.get(_GIVEN, "normal")
+    context.meta[_GIVEN] = level
+    return level
+
+
+def say(text: str) -> None:
+    """Print on standard error what is being done."""
+    if _level.get() != "quiet":
+        typer.echo(text, err=True)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Print warnings on standard error."""
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+
+def conclude(text: str) -> None:
+    """Print on standard output what became of something."""
+    if _level.get() != "quiet":
+        typer.echo(text)
+
+
+@contextmanager
+def talking(level: Level, *, bars: bool = True) -> Iterator[None]:
+    """Let a command say more or less; without ``bars`` as into a log, on a terminal too."""
+    from wsi_scale.execution.progress import duration_text, showing_progress
+
+    token, started = _level.set(level), time.monotonic()
+    _start_logging(level)
+    try:
+        with showing_progress(level != "quiet", bars=bars):
+            yield
+        took = time.monotonic() - started
+        if took > (_TOOK_S if sys.stderr.isatty() else _TOOK_IN_LOG_S):
+            say(f"took {duration_text(took)}")
+    finally:
+        _level.reset(token)
+
+
+class _Here(logging.StreamHandler[TextIO]):
+    """Logs to what is standard error by now: while there is a bar, lines go above it."""
+
+    @property
+    def stream(self) -> TextIO:
+        """Standard error."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        pass
+
+
+def _start_logging(level: Level) -> None:
+    """Log to standard error, one line for each message."""
+    levels = {"quiet": logging.ERROR, "normal": logging.WARNING, "verbose": logging.INFO}
+    logging.basicConfig(handlers=[_Here()], level=levels[level], format="%(levelname)s %(message)s")
+    for noisy in ("tifffile", "PIL", "distributed"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def _talking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the two options to a command."""
+    signature, named = inspect.signature(function, eval_str=True), inspect.Parameter.KEYWORD_ONLY
+
+    @functools.wraps(function)
+    def command(context: typer.Context, verbose: bool, quiet: bool, **given: Any) -> Any:
+        level = level_given(context, verbose=verbose, quiet=quiet)
+        # With --record-only standard error is a log.
+        with talking(level, bars=not given.get("record_only")):
+            return function(**given)
+
+    added = [
+        inspect.Parameter("context", named, annotation=typer.Context),
+        inspect.Parameter("verbose", named, default=False, annotation=Verbose),
+        inspect.Parameter("quiet", named, default=False, annotation=Quiet),
+    ]
+    command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
+    return command
