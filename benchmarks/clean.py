@@ -9,7 +9,7 @@ RESULTS = Path("results")
 #: What a run leaves of all slides together.
 COHORT = (
     *("report.html", "status.tsv", "audit.tsv", "regressor.safetensors", "calibration.json"),
-    *("planned.json", "execution.json", "jobs"),
+    *("planned.json", "execution.json", "runs.json", "jobs"),
 )
 
 

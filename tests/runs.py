@@ -28,7 +28,7 @@ MPP = 0.5
 #: Planted radii of the small slide's left and right half, µm.
 RADII_UM = (2.5, 5.0)
 #: What differs from run to run, or says nothing.
-NOT_COMPARED = (".wsi-scale.lock", "report.html")
+NOT_COMPARED = (".wsi-scale.lock", "report.html", "runs.json")
 
 
 def configured(*assignments: str) -> Config:

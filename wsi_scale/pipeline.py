@@ -1,15 +1,18 @@
 """All stages of one slide, in the same order as in the workflow."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from wsi_scale.artifacts.record import Record
+from wsi_scale.artifacts.runs import StageRun
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.config.models import Config
 from wsi_scale.config.settings import ExtractSettings, PredictSettings, SearchSettings, TileSettings
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.runner import holding
+from wsi_scale.jobs.timing import recording
 
 
 def run(
@@ -18,16 +21,25 @@ def run(
     regressor: Path | None = None,
     calibration: Path | None = None,
     scheduler: str | None = None,
+    on_end: Callable[[StageRun], None] = lambda _: None,
 ) -> StatusRow:
-    """Run all stages of one slide in order, and write its report page; parameters as for ``slide_stages``."""
+    """Run all stages of one slide in order, and write its report page; parameters as for ``slide_stages``.
+
+    Parameters
+    ----------
+    on_end
+        Called with how each stage ended.
+    """
     from wsi_scale.jobs.status import status_of
     from wsi_scale.stages.report import report_slide
 
     stages = slide_stages(job, config, regressor, calibration, scheduler)
-    with holding(job.folder):
-        for stage in stages.values():
-            stage()
-        report_slide(job, config)
+    with recording(config) as run, holding(job.folder):
+        works: list[Callable[[], object]] = [*stages.values(), partial(report_slide, job, config)]
+        for work in works:
+            work()
+            if run.latest is not None:
+                on_end(run.latest)
         return status_of(job.folder, job.row.slide_id, str(job.row.path))
 
 

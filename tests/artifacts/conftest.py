@@ -20,6 +20,7 @@ from wsi_scale.artifacts import (
     prediction,
     record,
     regressor,
+    runs,
     scale_map,
     slide_info,
     status,
@@ -141,6 +142,18 @@ def make_audit(seed: int = 0) -> list[audit.AuditRow]:
     ]
 
 
+def make_run(name: str = "a", *, how: runs.How = "computed", status: record.Status = "ok") -> runs.RunRecord:
+    done = runs.StageRun(
+        "ä", "tile", how, status, f"print {name}", "2026-11-30T12:00:00Z", 1.5, 2.25, {"pixels": 9}, 512.5, "", "",
+        {"slide": "0123", "mpp": [0.5, 0.5, "tiff"], "mask": None},
+    )  # fmt: skip
+    machine = runs.Machine("host", "Linux", "a processor", 2, 16_000, ())
+    return runs.RunRecord(
+        name, ("wsi-scale", "tile", "ä.svs"), "2026-11-30T12:00:00Z", "2026-11-30T12:00:02Z", machine,
+        {"python": "3.11"}, {"tiling": {"mpp": 0.5}}, (done,),
+    )  # fmt: skip
+
+
 def write_features(folder: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = [rng.random(shape).astype(np.float32) for shape in ((5, 2, 3), (5, 3), (5, 2))]
@@ -207,10 +220,11 @@ KINDS = {
         lambda f, s: slide_info.write_slide_info(f, {"slide_id": "ä", "width": s, "mpp": None}),
         slide_info.read_slide_info,
     ),
+    "runs": Kind("runs.json", lambda f, s: runs.write_runs(f, [make_run(f"run {s}")]), runs.read_runs),
 }
 
 #: Readers of these answer None where nothing was written yet.
-OPTIONAL = ("prediction", "record")
+OPTIONAL = ("prediction", "record", "runs")
 
 
 def snippet(section: str) -> str:

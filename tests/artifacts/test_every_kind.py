@@ -82,7 +82,7 @@ def test_other_bytes_in_its_place_are_refused_in_one_line(readable: Any, tmp_pat
     assert_one_line(error, path)
 
 
-@pytest.mark.parametrize("name", ["calibration", "prediction", "record", "checkpoint", "regressor"])
+@pytest.mark.parametrize("name", ["calibration", "prediction", "record", "checkpoint", "regressor", "runs"])
 def test_another_document_in_its_place_is_refused_in_one_line(kinds: dict[str, Any], name: str, tmp_path: Path) -> None:
     path = kinds[name].path(tmp_path)
     path.write_text('{"slide_id": "a", "width": 1}')

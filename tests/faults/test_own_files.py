@@ -121,6 +121,7 @@ def demo_results(tmp_path: Path) -> Path:
         "planned.json",
         "execution.json",
         "jobs/demo-1/inspect.txt",
+        "runs.json",
         "logs/report.log",
     ):
         (results / name).parent.mkdir(parents=True, exist_ok=True)

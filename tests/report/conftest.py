@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.runs import recorded
+from tests.runs import finished, own_cache, recorded, shared, small_slide
 from wsi_scale.artifacts.pictures import write_pictures
 from wsi_scale.artifacts.prediction import write_prediction
 from wsi_scale.artifacts.record import Status
@@ -20,6 +20,8 @@ from wsi_scale.report.overlay import draw_overlay
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid, TileTable
+
+__all__ = ["finished", "own_cache", "shared", "small_slide"]
 
 GRID = TileGrid(12, 18, 224, 0.5, 112.0, 8300, 5600, 0.25, 0.25, "metadata")
 RUNGS = 2.0 ** (np.arange(13) / 3 - 2.5)

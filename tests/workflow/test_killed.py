@@ -48,6 +48,7 @@ def test_another_section_features_computes_features_and_the_report_alone(killed:
             "status.tsv",
             "audit.tsv",
             ".wsi-scale.lock",
+            "runs.json",
         )
         return {
             name: stamp

@@ -11,6 +11,8 @@ GEOJSON = "tiles.geojson"
 FEATURES = "features.zarr"
 #: The page, of a slide and of a cohort.
 PAGE = "report.html"
+#: What was run, when and where, and how long it took; of a slide, and of a cohort.
+RUNS = "runs.json"
 #: Of a cohort, beside its report.
 CALIBRATION = "calibration.json"
 REGRESSOR = "regressor.safetensors"

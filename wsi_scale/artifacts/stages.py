@@ -1,8 +1,14 @@
 """The table of stages: their order, the configuration that each reads, and the artefacts that each writes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
+from typing import Any
 
 from wsi_scale.artifacts import names
+from wsi_scale.config.load import dump_section
+from wsi_scale.config.models import Config
 from wsi_scale.config.settings import (
     CalibrateSettings,
     ExtractSettings,
@@ -81,6 +87,16 @@ def writer_of(artefact: str) -> StageSpec:
 
 def is_artefact(name: str) -> bool:
     """Whether a file or folder of this name in a slide's folder is written by this program."""
-    return name in (names.PAGE, names.CALIBRATION) or any(
+    return name in (names.PAGE, names.CALIBRATION, names.RUNS) or any(
         name in (spec.record, *spec.artefacts) for spec in SLIDE_STAGES.values()
     )
+
+
+def configuration_read(stages: Iterable[str], config: Config) -> dict[str, Any]:
+    """Choose the values that stages read of a configuration, by section and key."""
+    specs, values = SLIDE_STAGES | COHORT_STAGES, dump_section(config)
+    chosen: dict[str, Any] = {}
+    for key in sorted({key for stage in stages for key in specs[stage].keys}):
+        section, _, name = key.rpartition(".")
+        (chosen.setdefault(section, {}) if section else chosen)[name] = reduce(getitem, key.split("."), values)
+    return chosen

@@ -243,10 +243,11 @@ def _run_stages(
 ) -> None:
     """Run stages and print the status of each; a failure exits 1 unless ``record_only``."""
     from wsi_scale.jobs.runner import holding
+    from wsi_scale.jobs.timing import recording
     from wsi_scale.pipeline import slide_stages
 
     stages, failed = slide_stages(job, settings, regressor, calibration, scheduler), False
-    with holding(job.folder):
+    with recording(settings), holding(job.folder):
         for name in names:
             if record_only:  # standard error is a log then
                 say(f"[{name}]")

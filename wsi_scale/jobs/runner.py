@@ -31,6 +31,7 @@ from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.lock import folder_lock
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.ownership import check_own, check_owner
+from wsi_scale.jobs.timing import Clock, inputs_words, timed
 from wsi_scale.slides.metadata import SlideInfo
 
 log = logging.getLogger(__name__)
@@ -146,16 +147,21 @@ def run_stage(job: SlideJob, stage: Stage) -> Record:
         The slide's folder cannot be written, or holds user files or results of another slide, so that no record can be
         written.
     """
-    with holding(job.folder):
+    with holding(job.folder), timed(stage.spec.name, job) as clock:
         state = FolderState(job.folder)
         check_owner(job, state, begins=not stage.spec.after)
-        record = _passed_on(job, stage, state) or _run(job, stage, state)
+        record = _passed_on(job, stage, state)
+        if record is not None:
+            clock.how = "passed on"
+        else:
+            record = _run(job, stage, state, clock)
         record = replace(record, after=_fingerprints(job, stage))
         if record.status != "failed":  # what an earlier run left is kept, and known, for when the failure is mended
             state.last[stage.spec.name] = record
         state.save()
         if record.status == "failed" or valid_record(job.folder, stage.spec.name) != record:
             write_record(job.folder, record)
+        clock.ended = (record.status, record.fingerprint)
     if record.status == "failed":
         log.info("%s: %s failed: %s", job.row.slide_id, stage.spec.name, record.reason)
     return record
@@ -194,7 +200,7 @@ def _passed_on(job: SlideJob, stage: Stage, state: FolderState) -> Record | None
     return None
 
 
-def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
+def _run(job: SlideJob, stage: Stage, state: FolderState, clock: Clock) -> Record:
     name = stage.spec.name
     print_ = ""
 
@@ -205,11 +211,15 @@ def _run(job: SlideJob, stage: Stage, state: FolderState) -> Record:
         print_ = fingerprint(
             name, stage.spec.version, slide=identity, settings=stage.settings.by_value(), **prepared.depends_on
         )  # fmt: skip
+        clock.inputs = {"slide": identity, **prepared.depends_on}
         last = _last(job, name, state)
-        stands = last is not None and last.fingerprint == print_ and not find_fault(job.folder, last.files)
-        if last is not None and stands and stage.is_shown():
+        stale = _stale(job, last, print_)
+        if last is not None and not stale and stage.is_shown():
+            clock.how = "up to date"
             remove_progress(job.folder, stage.spec.artefacts)
             return last
+        with_what = f" ({words})" if (words := inputs_words(clock.inputs)) else ""
+        log.info("%s: %s: %s%s", job.row.slide_id, name, stale or "the slide has moved", with_what)
         # Whose folder it is must be known before anything is written there.
         state.save()
         # From here on nothing that stands there is a result, until the record is written.
@@ -251,6 +261,15 @@ def _last(job: SlideJob, stage: str, state: FolderState) -> Record | None:
         return None
     record = valid_record(job.folder, stage)
     return record if record is not None and record.status != "failed" else state.last.get(stage)
+
+
+def _stale(job: SlideJob, last: Record | None, print_: str) -> str:
+    """Say why a stage's last results do not count; "" where they do."""
+    if last is None:
+        return "computed again, as asked" if job.overwrite else "no result yet"
+    if last.fingerprint != print_:
+        return "settings, network or slide have changed since the last result"
+    return find_fault(job.folder, last.files)
 
 
 def _remove_last(job: SlideJob, stage: str, state: FolderState) -> None:

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import yaml
 
 from wsi_scale.artifacts import names
+from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES, configuration_read
 from wsi_scale.artifacts.status import StatusRow
-from wsi_scale.config.load import dump_section
 from wsi_scale.config.models import Config
 from wsi_scale.execution.versions import versions
 from wsi_scale.report.cohort import CohortView, lay_regressor
@@ -47,7 +47,8 @@ def render_slide_page(view: SlideView, context: Mapping[str, object]) -> str:
     view
         As ``read_slide_view`` gives it.
     context
-        ``versions``: name → version; ``configuration``: YAML text. Either may be missing.
+        ``versions``: name → version; ``configuration``: YAML text; ``made``: as :mod:`wsi_scale.report.runs_section`
+        lays it. Each may be missing.
     """
     return render("slide.html.j2", section=lay_section(view, "slide"), **provenance(context))
 
@@ -67,7 +68,8 @@ def render_cohort_page(
     cohort
         The audit and the regressor.
     context
-        ``versions``: name → version; ``configuration``: YAML text. Either may be missing.
+        ``versions``: name → version; ``configuration``: YAML text; ``made``: as :mod:`wsi_scale.report.runs_section`
+        lays it. Each may be missing.
     """
     embedded = views if len(rows) <= MOST_EMBEDDED else ()
     anchors = {view.slide_id: f"slide-{number}" for number, view in enumerate(embedded, start=1)}
@@ -107,8 +109,14 @@ def _summary(rows: Sequence[StatusRow]) -> str:
 
 
 def provenance(context: Mapping[str, object]) -> dict[str, object]:
-    """Pick what every page ends with: versions and configuration."""
-    return {"versions": context.get("versions") or {}, "configuration": context.get("configuration") or ""}
+    """Pick what every page ends with: how results were made, versions and configuration."""
+    made = context.get("made") or {}
+    known = made.get("versions") if isinstance(made, Mapping) else None
+    return {
+        "made": made,
+        "versions": known or context.get("versions") or {},
+        "configuration": context.get("configuration") or "",
+    }
 
 
 def render(template: str, **shown: object) -> str:
@@ -137,8 +145,8 @@ def _environment() -> "Environment":
 
 
 def page_context(config: Config) -> dict[str, object]:
-    """Versions and configuration, as every page ends with them."""
-    values = dump_section(config)
+    """Versions, and the configuration that stages read, as every page ends with them."""
+    values = configuration_read([*SLIDE_STAGES, *(name for name in COHORT_STAGES if name != "report")], config)
     for key in _OF_A_MACHINE:
         del values["execution"][key]
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

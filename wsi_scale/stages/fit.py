@@ -28,6 +28,7 @@ from wsi_scale.execution.settled import compute_of
 from wsi_scale.jobs.current import current_info
 from wsi_scale.jobs.hardware import settle_in
 from wsi_scale.jobs.job import SlideJob
+from wsi_scale.jobs.timing import timed_cohort
 from wsi_scale.learning.cohort import KnownSlide, fit_tiles, training_tiles, without_outliers
 from wsi_scale.learning.estimator import Estimator, read_estimator, stored_form
 from wsi_scale.learning.interval_scores import SlideTiles
@@ -69,6 +70,16 @@ def fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     ArtifactError
         No slide was inspected; a regressor cannot be read or written.
     """
+    before = regressor_fingerprint(target)
+    with timed_cohort(SPEC.name, target.parent) as clock:
+        path = _fit(jobs, settings, target)
+        after = regressor_fingerprint(path) or ""
+        clock.how = "up to date" if after == before else "computed"
+        clock.ended = ("ok", after)
+    return path
+
+
+def _fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     if settings.regressor is not None:
         return _copy(settings.regressor, target)
     if not any(record_path(job.folder, "inspect").exists() for job in jobs):

@@ -7,8 +7,9 @@ from pathlib import Path
 from wsi_scale.artifacts.atomic import replacing_file, sweep_parts
 from wsi_scale.artifacts.fingerprint import fingerprint
 from wsi_scale.artifacts.manifest import file_digest, manifest_of
-from wsi_scale.artifacts.names import REGRESSOR, STATUS
+from wsi_scale.artifacts.names import REGRESSOR, RUNS, STATUS
 from wsi_scale.artifacts.record import Record, record_path
+from wsi_scale.artifacts.runs import Made, made_in
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState, Page
 from wsi_scale.artifacts.status import StatusRow, read_status, write_status
@@ -21,8 +22,10 @@ from wsi_scale.jobs.audit import audit, audit_slide
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.runner import holding
 from wsi_scale.jobs.status import status_of
+from wsi_scale.jobs.timing import recording, timed, timed_cohort
 from wsi_scale.report.cohort import read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, NAME, page_context, render_cohort_page, render_slide_page
+from wsi_scale.report.runs_section import lay_cohort_runs, lay_slide_runs
 from wsi_scale.report.slide_view import SlideView, read_slide_view
 from wsi_scale.results.audit import AuditRow
 
@@ -31,12 +34,18 @@ SPEC = COHORT_STAGES["report"]
 
 def report_slide(job: SlideJob, config: Config) -> None:
     """Write a slide's own page, unless an up-to-date one exists."""
-    context = page_context(config)
-    with holding(job.folder):
+    with holding(job.folder), timed(SPEC.name, job) as clock:
+        clock.ended = ("ok", "")
+        context = _with_runs(page_context(config), made_in(job.folder))
         if not job.overwrite and FolderState(job.folder).page == _page(job, context):
+            clock.how = "up to date"
             return
         _write_slide_page(job, audit_slide(job), context)
         _note_page(job, context)
+
+
+def _with_runs(context: Mapping[str, object], made: Sequence[Made]) -> dict[str, object]:
+    return {**context, "made": lay_slide_runs(made)}
 
 
 def _page(job: SlideJob, context: Mapping[str, object]) -> Page:
@@ -71,8 +80,9 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
 
     A slide whose results cannot be read is a failed row.
     """
-    with folder_lock(results):
-        sweep_parts(results, SPEC.artefacts.__contains__)
+    with recording(config), folder_lock(results), timed_cohort(SPEC.name, results) as clock:
+        sweep_parts(results, (*SPEC.artefacts, RUNS).__contains__)
+        clock.ended = ("ok", "")
         return _report(jobs, results, config)
 
 
@@ -80,17 +90,19 @@ def _report(jobs: Sequence[SlideJob], results: Path, config: Config) -> list[Sta
     verdicts = audit(jobs, results)
     embedded = len(jobs) <= MOST_EMBEDDED
     context = page_context(config)
-    told = []
+    told, made = [], []
     with progress("report", len(jobs), unit="slides") as advance:
         for job, verdict in zip(jobs, verdicts, strict=True):
-            told.append(_told(job, verdict, context, embedded))
+            found = made_in(job.folder)
+            told.append(_told(job, verdict, _with_runs(context, found), embedded))
+            made += found
             advance(1)
     rows = [row for row, _ in told]
     write_status(results, rows)
     regressor = results / REGRESSOR
     cohort = read_cohort_view(verdicts, regressor if regressor.exists() else None)
     views = [view for _, view in told if view is not None]
-    _write(results / NAME, render_cohort_page(rows, views, cohort, context))
+    _write(results / NAME, render_cohort_page(rows, views, cohort, {**context, "made": lay_cohort_runs(made)}))
     state = FolderState(results)
     state.last[SPEC.name] = Record(SPEC.name, "ok", "", "", manifest_of(results, SPEC.artefacts))
     state.save()

@@ -1,0 +1,49 @@
+"""The machine that a process runs on, and what the process has used of it."""
+
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+
+#: ``ru_maxrss`` counts in this many bytes.
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and of its children that have ended, all cores together."""
+    return sum(os.times()[:4])
+
+
+def peak_memory_mb() -> float:
+    """Most memory that this process or one of its children has used so far, 10⁶ bytes."""
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(most * _RSS_UNIT / 1e6, 1)
+
+
+def memory_mb() -> int:
+    """Memory of the machine, 10⁶ bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 10**6
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def processor() -> str:
+    """Name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return named or platform.processor() or platform.machine()
+
+
+def gpus_in_use() -> tuple[str, ...]:
+    """Names of the GPUs, where this process has used one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ()
+    return tuple(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
