@@ -21,7 +21,7 @@ def measure(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Share of odd images that are answered rightly: not at all, or with an interval that holds the truth."""
     table = read_rows(root / "tissue_odd" / "odd.tsv")
     paths = [root / "tissue_odd" / row["file"] for row in table]
-    answers = predict_sources(paths, Config(), load_estimator(Config()))
+    answers = list(predict_sources(paths, Config(), load_estimator(Config())))
     right = [_is_right(answer, row["kind"]) for answer, row in zip(answers, table, strict=True)]
     shows_tissue = [any(word in row["kind"] for word in _TISSUE) and "no tissue" not in row["kind"] for row in table]
     keys = {"abstained_odd": round(float(np.mean(right)), 4)}

@@ -245,3 +245,26 @@ def test_help_names_the_flags_and_the_exit_code() -> None:
         assert done.returncode == 0
         for word in words:
             assert word in " ".join(done.stdout.replace("│", " ").split()), word
+
+
+def test_rows_are_written_into_a_table_as_they_are_done(slides: Path, half: Path, tmp_path: Path) -> None:
+    table = tmp_path / "new" / "estimates.tsv"
+    result = wsi_scale("magnification", "predict", slides, "--regressor", half, "-o", table)
+
+    assert result.exit_code == 1  # one cannot be read
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    assert [row["path"] for row in rows] == sorted(str(path) for path in slides.iterdir())
+    by_name = {Path(row["path"]).name: row for row in rows}
+    assert list(rows[0]) == KEYS
+    assert float(by_name["right.tiff"]["mpp"]) == pytest.approx(0.5, rel=1e-3)
+    assert (by_name["letter.svs"]["mpp"], by_name["letter.svs"]["status"]) == ("", "failed")
+    assert result.stderr.splitlines()[-1] == "7 slides: 1 abstained, 1 failed, 5 ok"
+    assert result.stdout.splitlines()[-1] == f"estimates: {table}"
+    # Written again, and nothing else is.
+    quiet = wsi_scale("magnification", "predict", "-q", slides / "right.tiff", "--regressor", half, "-o", table)
+    assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert len(table.read_text().splitlines()) == 2
+    (tmp_path / "mine.tsv").write_text("path\tnotes\n")
+    line = error_line(wsi_scale("magnification", "predict", slides, "-o", tmp_path / "mine.tsv"))
+    assert line.endswith("mine.tsv exists and is no table of estimates; choose another name with -o")

@@ -42,7 +42,9 @@ def test_a_second_run_does_nothing(small_slide: Path, finished_copy: Path) -> No
     result = wsi_scale("run", small_slide, "--output", finished_copy)
 
     assert result.exit_code == 0
-    assert result.stdout == f"small: ok; see {finished_copy / 'report.html'}\n"
+    assert result.stderr.splitlines() == [
+        f"small: {stage}: up to date" for stage in ("inspect", "predict", "tile", "search", "extract", "report")
+    ]
     assert contents(finished_copy) == before
     after = stamps(finished_copy)
     assert {name for name in stamped if after[name] != stamped[name]} <= NOTES
@@ -136,7 +138,40 @@ def test_a_run_prints_what_is_odd_about_the_slide(tmp_path: Path) -> None:
     result = wsi_scale("run", tmp_path / "glass.tiff", "-o", tmp_path / "out", "--mpp", "0.25")
 
     assert result.exit_code == 0, result.output
-    assert result.stderr.splitlines() == [CONTRADICTION]
+    said = result.stderr.splitlines()
+    assert [line for line in said if line.startswith("warning:")] == [CONTRADICTION]
+    assert said[1] == CONTRADICTION  # as soon as it is known
+    assert "  warnings: 1, printed above and in the report" in result.stdout.splitlines()
+
+
+def test_a_run_says_each_stage_and_ends_with_numbers(small_slide: Path, finished: Path, tmp_path: Path) -> None:
+    result = wsi_scale("run", small_slide, "--output", tmp_path / "out")
+
+    stages = [line.split(", ")[0] for line in result.stderr.splitlines()]
+    assert stages == [f"small: {stage}: ok" for stage in ("inspect", "predict", "tile", "search", "extract", "report")]
+    assert "20 tiles in" in result.stderr
+    optimal, radius = (
+        np.nanpercentile(read_scale_map(finished)[0].channel(name), (50, 25, 75))
+        for name in ("optimal_mpp", "dominant_radius_um")
+    )
+    estimate = json.loads((finished / "prediction.json").read_text())["mixed"]
+    assert result.stdout.splitlines() == [
+        "small: ok",
+        "  tiles: 20, 20 (100%) with an optimal mpp",
+        "  optimal mpp: median {:.3g} µm/px, quartiles {:.3g} and {:.3g}".format(*optimal),
+        "  dominant radius: median {:.3g} µm, quartiles {:.3g} and {:.3g}".format(*radius),
+        f"  µm per pixel: mixed: header says 0.5 µm/px, but {estimate}",
+        f"  report: {tmp_path / 'out' / 'report.html'}",
+    ]
+
+
+def test_a_quiet_run_says_nothing_but_errors(small_slide: Path, finished_copy: Path, tmp_path: Path) -> None:
+    done = wsi_scale("run", "-q", small_slide, "--output", finished_copy, "--mpp", "0.5")
+    failed = wsi_scale("run", "-q", small_slide, "--output", tmp_path / "out", "--set", "tiling.mpp=0.39")
+
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr.splitlines() == ["error: small: level 0 is 0.5 µm/px; set tiling.mpp to 0.5 or more"]
 
 
 def test_tiles_finer_than_the_slide_are_refused_with_what_would_do(small_slide: Path, tmp_path: Path) -> None:
@@ -156,7 +191,9 @@ def test_a_tile_larger_than_the_slide_leaves_an_empty_slide_with_a_reason(tmp_pa
 
     reason = "a tile (112 µm) is larger than the slide; lower tiling.tile_px or set tiling.edge=pad"
     assert result.exit_code == 0
-    assert result.stdout == f"chip: empty ({reason}); see {tmp_path / 'out' / 'report.html'}\n"
+    first, *numbers = result.stdout.splitlines()
+    assert first == f"chip: empty ({reason})"
+    assert not [line for line in numbers if "tiles" in line or "optimal" in line]
     records = [json.loads((tmp_path / "out" / f"{stage}.json").read_text()) for stage in ("tile", "search", "extract")]
     assert [(record["status"], record["reason"]) for record in records] == [("empty", reason)] * 3
 

@@ -1,5 +1,6 @@
 """Slides, images and folders as sources of estimates and audits."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,19 @@ def test_a_slide_s_thumbnail_is_read_once(
 def test_of_several_sources_one_without_slides_is_a_row(
     small_slide: Path, tmp_path: Path, estimator: Estimator
 ) -> None:
-    rows = predict_sources([small_slide, tmp_path], Config(), estimator)
+    rows = list(predict_sources([small_slide, tmp_path], Config(), estimator))
     assert [row["status"] for row in rows] == ["ok", "failed"]
     assert str(tmp_path) in rows[1]["reason"]
     with pytest.raises(UserError):
         predict_sources([tmp_path], Config(), estimator)
+
+
+def test_a_slide_is_answered_before_the_next_is_looked_at(
+    small_slide: Path, tmp_path: Path, estimator: Estimator
+) -> None:
+    shutil.copy(small_slide, tmp_path / "later.tiff")
+    rows = predict_sources([small_slide, tmp_path / "later.tiff"], Config(), estimator)
+    first = next(rows)
+    (tmp_path / "later.tiff").unlink()
+    (second,) = rows
+    assert (first["status"], second["status"]) == ("ok", "failed")

@@ -1,13 +1,15 @@
 """Commands that estimate µm per pixel from pixels."""
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
-from wsi_scale.cli.talk import TalkingTyper
+from wsi_scale.cli.talk import TalkingTyper, conclude, tell
 
 magnification = TalkingTyper(no_args_is_help=True, help="Estimate µm per pixel from pixels, or check headers with it.")
 
@@ -26,6 +28,9 @@ def predict(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a list of objects: path, mpp, mpp_low, mpp_high, status, reason.")
     ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Table (.tsv) to write, row by row.", show_default=False)
+    ] = None,
     regressor: Regressor = None,
     network: Network = None,
     config: ConfigFile = None,
@@ -35,25 +40,44 @@ def predict(
     """Estimate µm per pixel of slides and images from their pixels; headers are not used.
 
     It abstains, with a reason, if an image is not brightfield tissue or lies outside 0.2–4 µm/px.
-    Exit 1 if something could not be read; the others are estimated.
+    Each row is printed, and written, as soon as it is done. Exit 1 if something could not be read; the others are
+    estimated.
     """
+    rows: list[dict[str, Any]] = []
     with one_line_errors():
+        from wsi_scale.artifacts.prediction import check_estimates, write_estimates
         from wsi_scale.learning.estimator import load_estimator
         from wsi_scale.steps.sources import predict_sources
 
+        if output is not None:
+            check_estimates(output)
+        # Where they are in a file, they need not be on the screen.
+        show = typer.echo if output is None else conclude
         loaded = load(config, assignments, device)
-        rows = predict_sources(sources, loaded, load_estimator(loaded, regressor, network))
+        for row in predict_sources(sources, loaded, load_estimator(loaded, regressor, network)):
+            rows.append(row)
+            if output is not None:
+                write_estimates(output, rows)
+            if not as_json:
+                if len(rows) == 1:
+                    show(f"{'mpp':>7}  {'interval':>13}  {'status':9}  path")
+                show(_line(row))
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
-    else:
-        typer.echo(f"{'mpp':>7}  {'interval':>13}  {'status':9}  path")
-        for row in rows:
-            mpp = f"{row['mpp']:.3f}" if row["mpp"] else "–"
-            interval = f"{row['mpp_low']:.3f}–{row['mpp_high']:.3f}" if row["mpp"] else ""
-            because = f": {row['reason']}" if row["reason"] else ""
-            typer.echo(f"{mpp:>7}  {interval:>13}  {row['status']:9}  {row['path']}{because}")
-    if any(row["status"] == "failed" for row in rows):
+    counts = Counter(row["status"] for row in rows)
+    if len(rows) > 1:
+        tell(f"{len(rows)} slides: {', '.join(f'{number} {status}' for status, number in sorted(counts.items()))}")
+    if output is not None:
+        conclude(f"estimates: {output}")
+    if counts["failed"]:
         raise typer.Exit(1)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    mpp = f"{row['mpp']:.3f}" if row["mpp"] else "–"
+    interval = f"{row['mpp_low']:.3f}–{row['mpp_high']:.3f}" if row["mpp"] else ""
+    because = f": {row['reason']}" if row["reason"] else ""
+    return f"{mpp:>7}  {interval:>13}  {row['status']:9}  {row['path']}{because}"
 
 
 @magnification.command()

@@ -1,9 +1,8 @@
 """Commands for one slide."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -30,12 +29,9 @@ from wsi_scale.cli.options import (
     row_of,
     stages_named,
 )
-from wsi_scale.cli.talk import conclude, say, warn
-
-if TYPE_CHECKING:
-    from wsi_scale.artifacts.record import Record
-    from wsi_scale.config.models import Config
-    from wsi_scale.jobs.job import SlideJob
+from wsi_scale.cli.slide_stages import run_all, run_stages
+from wsi_scale.cli.summary import summary_lines
+from wsi_scale.cli.talk import conclude, warn
 
 
 def run(
@@ -68,16 +64,13 @@ def run(
             slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         if chosen is not None:
-            return _run_stages(job, settings, chosen, regressor, calibration, scheduler, record_only=record_only)
-        from wsi_scale.pipeline import run as run_slide
-
-        row = run_slide(job, settings, regressor, calibration, scheduler)
-        _warn_of(job)
-    if row.status == "failed":
-        typer.echo(f"error: {row.slide_id}: {row.reason}", err=True)
+            return run_stages(job, settings, chosen, regressor, calibration, scheduler, record_only=record_only)
+        summary = run_all(job, settings, regressor, calibration, scheduler)
+    if summary.status == "failed":
+        typer.echo(f"error: {summary.slide_id}: {summary.reason}", err=True)
         raise typer.Exit(0 if record_only else 1)
-    ending = f" ({row.reason})" if row.reason else ""
-    conclude(f"{row.slide_id}: {row.status}{ending}; see {job.folder / 'report.html'}")
+    for line in summary_lines(summary, job.folder / "report.html"):
+        conclude(line)
     return None
 
 
@@ -98,7 +91,7 @@ def inspect(
 
         if output is not None or results is not None:
             job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-            return _run_stages(job, load(None, None), ("inspect",), record_only=record_only)
+            return run_stages(job, load(None, None), ("inspect",), record_only=record_only)
         job = job_of(slide, Path(), None, slide_id, mpp, group)
         info = inspect_slide(slide, job.row.slide_id, mpp)
     if info.status == "ok":
@@ -134,7 +127,7 @@ def predict(
     with one_line_errors():
         settings = load(config, assignments, device)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        _run_stages(job, settings, ("predict",), regressor, record_only=record_only)
+        run_stages(job, settings, ("predict",), regressor, record_only=record_only)
 
 
 def tile(
@@ -153,7 +146,7 @@ def tile(
     with one_line_errors():
         settings = load(config, assignments)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        _run_stages(job, settings, ("tile",), record_only=record_only)
+        run_stages(job, settings, ("tile",), record_only=record_only)
 
 
 def search(
@@ -175,7 +168,7 @@ def search(
     with one_line_errors():
         settings = load(config, assignments, device)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        _run_stages(job, settings, ("search",), calibration=calibration, scheduler=scheduler, record_only=record_only)
+        run_stages(job, settings, ("search",), calibration=calibration, scheduler=scheduler, record_only=record_only)
 
 
 def extract(
@@ -196,7 +189,7 @@ def extract(
     with one_line_errors():
         settings = load(config, assignments, device)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
-        _run_stages(job, settings, ("extract",), scheduler=scheduler, record_only=record_only)
+        run_stages(job, settings, ("extract",), scheduler=scheduler, record_only=record_only)
 
 
 def export(
@@ -214,56 +207,3 @@ def export(
             raise ConfigError("nothing to export; give --anndata FILE.h5ad")
         export_anndata(folder, anndata)
     conclude(f"wrote {anndata}")
-
-
-def _warn_of(job: "SlideJob") -> None:
-    """Print the warnings in slide.json of a slide that could be read."""
-    from wsi_scale.artifacts.slide_info import NAME, read_slide_info
-    from wsi_scale.slides.metadata import SlideInfo
-
-    if not (job.folder / NAME).exists():
-        return
-    info, given = SlideInfo.from_dict(read_slide_info(job.folder)), job.row.mpp
-    if info.status != "ok":
-        return
-    warn(info.warnings)
-    if given is not None and (info.mpp, info.mpp_source) != (given, "override"):
-        warn([f"--mpp {given:g} is not used, because `wsi-scale inspect` ran without it; run that again with --mpp"])
-
-
-def _run_stages(
-    job: "SlideJob",
-    settings: "Config",
-    names: Sequence[str],
-    regressor: Path | None = None,
-    calibration: Path | None = None,
-    scheduler: str | None = None,
-    *,
-    record_only: bool,
-) -> None:
-    """Run stages and print the status of each; a failure exits 1 unless ``record_only``."""
-    from wsi_scale.jobs.runner import holding
-    from wsi_scale.jobs.timing import recording
-    from wsi_scale.pipeline import slide_stages
-
-    stages, failed = slide_stages(job, settings, regressor, calibration, scheduler), False
-    with recording(settings), holding(job.folder):
-        for name in names:
-            if record_only:  # standard error is a log then
-                say(f"[{name}]")
-            record = stages[name]()
-            if name == "inspect" or (name == names[0] and job.row.mpp is not None):
-                _warn_of(job)
-            failed = failed or record.status == "failed"
-            _tell(record)
-    if failed and not record_only:
-        raise typer.Exit(1)
-
-
-def _tell(record: "Record") -> None:
-    """Print the status of a stage."""
-    if record.status == "failed":
-        typer.echo(f"error: {record.reason}", err=True)
-    else:
-        ending = f": {record.reason}" if record.reason else ""
-        conclude(f"{record.stage}: {record.status}{ending}")

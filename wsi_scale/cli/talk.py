@@ -63,6 +63,12 @@ def say(text: str) -> None:
         typer.echo(text, err=True)
 
 
+def tell(text: str) -> None:
+    """Print on standard error what has been done, but where ``--verbose`` says more of it anyway."""
+    if _level.get() == "normal":
+        typer.echo(text, err=True)
+
+
 def warn(warnings: Iterable[str]) -> None:
     """Print warnings on standard error."""
     for warning in warnings:

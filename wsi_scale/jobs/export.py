@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.execution.progress import progress
 from wsi_scale.jobs.cohort import job_in
 from wsi_scale.jobs.current import current_features, current_map, current_tiles
 
@@ -18,6 +19,7 @@ def export_anndata(folder: Path, target: Path) -> None:
         A result is missing, damaged, or not from the last run.
     """
     job = job_in(folder)
-    content = current_features(job, current_tiles(job), current_map(job)).to_anndata()
-    with replacing_file(target) as part:
-        content.write_h5ad(part)
+    with progress("export"):
+        content = current_features(job, current_tiles(job), current_map(job)).to_anndata()
+        with replacing_file(target) as part:
+            content.write_h5ad(part)

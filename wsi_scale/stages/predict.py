@@ -34,9 +34,10 @@ def predict(job: SlideJob, settings: PredictSettings, regressor: Path | None = N
         execution = settle(job, settings.execution, state).model_copy(update={"dtype": "float32"})
 
         def work(_: str) -> Outcome:
-            estimator = read_estimator(compute_of(execution), chosen)
-            with progress(f"predict {job.row.slide_id}"), open_slide(job.row.path) as slide:
-                prediction = estimate_mpp(slide, estimator, settings, job.group)
+            with progress(f"predict {job.row.slide_id}"):
+                estimator = read_estimator(compute_of(execution), chosen)
+                with open_slide(job.row.path) as slide:
+                    prediction = estimate_mpp(slide, estimator, settings, job.group)
             count_work(prediction.views, "views")
             write_prediction(job.folder, prediction)
             return Outcome("ok", "" if prediction.is_brightfield else prediction.reason)

@@ -27,14 +27,14 @@ from wsi_scale.steps.estimate import estimate_mpp
 SHOWN_TILES, SHOWN_DOWNSAMPLES = 2, (1, 4)
 
 
-def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimator) -> list[dict[str, Any]]:
-    """Estimate µm per pixel of slides, images, and everything in folders.
+def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimator) -> Iterator[dict[str, Any]]:
+    """Estimate µm per pixel of slides, images, and everything in folders, one after the other.
 
     Returns
     -------
     rows
-        Keys path, mpp, mpp_low, mpp_high, status (ok, abstained, failed) and reason; mpp is None unless ok.
-        Of several sources, one without a slide is a failed row.
+        As they are done. Keys path, mpp, mpp_low, mpp_high, status (ok, abstained, failed) and reason; mpp is None
+        unless ok. Of several sources, one without a slide is a failed row.
 
     Raises
     ------
@@ -42,13 +42,7 @@ def predict_sources(sources: Sequence[Path], config: Config, estimator: Estimato
         The only source has no slide.
     """
     asked = _slides_of(sources[0] if len(sources) == 1 else sources)
-    answers = []
-    with progress("predict", len(asked), unit="slides") as advance:
-        for row, problem in asked:
-            path = row.path
-            answers.append(_row(str(path), None, "failed", problem) if problem else _answer(path, estimator, config))
-            advance(1)
-    return answers
+    return _answers(asked, config, estimator)
 
 
 def audit_sources(
@@ -90,6 +84,14 @@ def _slides_of(sources: Path | Sequence[Path], exclude: Path | None = None) -> l
         except UserError as error:
             found.append((SheetRow(source.name, source, None, None), one_line(error)))
     return found
+
+
+def _answers(asked: Sequence[tuple[SheetRow, str]], config: Config, estimator: Estimator) -> Iterator[dict[str, Any]]:
+    with progress("predict", len(asked), unit="slides") as advance:
+        for row, problem in asked:
+            path = row.path
+            yield _row(str(path), None, "failed", problem) if problem else _answer(path, estimator, config)
+            advance(1)
 
 
 def _answer(path: Path, estimator: Estimator, config: Config) -> dict[str, Any]:
