@@ -38,10 +38,12 @@ def fit(source: Source, output: Results, config: ConfigFile = None, assignments:
         from wsi_scale.artifacts.names import REGRESSOR
         from wsi_scale.config.settings import FitSettings
         from wsi_scale.jobs.cohort import jobs_of
+        from wsi_scale.jobs.timing import recording
         from wsi_scale.stages.fit import fit as fit_stage
 
-        settings = FitSettings.of(load(config, assignments))
-        path = fit_stage(jobs_of(source, output), settings, output / REGRESSOR)
+        loaded = load(config, assignments)
+        with recording(loaded):
+            path = fit_stage(jobs_of(source, output), FitSettings.of(loaded), output / REGRESSOR)
     typer.echo(f"regressor: {path}")
 
 

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,20 +88,27 @@ class Run:
     def _record(self, stages: list[StageRun]) -> RunRecord:
         program, *arguments = sys.argv
         name = Path(program).name
-        machine = Machine(
-            platform.node(), platform.platform(terse=True), processor(), usable_cores(), memory_mb(), gpus_in_use()
-        )
         return RunRecord(
             run=self._id,
             command=("wsi-scale" if name == "__main__.py" else name, *arguments),
             started=self._started,
             ended=_now(),
-            machine=machine,
-            versions=versions(),
+            machine=replace(_machine(), gpus=gpus_in_use()),
+            versions=_versions(),
             # A report depends on what it shows, not on its configuration.
             configuration=configuration_read({stage.stage for stage in stages} - {"report"}, self._config),
             stages=tuple(stages),
         )
+
+
+@cache
+def _machine() -> Machine:
+    return Machine(platform.node(), platform.platform(terse=True), processor(), usable_cores(), memory_mb(), ())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return versions()
 
 
 _run: ContextVar[Run | None] = ContextVar("_run", default=None)
