@@ -14,6 +14,7 @@ from wsi_scale.jobs.death import record_death, record_failure
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.logs import log_to, slide_log
 from wsi_scale.jobs.runner import holding
+from wsi_scale.jobs.timing import recording
 from wsi_scale.pipeline import slide_stages
 
 #: What a kernel or a scheduler sends to a process that has taken too much memory.
@@ -65,7 +66,7 @@ class Work:
             log_to(slide_log(self.results, job.row.slide_id))
             logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
             stages = slide_stages(job, self.config, self.regressor, self.calibration)
-            with holding(job.folder):
+            with recording(self.config), holding(job.folder):
                 for at in part.stages:
                     tell(at)
                     write_at_work(self.results, self.batch, job.row.slide_id, at)

@@ -34,9 +34,11 @@ MICROMETRES_PER_UNIT = {
 def as_duration(seconds: float) -> str:
     """Write a duration in the two units that matter.
 
-    >>> as_duration(42.4), as_duration(3000), as_duration(86400 * 1.5)
-    ('42 s', '50 min', '1 d 12 h')
+    >>> as_duration(0.234), as_duration(42.4), as_duration(90), as_duration(3000), as_duration(86400 * 1.5)
+    ('0.2 s', '42 s', '1 min 30 s', '50 min', '1 d 12 h')
     """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f"{rest} s"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.runs import MPP, draw, error_line, in_child, wsi_scale
 from wsi_scale.artifacts.record import read_record
+from wsi_scale.artifacts.runs import read_runs
 from wsi_scale.jobs.cohort import plan
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.synthesis import write_pyramid
@@ -49,6 +50,10 @@ def test_the_slides_of_a_batch_share_a_process_and_each_has_its_records_and_its_
     assert (results / "logs" / "slides" / "last.log").read_text() == "[inspect]\n[tile]\n"
     assert (results / "jobs" / "batch-0001" / "inspect_tile.txt").read_text().split() == list(NAMES)
     assert not list(results.glob("jobs/*/at-work.json"))
+    for name in NAMES:
+        (run,) = read_runs(results / "slides" / name)
+        assert [stage.stage for stage in run.stages] == ["inspect", "tile"]
+        assert run.command[:2] == ("wsi-scale", "work")
 
 
 def test_a_batch_that_is_not_planned_is_told(planned: Path) -> None:

@@ -84,7 +84,8 @@ def conclude(text: str) -> None:
 @contextmanager
 def talking(level: Level, *, bars: bool = True) -> Iterator[None]:
     """Let a command say more or less; without ``bars`` as into a log, on a terminal too."""
-    from wsi_scale.execution.progress import duration_text, showing_progress
+    from wsi_scale.execution.progress import showing_progress
+    from wsi_scale.units import as_duration
 
     token, started = _level.set(level), time.monotonic()
     _start_logging(level)
@@ -93,7 +94,7 @@ def talking(level: Level, *, bars: bool = True) -> Iterator[None]:
             yield
         took = time.monotonic() - started
         if took > (_TOOK_S if sys.stderr.isatty() else _TOOK_IN_LOG_S):
-            say(f"took {duration_text(took)}")
+            say(f"took {as_duration(took)}")
     finally:
         _level.reset(token)
 

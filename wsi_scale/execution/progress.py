@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from wsi_scale.units import as_duration
+
 #: Seconds between two lines where there is no terminal.
 LINE_EVERY_S = 30.0
 
@@ -79,22 +81,6 @@ def progress(description: str, total: int | None = None, *, unit: str = "tiles")
             yield _counted(advance, unit)
     finally:
         _here.shown = False
-
-
-def duration_text(seconds: float) -> str:
-    """Write a time in words.
-
-    >>> duration_text(0.234), duration_text(42), duration_text(90), duration_text(7 * 3600 + 125)
-    ('0.2 s', '42 s', '1 min 30 s', '7 h 02 min')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 def _is_terminal() -> bool:
@@ -169,15 +155,15 @@ def _standing(done: int, now: int, total: int | None, unit: str, passed_s: float
     """Say how far something is.
 
     >>> _standing(1200, 1000, 15000, "tiles", 50.0), _standing(0, 0, 9, "slides", 61.0)
-    ('1200/15000 tiles, 20.0 tiles/s, 11 min 30 s left', '0/9 slides, 1 min 01 s so far')
+    ('1200/15000 tiles, 20.0 tiles/s, 11 min left', '0/9 slides, 1 min 01 s so far')
     >>> _standing(0, 0, None, "views", 30.0)
     '30 s so far'
     """
-    so_far = f"{duration_text(passed_s)} so far"
+    so_far = f"{as_duration(passed_s)} so far"
     if total is None:
         return so_far
     if not now:
         return f"{done}/{total} {unit}, {so_far}"
     rate = now / passed_s
-    pace = f"{rate:.1f} {unit}/s" if rate >= 0.1 else f"{duration_text(1 / rate)} each"
-    return f"{done}/{total} {unit}, {pace}, {duration_text((total - done) / rate)} left"
+    pace = f"{rate:.1f} {unit}/s" if rate >= 0.1 else f"{as_duration(1 / rate)} each"
+    return f"{done}/{total} {unit}, {pace}, {as_duration((total - done) / rate)} left"

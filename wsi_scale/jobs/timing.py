@@ -28,9 +28,10 @@ from wsi_scale.execution.machine import (
     processor,
     usable_cores,
 )
-from wsi_scale.execution.progress import counting_work, duration_text
+from wsi_scale.execution.progress import counting_work
 from wsi_scale.execution.versions import versions
 from wsi_scale.jobs.job import SlideJob
+from wsi_scale.units import as_duration
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +195,7 @@ def inputs_words(inputs: Mapping[str, Any]) -> str:
 
 
 def _amount_words(done: StageRun) -> str:
-    took = duration_text(done.seconds)
+    took = as_duration(done.seconds)
     tiles = done.work.get("tiles", 0)
     return f"{tiles} tiles in {took} ({tiles / done.seconds:.1f} tiles/s)" if tiles and done.seconds else took
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wsi_scale.artifacts.runs import Machine, Made, StageRun
 from wsi_scale.artifacts.stages import SLIDE_STAGES
-from wsi_scale.execution.progress import duration_text
+from wsi_scale.units import as_duration
 
 #: Commands that a page names; a cohort has one for each slide.
 MOST_COMMANDS = 6
@@ -42,7 +42,7 @@ def lay_cohort_runs(made: Sequence[Made]) -> dict[str, Any]:
     for stage in SLIDE_STAGES:
         done = [found.stage for found in made if found.stage.stage == stage]
         if done:
-            middle = duration_text(median(one.seconds for one in done))
+            middle = as_duration(median(one.seconds for one in done))
             devices = ", ".join(dict.fromkeys(filter(None, map(_device, done))))
             rows.append([stage, str(len(done)), middle, *_amounts(done), devices])
     first, last = min(found.stage.started for found in made), max(found.run.ended for found in made)
@@ -65,7 +65,7 @@ def _amounts(done: Sequence[StageRun]) -> list[str]:
         work = f"{count:,.0f} {name}".replace(",", "\u202f") if size == 1 else f"{count:.1f} {name}"
         rate = f"{count / seconds:.1f} {name}/s" if seconds else ""
     memory = f"{max(one.peak_memory_mb for one in done) / 1e3:.2f} GB"
-    return [duration_text(seconds), duration_text(sum(one.cpu_seconds for one in done)), work, rate, memory]
+    return [as_duration(seconds), as_duration(sum(one.cpu_seconds for one in done)), work, rate, memory]
 
 
 def _circumstances(made: Sequence[Made]) -> dict[str, Any]:
