@@ -2,12 +2,15 @@
 
 import csv
 import html
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.runs import rename_slide, wsi_scale
+from wsi_scale.artifacts.runs import read_runs
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.slides.sheet import slides_of
 
 
@@ -42,6 +45,12 @@ def test_a_report_sums_up_a_folder_of_single_runs(
     page = html.unescape((results / "report.html").read_text(encoding="utf-8"))
     assert "letter (1)" in page
     assert status["letter (1)"]["reason"] in page
+    # How long it took is known of the slide that was computed, and of the report itself.
+    how = page.split('id="provenance"')[1]
+    assert re.findall(r'<tr><th scope="row">(\w+)</th><td>1</td>', how) == [*SLIDE_STAGES]
+    assert "tiles/s" in how
+    (run,) = read_runs(results)
+    assert [(stage.stage, stage.slide_id, stage.work) for stage in run.stages] == [("report", "", {"slides": 2})]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_cohort_sums_up_by_stage_and_names_some_commands() -> None:
 
     (row,) = found["rows"]
     told = dict(zip(found["columns"], row, strict=True))
-    assert (told["Slides"], told["Work"], told["Device"]) == ("8", "800 tiles", "cpu, bfloat16, cuda, bfloat16")
+    assert (told["Slides"], told["Work"], told["Device"]) == ("8", "800 tiles", "cpu, bfloat16; cuda, bfloat16")
     assert told["Time, median slide"] == "35 s"
     assert told["Rate"] == f"{800 / (280 + 1):.1f} tiles/s"
     assert len(found["commands"]) == MOST_COMMANDS + 1

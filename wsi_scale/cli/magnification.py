@@ -40,8 +40,7 @@ def predict(
     """Estimate µm per pixel of slides and images from their pixels; headers are not used.
 
     It abstains, with a reason, if an image is not brightfield tissue or lies outside 0.2–4 µm/px.
-    Each row is printed, and written, as soon as it is done. Exit 1 if something could not be read; the others are
-    estimated.
+    Rows are printed and written as they are done. Exit 1 if something could not be read; the others are estimated.
     """
     rows: list[dict[str, Any]] = []
     with one_line_errors():

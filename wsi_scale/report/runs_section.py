@@ -43,10 +43,10 @@ def lay_cohort_runs(made: Sequence[Made]) -> dict[str, Any]:
         done = [found.stage for found in made if found.stage.stage == stage]
         if done:
             middle = as_duration(median(one.seconds for one in done))
-            devices = ", ".join(dict.fromkeys(filter(None, map(_device, done))))
+            devices = "; ".join(dict.fromkeys(filter(None, map(_device, done))))
             rows.append([stage, str(len(done)), middle, *_amounts(done), devices])
     first, last = min(found.stage.started for found in made), max(found.run.ended for found in made)
-    note = f"Times, work and memory of all slides together; computed between {_text(first)} and {_text(last)} UTC."
+    note = f"Time, CPU time and work of all slides together, computed between {_text(first)} and {_text(last)} UTC."
     columns = ["Stage", "Slides", "Time, median slide", *_AMOUNTS, "Device"]
     return {"columns": columns, "rows": rows, "note": note} | _circumstances(made)
 
