@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wsi_scale.cli.options import Assignments, ConfigFile, load, one_line_errors
+from wsi_scale.cli.talk import conclude
 
 Source = Annotated[Path, typer.Argument(help="A folder of slides, a sample sheet (.tsv, .csv), or a slide.")]
 Results = Annotated[Path, typer.Option("--output", "-o", help="The results folder.", show_default=False)]
@@ -27,7 +28,7 @@ def sheet(
         write_sheet(output, rows)
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
-    typer.echo(f"wrote {output} with {len(rows)} slides; fill in mpp and group where you know them")
+    conclude(f"wrote {output} with {len(rows)} slides; fill in mpp and group where you know them")
     if problems:
         raise typer.Exit(1)
 
@@ -44,7 +45,7 @@ def fit(source: Source, output: Results, config: ConfigFile = None, assignments:
         loaded = load(config, assignments)
         with recording(loaded):
             path = fit_stage(jobs_of(source, output), FitSettings.of(loaded), output / REGRESSOR)
-    typer.echo(f"regressor: {path}")
+    conclude(f"regressor: {path}")
 
 
 def report(
@@ -67,7 +68,7 @@ def report(
         jobs = jobs_of(slides, folder) if slides else jobs_in(folder)
         rows = report_cohort(jobs, folder, load(config, assignments))
     failed = [row for row in rows if row.status == "failed"]
-    typer.echo(f"{len(rows)} slides, {len(failed)} failed; see {folder / 'report.html'}")
+    conclude(f"{len(rows)} slides, {len(failed)} failed; see {folder / 'report.html'}")
     if failed and not record_only:
         raise typer.Exit(1)
 
@@ -85,7 +86,7 @@ def complete(
 
         rows = complete_report(jobs_of(slides, folder), folder, load(config, assignments))
     failed = [row for row in rows if row.status == "failed"]
-    typer.echo(f"{len(failed)} of {len(rows)} slides failed or did not finish; see {folder / 'status.tsv'}")
+    conclude(f"{len(failed)} of {len(rows)} slides failed or did not finish; see {folder / 'status.tsv'}")
 
 
 def verify(
@@ -105,7 +106,7 @@ def verify(
     for damage in found:
         typer.echo(f"{damage.place}: {damage.stage}: {damage.fault}")
     ending = "the next run computes them again" if found else "all results are intact"
-    typer.echo(f"{slides} slides, {len(found)} damaged results; {ending}")
+    conclude(f"{slides} slides, {len(found)} damaged results; {ending}")
     if found:
         raise typer.Exit(1)
 
@@ -121,4 +122,4 @@ def unlock(
         from wsi_scale.execution.lock import break_lock
 
         held = break_lock(folder)
-    typer.echo(f"removed the lock of {held}" if held else f"{folder} holds no lock that can be removed")
+    conclude(f"removed the lock of {held}" if held else f"{folder} holds no lock that can be removed")
