@@ -91,6 +91,29 @@ def test_only_the_larger_of_two_is_shown(capsys: pytest.CaptureFixture[str]) -> 
     assert "inner" not in said
 
 
+@pytest.mark.usefixtures("terminal")
+def test_what_has_a_known_length_is_shown_in_the_place_of_what_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("search slide"):
+        with progress("inner", 5) as inner, progress("innermost", 3):
+            inner(5)
+        with progress("without a length"):
+            pass
+    said = capsys.readouterr().err
+    assert said.index("search slide") < said.index("5/5") < said.rindex("search slide")
+    assert "innermost" not in said
+    assert "without" not in said
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_log_too_has_lines_of_the_inner_one_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("search slide"), progress("inner", 5) as inner:
+        inner(1)
+        time.sleep(0.17)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(line.startswith("inner: 1/5 tiles") for line in lines)
+
+
 def test_work_is_counted_by_its_unit_whether_shown_or_not() -> None:
     with counting_work() as work, showing_progress(False):
         with progress("search slide", 10) as advance, progress("scenes", 3, unit="scenes") as inner:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from wsi_scale.units import as_duration
@@ -26,8 +27,18 @@ class Advance(Protocol):
 #: Whether progress is shown, and whether as bars where there is a terminal.
 _style: ContextVar[tuple[bool, bool]] = ContextVar("_style", default=(True, True))
 _work: ContextVar[Counter[str] | None] = ContextVar("_work", default=None)
-#: Of each thread, whether it shows the progress of something by now: two bars would write over each other.
+#: Of each thread, what it shows the progress of by now: two bars would write over each other.
 _here = threading.local()
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is shown: how it advances, whether its length is unknown, and how it gives way to what has a known one."""
+
+    advance: Callable[[int, bool], None]
+    is_open: bool
+    pause: Callable[[], None]
+    resume: Callable[[], None]
 
 
 @contextmanager
@@ -64,23 +75,26 @@ def progress(description: str, total: int | None = None, *, unit: str = "tiles")
     Parameters
     ----------
     total
-        Number of units; None where it is not known.
+        Number of units; None where it is not known. Then what the body shows itself is shown in its place.
 
     Yields
     ------
     advance
         Call it with the number of units done since the last call.
     """
-    shown, bars = _style.get()
-    if not shown or getattr(_here, "shown", False):
+    (shown, bars), outer = _style.get(), getattr(_here, "shown", None)
+    if not shown or (outer is not None and (total is None or not outer.is_open)):
         yield _counted(lambda *_: None, unit)
         return
-    _here.shown = True
+    if outer is not None:
+        outer.pause()
     try:
-        with (_bar if bars and _is_terminal() else _lines)(description, total, unit) as advance:
-            yield _counted(advance, unit)
+        with (_bar if bars and _is_terminal() else _lines)(description, total, unit) as _here.shown:
+            yield _counted(_here.shown.advance, unit)
     finally:
-        _here.shown = False
+        _here.shown = outer
+        if outer is not None:
+            outer.resume()
 
 
 def _is_terminal() -> bool:
@@ -102,7 +116,7 @@ def _counted(advance: Callable[[int, bool], None], unit: str) -> Advance:
 
 
 @contextmanager
-def _bar(description: str, total: int | None, unit: str) -> Iterator[Callable[[int, bool], None]]:
+def _bar(description: str, total: int | None, unit: str) -> Iterator[_Shown]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as TimeLeftColumn
@@ -124,12 +138,12 @@ def _bar(description: str, total: int | None, unit: str) -> Iterator[Callable[[i
             speed = bar.tasks[0].speed
             bar.update(task, rate=f"{speed:.1f} {unit}/s" if speed else unit)
 
-        yield advance
+        yield _Shown(advance, total is None, bar.stop, bar.start)
 
 
 @contextmanager
-def _lines(description: str, total: int | None, unit: str) -> Iterator[Callable[[int, bool], None]]:
-    done, now, started, ended = 0, 0, time.monotonic(), threading.Event()
+def _lines(description: str, total: int | None, unit: str) -> Iterator[_Shown]:
+    done, now, started, ended, paused = 0, 0, time.monotonic(), threading.Event(), threading.Event()
 
     def advance(count: int, earlier: bool) -> None:
         nonlocal done, now
@@ -138,6 +152,8 @@ def _lines(description: str, total: int | None, unit: str) -> Iterator[Callable[
 
     def tell() -> None:
         while not ended.wait(LINE_EVERY_S):
+            if paused.is_set():
+                continue
             passed = time.monotonic() - started
             sys.stderr.write(f"{description}: {_standing(done, now, total, unit, passed)}\n")
             sys.stderr.flush()
@@ -145,7 +161,7 @@ def _lines(description: str, total: int | None, unit: str) -> Iterator[Callable[
     teller = threading.Thread(target=tell, name="progress", daemon=True)
     teller.start()
     try:
-        yield advance
+        yield _Shown(advance, total is None, paused.set, paused.clear)
     finally:
         ended.set()
         teller.join()

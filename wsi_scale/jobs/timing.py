@@ -28,7 +28,7 @@ from wsi_scale.execution.machine import (
     processor,
     usable_cores,
 )
-from wsi_scale.execution.progress import counting_work
+from wsi_scale.execution.progress import counting_work, progress
 from wsi_scale.execution.versions import versions
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.units import as_duration
@@ -131,8 +131,8 @@ def recording(config: Config) -> Iterator[Run]:
 
 @contextmanager
 def timed(stage: str, job: SlideJob) -> Iterator[Clock]:
-    """Time a stage of a slide; the body says how it ended."""
-    with _timed(stage, job.row.slide_id, job.folder) as clock:
+    """Time a stage of a slide, and show that it runs; the body says how it ended."""
+    with _timed(stage, job.row.slide_id, job.folder) as clock, progress(f"{stage} {job.row.slide_id}"):
         yield clock
 
 

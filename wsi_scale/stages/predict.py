@@ -7,7 +7,7 @@ from wsi_scale.artifacts.record import Record
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
 from wsi_scale.config.settings import PredictSettings
-from wsi_scale.execution.progress import count_work, progress
+from wsi_scale.execution.progress import count_work
 from wsi_scale.execution.settled import compute_of, parameters_of
 from wsi_scale.jobs.hardware import settle
 from wsi_scale.jobs.job import SlideJob
@@ -34,10 +34,9 @@ def predict(job: SlideJob, settings: PredictSettings, regressor: Path | None = N
         execution = settle(job, settings.execution, state).model_copy(update={"dtype": "float32"})
 
         def work(_: str) -> Outcome:
-            with progress(f"predict {job.row.slide_id}"):
-                estimator = read_estimator(compute_of(execution), chosen)
-                with open_slide(job.row.path) as slide:
-                    prediction = estimate_mpp(slide, estimator, settings, job.group)
+            estimator = read_estimator(compute_of(execution), chosen)
+            with open_slide(job.row.path) as slide:
+                prediction = estimate_mpp(slide, estimator, settings, job.group)
             count_work(prediction.views, "views")
             write_prediction(job.folder, prediction)
             return Outcome("ok", "" if prediction.is_brightfield else prediction.reason)

@@ -12,7 +12,7 @@ from wsi_scale.artifacts.state import FolderState
 from wsi_scale.artifacts.tiles import write_tiles
 from wsi_scale.config.settings import TileSettings
 from wsi_scale.errors import ConfigError
-from wsi_scale.execution.progress import count_work, progress
+from wsi_scale.execution.progress import count_work
 from wsi_scale.jobs.current import settled_info
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.runner import Outcome, Prepared, Stage, known_identity, run_stage
@@ -35,7 +35,7 @@ def tile(job: SlideJob, settings: TileSettings) -> Record:
         mpp = (*require_mpp(info), info.mpp_source)
 
         def work(print_: str) -> Outcome:
-            with progress(f"tile {job.row.slide_id}"), open_slide(job.row.path) as slide:
+            with open_slide(job.row.path) as slide:
                 found = tile_slide(slide, info, settings, mask)
             count_work(found.tissue.mask.size, "pixels")
             _write(job.folder, found, print_)
