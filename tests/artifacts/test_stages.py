@@ -70,5 +70,6 @@ def test_every_artefact_has_one_writer() -> None:
     names = [name for spec in SLIDE_STAGES.values() for name in (spec.record, *spec.artefacts)]
     assert len(names) == len(set(names))
     assert all(map(is_artefact, names))
+    assert all(map(is_artefact, ("report.html", "runs.json")))
     assert not is_artefact("notes.txt")
     assert writer_of("features.zarr").name == "extract"
