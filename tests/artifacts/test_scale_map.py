@@ -13,7 +13,7 @@ import xarray
 import zarr
 
 from tests.artifacts.conftest import snippet
-from wsi_scale.artifacts.scale_map import read_scale_map, write_scale_map
+from wsi_scale.artifacts.scale_map import read_channels, read_scale_map, write_scale_map
 from wsi_scale.errors import ArtifactError
 from wsi_scale.results.scale_map import CHANNELS, ScaleMap
 from wsi_scale.scale.covariant import CONFIDENCE_OCTAVES
@@ -247,3 +247,10 @@ def test_a_scale_map_comes_back_bit_by_bit(tmp_path: Path, answered: ScaleMap, v
     assert set(read.curves) == set(answered.curves)
     for layer, values in answered.curves.items():
         np.testing.assert_array_equal(read.curves[layer], values)
+
+
+def test_channels_that_are_read_alone_are_those_of_the_whole_map(stored: Path, answered: ScaleMap) -> None:
+    radius, optimal = read_channels(stored.parent, ("dominant_radius_um", "optimal_mpp"))
+
+    np.testing.assert_array_equal(radius, answered.dominant_radius_um)
+    np.testing.assert_array_equal(optimal, answered.optimal_mpp)

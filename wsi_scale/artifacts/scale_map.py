@@ -1,6 +1,6 @@
 """``scale.ome.zarr``: the scale map as an OME-Zarr image, reasons for missing values, and response curves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +72,19 @@ def read_scale_map(folder: Path) -> tuple[ScaleMap, str]:
         curves = dict(zip(said["layers"], read_array(root, _CURVES), strict=True))
         rungs = (np.array(said["mpp"], np.float64), np.array(said["interpolated"], np.bool_))
         return ScaleMap(grid, image, reason, curves, *rungs, attributes), fingerprint
+
+
+def read_channels(folder: Path, labels: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Read some channels of the map alone, (row, col) each.
+
+    Raises
+    ------
+    ArtifactError
+        As for :func:`read_scale_map`.
+    """
+    with reading_store(folder / NAME, "is not a scale map", "search") as (root, _):
+        image, numbers = read_array(root, "0"), dict(zip(CHANNELS, _channel_numbers(root), strict=True))
+        return [image[numbers[label]] for label in labels]
 
 
 def _channel_numbers(root: zarr.Group) -> list[int]:

@@ -3,16 +3,19 @@
 Every function raises ArtifactError if its artefact is missing, damaged, or of another slide or other parameters.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.names import FEATURES, MASK, PREDICTION, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
 from wsi_scale.artifacts.pictures import read_thumbnail, read_tissue
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import check_artefact
-from wsi_scale.artifacts.scale_map import read_scale_map
+from wsi_scale.artifacts.scale_map import read_channels, read_scale_map
 from wsi_scale.artifacts.slide_info import read_slide_info
-from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.artifacts.tiles import read_tiles, tile_count
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.results.features import TileFeatures
@@ -75,6 +78,13 @@ def current_tiles(job: SlideJob) -> TileTable:
     return tiles
 
 
+def current_tile_count(job: SlideJob) -> int:
+    """Read the number of a slide's tiles alone."""
+    count = tile_count(job.folder)
+    check_artefact(job.folder, TILES)
+    return count
+
+
 def current_tissue(job: SlideJob) -> TissueMask:
     """Read a slide's tissue mask, and where it cannot be decoded."""
     tissue = read_tissue(job.folder)
@@ -100,6 +110,13 @@ def current_map(job: SlideJob) -> ScaleMap:
     scale_map, _ = read_scale_map(job.folder)
     check_artefact(job.folder, SCALE_MAP)
     return scale_map
+
+
+def current_channels(job: SlideJob, labels: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Read some channels of a slide's scale map alone, (row, col) each."""
+    channels = read_channels(job.folder, labels)
+    check_artefact(job.folder, SCALE_MAP)
+    return channels
 
 
 def current_features(job: SlideJob, tiles: TileTable, scale_map: ScaleMap) -> TileFeatures:

@@ -9,7 +9,7 @@ from wsi_scale.artifacts.record import valid_record
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.execution.guard import guarded
 from wsi_scale.jobs.audit import audit_slide
-from wsi_scale.jobs.current import current_info, current_map, current_prediction, current_tiles
+from wsi_scale.jobs.current import current_channels, current_info, current_prediction, current_tile_count
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.status import status_of
 from wsi_scale.results.audit import AuditRow
@@ -39,23 +39,18 @@ def _with_results(bare: SlideSummary, job: SlideJob) -> SlideSummary:
     summary = replace(bare, warnings=current_info(job).warnings) if "inspect" in found else bare
     if "tile" not in found:
         return summary
-    summary = replace(summary, tiles=len(current_tiles(job)))
+    summary = replace(summary, tiles=current_tile_count(job))
     record = valid_record(job.folder, "search")
     if record is not None and record.status == "empty":
         return replace(summary, answered=0)
     if "search" not in found:
         return summary
-    scale_map = current_map(job)
-    answered = int(np.isfinite(scale_map.optimal_mpp).sum())
+    optimal, radius = current_channels(job, ("optimal_mpp", "dominant_radius_um"))
+    summary = replace(summary, answered=int(np.isfinite(optimal).sum()))
     prediction = current_prediction(job) if "predict" in found else None
     if prediction is not None and not prediction.is_brightfield:  # no number would be valid
-        return replace(summary, answered=answered)
-    return replace(
-        summary,
-        answered=answered,
-        optimal_mpp=_quartiles(scale_map.optimal_mpp),
-        dominant_radius_um=_quartiles(scale_map.dominant_radius_um),
-    )
+        return summary
+    return replace(summary, optimal_mpp=_quartiles(optimal), dominant_radius_um=_quartiles(radius))
 
 
 def _stands(job: SlideJob, stage: str) -> bool:
