@@ -25,7 +25,8 @@ def run_all(
     from wsi_scale.pipeline import run
 
     def on_end(done: "StageRun") -> None:
-        tell(stage_words(done))
+        if done.how != "passed on":
+            tell(stage_words(done))
         if done.stage == "inspect":
             _warn_of(job)
 
