@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.data import data_root
-from wsi_scale.learning.fields import read_crops
+from benchmarks.sources import read_crops
 from wsi_scale.synthesis import write_pyramid
 
 #: Side of a slide, pixels of its level 0: 3 × 3 tiles at the pixel sizes below.

@@ -7,6 +7,7 @@ import typer
 from wsi_scale.cli import cohort, slide, tools
 from wsi_scale.cli.array import batch
 from wsi_scale.cli.magnification import magnification
+from wsi_scale.cli.plan import plan
 from wsi_scale.cli.prune import finetune, prune
 from wsi_scale.cli.status import status
 from wsi_scale.cli.talk import Quiet, TalkingTyper, Verbose, level_given
@@ -72,6 +73,7 @@ app.command(rich_help_panel="Many slides")(cohort.report)
 app.command(rich_help_panel="Many slides", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     workflow
 )
+app.command(rich_help_panel="Many slides")(plan)
 app.command(rich_help_panel="Many slides")(batch)
 app.command(rich_help_panel="Many slides")(status)
 app.command(rich_help_panel="Many slides")(cohort.verify)

@@ -40,6 +40,8 @@ class Study:
         The slides by their ids, in order.
     batches
         The batches by their names, in order.
+    gigabytes
+        Size of each slide's files.
     """
 
     def __init__(self, config: Config) -> None:
@@ -51,6 +53,7 @@ class Study:
             )
         self.rows: dict[str, SheetRow] = {}
         self.batches: dict[str, Batch] = {}
+        self.gigabytes: dict[str, float] = {}
         self._before: dict[str, PlannedSlide] = {}
 
     def find_slides(self, *, make_demo: bool) -> None:
@@ -73,10 +76,9 @@ class Study:
             self._before = {slide.slide_id: slide for slide in read_plan(self.plan_path)}
         except ArtifactError:  # the first run, or one of an earlier version
             self._before = {}
-        sizes = {slide_id: _gigabytes(row.path) for slide_id, row in self.rows.items()}
         before = {slide_id: slide.batch for slide_id, slide in self._before.items()}
-        batch_of = batches_of(list(self.rows), sizes, before)
-        self.batches = batches(batch_of, sizes)
+        self._measure()
+        self.batches = batches(batches_of(list(self.rows), self.gigabytes, before), self.gigabytes)
 
     def read_plan(self) -> None:
         """Read the slides that the run's main process found: the folder may have changed since.
@@ -88,10 +90,11 @@ class Study:
         """
         slides = read_plan(self.plan_path)
         self.rows = {slide.slide_id: row_of(slide) for slide in slides}
-        self.batches = batches(
-            {slide.slide_id: slide.batch for slide in slides},
-            {slide.slide_id: _gigabytes(slide.path) for slide in slides},
-        )
+        self._measure()
+        self.batches = batches({slide.slide_id: slide.batch for slide in slides}, self.gigabytes)
+
+    def _measure(self) -> None:
+        self.gigabytes = {slide_id: _gigabytes(row.path) for slide_id, row in self.rows.items()}
 
     def settings(self, *stages: str) -> list[str]:
         """Command-line assignments for the configuration that stages read."""

@@ -1,0 +1,223 @@
+"""What a cohort will cost: tiles by a look at some slides, time, memory and disk by rates that were measured."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from wsi_scale.artifacts.record import valid_record
+from wsi_scale.artifacts.runs import Made, made_in
+from wsi_scale.artifacts.stages import SLIDE_STAGES
+from wsi_scale.artifacts.tiles import tile_count
+from wsi_scale.config.models import Config
+from wsi_scale.config.settings import TileSettings
+from wsi_scale.errors import ArtifactError, ConfigError, UserError
+from wsi_scale.execution.progress import progress
+from wsi_scale.jobs.batches import Batch
+from wsi_scale.jobs.cohort import jobs_in
+from wsi_scale.slides.metadata import inspect_slide
+from wsi_scale.slides.open import open_slide
+from wsi_scale.slides.sheet import SheetRow
+from wsi_scale.steps.tile import tile_slide
+
+#: Slides of a cohort that are looked at; the others are taken to have as many tiles a gigabyte.
+MOST_LOOKED_AT = 40
+#: Processor time until a process has loaded what it needs, and processes of a batch.
+START_S, STARTS = 4.0, 3
+#: Sections of the configuration on which the rates depend.
+_SECTIONS = ("network", "tiling", "search", "features")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What slides cost.
+
+    Attributes
+    ----------
+    source
+        Where the rates were measured.
+    slide_s, tile_s
+        Processor time of a slide, and of each of its tiles, in all stages.
+    slide_bytes, tile_bytes
+        Size of the results.
+    memory_mb
+        Most memory of a process.
+    """
+
+    source: str
+    slide_s: float
+    tile_s: float
+    slide_bytes: float
+    tile_bytes: float
+    memory_mb: float
+
+
+#: Network → rates that `make bench` and `make test-scale` measured on a known machine, with the default settings.
+KNOWN: Mapping[str, Rates] = {
+    "embedded": Rates("2 cores of an AMD EPYC with bfloat16", 4.0, 0.09, 1.0e6, 16e3, 1500),
+    "vgg19": Rates("2 cores of an AMD EPYC with bfloat16", 6.0, 0.9, 1.0e6, 30e3, 2500),
+}
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """How much there is to do.
+
+    Attributes
+    ----------
+    slides, gigabytes
+        Of the cohort.
+    looked_at
+        Slides whose tiles were counted.
+    tiles
+        Expected number of tiles of all slides.
+    tiles_error
+        Its standard error; 0 where all slides were looked at.
+    unreadable
+        One line for each slide, of those looked at, that cannot be read.
+    """
+
+    slides: int
+    gigabytes: float
+    looked_at: int
+    tiles: float
+    tiles_error: float
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a cohort will cost on a machine.
+
+    Attributes
+    ----------
+    seconds
+        By the clock.
+    memory_mb
+        Of all processes that work at a time.
+    disk_bytes
+        Of the results.
+    """
+
+    seconds: float
+    memory_mb: float
+    disk_bytes: float
+
+
+def look_at(rows: Sequence[SheetRow], gigabytes: Mapping[str, float], config: Config) -> Tissue:
+    """Count the tiles of some slides on their thumbnails, and expect as many a gigabyte of the others.
+
+    Parameters
+    ----------
+    gigabytes
+        Slide's id → size of its files.
+    """
+    chosen = sorted(random.Random(0).sample(range(len(rows)), min(len(rows), MOST_LOOKED_AT)))
+    counts, problems = [], []
+    with progress("look at slides", len(chosen), unit="slides") as advance:
+        for row in (rows[number] for number in chosen):
+            try:
+                counts.append((gigabytes[row.slide_id], _tiles(row, config)))
+            except UserError as error:
+                counts.append((gigabytes[row.slide_id], 0))
+                problems.append(str(error))
+            advance(1)
+    total = sum(gigabytes.values())
+    tiles, spread = _expected(np.array(counts, float), len(rows), total)
+    return Tissue(len(rows), total, len(chosen), tiles, spread, tuple(problems))
+
+
+def _expected(counts: np.ndarray[Any, np.dtype[np.float64]], slides: int, gigabytes: float) -> tuple[float, float]:
+    """Ratio estimate of the tiles of all slides, and its standard error (Cochran 1977, section 6.3)."""
+    sizes, tiles = counts.T
+    if not sizes.sum():
+        return 0.0, 0.0
+    ratio = tiles.sum() / sizes.sum()
+    looked = len(counts)
+    if looked == slides or looked < 2:
+        return ratio * gigabytes, 0.0
+    spread = np.sqrt((1 - looked / slides) * np.sum((tiles - ratio * sizes) ** 2) / (looked - 1) / looked)
+    return ratio * gigabytes, float(slides * spread)
+
+
+def _tiles(row: SheetRow, config: Config) -> int:
+    info = inspect_slide(row.path, row.slide_id, row.mpp)
+    if info.status != "ok":
+        raise ArtifactError(info.warnings[0])
+    with open_slide(row.path) as slide:
+        return len(tile_slide(slide, info, TileSettings.of(config)).table)
+
+
+def measured(results: Path, config: Config) -> Rates:
+    """Rates of the slides that a run has done, fitted as so much a slide and so much a tile.
+
+    Raises
+    ------
+    ArtifactError
+        The folder holds no results of slides, or no record of how long they took.
+    ConfigError
+        They were computed with another network or other settings.
+    """
+    rows, memory = [], 0.0
+    for job in jobs_in(results):
+        made = made_in(job.folder)
+        if {one.stage.stage for one in made} < {"search", "extract"}:
+            continue
+        _check_settings(results, made, config)
+        files = [record.files for stage in SLIDE_STAGES if (record := valid_record(job.folder, stage)) is not None]
+        size = sum(file.size for found in files for file in found.values())
+        rows.append((tile_count(job.folder), sum(one.stage.cpu_seconds for one in made), size))
+        memory = max([memory, *(one.stage.peak_memory_mb for one in made)])
+    if not rows:
+        raise ArtifactError(f"{results} does not tell how long its slides took; run some of the slides first")
+    tiles, seconds, sizes = np.array(rows, float).T
+    (slide_s, tile_s), (slide_bytes, tile_bytes) = _fit(tiles, seconds), _fit(tiles, sizes)
+    return Rates(f"{len(rows)} slides in {results}", slide_s, tile_s, slide_bytes, tile_bytes, memory)
+
+
+def _fit(tiles: Any, values: Any) -> tuple[float, float]:
+    """Fit values as so much a slide and so much a tile, neither below zero."""
+    (slide, tile), _ = nnls(np.stack([np.ones_like(tiles), tiles], axis=1), values)
+    return float(slide), float(tile)
+
+
+def _check_settings(results: Path, made: Sequence[Made], config: Config) -> None:
+    now = config.model_dump(mode="json")
+    for one in made:
+        for section in _SECTIONS:
+            then = one.run.configuration.get(section)
+            if then is not None and then != now[section]:
+                raise ConfigError(
+                    f"{results} was computed with another value of {section}; give the same --config and --set"
+                )
+
+
+def known(config: Config) -> Rates:
+    """Rates of a network in the table of known hardware.
+
+    Raises
+    ------
+    ConfigError
+        The network is not in it.
+    """
+    if config.network not in KNOWN:
+        raise ConfigError(
+            f"network={config.network} is not in the table of known rates ({', '.join(KNOWN)}); run a few slides with "
+            "`wsi-scale run SLIDE --results RESULTS` and give --like RESULTS"
+        )
+    return KNOWN[config.network]
+
+
+def cost_of(tissue: Tissue, batches: Sequence[Batch], rates: Rates, cores: int) -> Cost:
+    """Expect what a cohort costs on a machine whose cores are all used."""
+    work = tissue.slides * rates.slide_s + tissue.tiles * rates.tile_s
+    start = STARTS * START_S * len(batches)
+    return Cost(
+        (work + start) / cores,
+        rates.memory_mb * min(cores, len(batches)),
+        tissue.slides * rates.slide_bytes + tissue.tiles * rates.tile_bytes,
+    )
