@@ -17,7 +17,7 @@ from distributed.utils import open_port
 
 from tests.runs import contents, error_line, in_child
 from wsi_scale.errors import ClusterError, ConfigError
-from wsi_scale.execution.blocks import map_blocks
+from wsi_scale.execution.cluster import map_on_cluster
 from wsi_scale.execution.lock import folder_lock
 from wsi_scale.version import __version__
 
@@ -70,7 +70,7 @@ def address() -> Iterator[str]:
 
 def computed(function: Callable[[int], Any], count: int, address: str, patience_s: float = STARTS_S) -> list[Any]:
     """Compute so many blocks on a cluster."""
-    return list(map_blocks(function, range(count), workers=1, scheduler=address, patience_s=patience_s))
+    return list(map_on_cluster(function, range(count), address, patience_s=patience_s))
 
 
 def told(error: pytest.ExceptionInfo[Exception], capfd: pytest.CaptureFixture[str]) -> str:
@@ -93,6 +93,12 @@ def workers_at(address: str) -> dict[str, int]:
     """Addresses of a scheduler's workers."""
     with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
         return dict(client.nthreads())  # type: ignore[no-untyped-call]
+
+
+def doze(block: int) -> int:
+    """Take a little time."""
+    time.sleep(0.05)
+    return block
 
 
 def test_a_scheduler_without_workers_is_given_up(address: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -154,6 +160,17 @@ def test_a_worker_with_another_library_is_named(
     told(error, capfd)
 
 
+def test_a_worker_without_the_package_that_joins_in_the_middle_leaves_again(address: str, tmp_path: Path) -> None:
+    with worker(address):
+        results = map_on_cluster(doze, range(1000), address, patience_s=5.0)
+        taken = next(results) + 1
+        with worker(address, package(tmp_path, MISSING)) as other:
+            while other.poll() is None:
+                assert next(results) == taken
+                taken += 1
+            assert [next(results) for _ in range(10)] == list(range(taken, taken + 10))
+
+
 @pytest.mark.long
 def test_a_scheduler_without_the_package_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with (
@@ -187,6 +204,19 @@ def test_blocks_of_a_dead_worker_are_computed_again_and_a_deadly_block_is_given_
     assert "execution.block_tiles" in told(error, capfd)
 
 
+def test_a_worker_that_hangs_holds_nothing_up(address: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with worker(address) as hangs, worker(address):
+        while len(workers_at(address)) < 2:
+            time.sleep(0.1)
+        start = time.monotonic()
+        results = map_on_cluster(doze, range(60), address, patience_s=STARTS_S)
+        first = [next(results) for _ in range(6)]
+        hangs.send_signal(signal.SIGSTOP)
+        assert [*first, *results] == list(range(60))
+        assert time.monotonic() - start < 20
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "number",
     [signal.SIGKILL, *(pytest.param(number, marks=pytest.mark.long) for number in (signal.SIGTERM, signal.SIGSTOP))],
@@ -194,12 +224,8 @@ def test_blocks_of_a_dead_worker_are_computed_again_and_a_deadly_block_is_given_
 def test_a_scheduler_that_goes_while_blocks_are_computed_is_said(
     number: signal.Signals, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def doze(block: int) -> int:
-        time.sleep(0.05)
-        return block
-
     with scheduler() as (place, process), worker(place):
-        results = map_blocks(doze, range(200), workers=1, scheduler=place, patience_s=8.0)
+        results = map_on_cluster(doze, range(200), place, patience_s=8.0)
         assert next(results) == 0
         process.send_signal(number)
         with pytest.raises(ClusterError, match="was lost while blocks were computed; start it") as error:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from wsi_scale.execution.cluster import PATIENCE_S, map_on_cluster
+from wsi_scale.execution.cluster import map_on_cluster
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 
-#: Blocks in flight per worker: enough to keep it busy, few enough to hold memory flat.
+#: Blocks in flight per thread: enough to keep it busy, few enough to hold memory flat.
 WINDOW_PER_WORKER = 4
 
 
@@ -20,8 +20,8 @@ def map_blocks(
     *,
     workers: int,
     scheduler: str | None = None,
+    name: str = "blocks",
     on_done: Callable[[int], None] = lambda _: None,
-    patience_s: float = PATIENCE_S,
 ) -> Iterator[Result]:
     """Compute ``function`` of each block and yield the results in the order of the blocks.
 
@@ -33,17 +33,15 @@ def map_blocks(
         Threads of this process, where no scheduler is given.
     scheduler
         Address of a running ``dask.distributed`` scheduler.
+    name
+        Of the tasks on a cluster's dashboard: what is done, and after a space of what.
     on_done
-        Called in this process with a block's number when it is done.
-    patience_s
-        Seconds without a worker or an answer of the scheduler after which the cluster counts as lost.
+        Called in this process with a block's number when its result is here.
     """
     if scheduler is None:
         yield from _on_threads(function, blocks, workers, on_done)
     else:
-        yield from map_on_cluster(
-            function, blocks, scheduler, on_done, window_per_worker=WINDOW_PER_WORKER, patience_s=patience_s
-        )
+        yield from map_on_cluster(function, blocks, scheduler, on_done, name=name)
 
 
 def _on_threads(
