@@ -118,7 +118,7 @@ def test_a_worker_ten_times_as_slow_does_its_share_and_holds_nothing_up(client: 
     took = time.monotonic() - start
     computed = client.run(remembered)
     assert results == squares(50)
-    assert len(computed[slow]) <= 8
+    assert 2 <= len(computed[slow]) <= 8
     assert took < 0.1 * 50 * 1.5
 
 
@@ -137,7 +137,7 @@ def test_results_that_wait_for_their_turn_are_bounded(client: Client, tmp_path: 
             threading.Timer(2.0, opened.touch).start()
 
     bound = AHEAD_PER_THREAD * WORKERS
-    results = started(held_up, 4 * bound, client, on_done=note)
+    results = started(held_up, 2 * bound, client, on_done=note)
     assert next(results) == 0
     assert bound - HANDED_OUT_PER_THREAD * WORKERS <= len(done) <= bound
     for taken, result in enumerate(results, start=1):
@@ -147,12 +147,12 @@ def test_results_that_wait_for_their_turn_are_bounded(client: Client, tmp_path: 
 
 def test_no_block_is_computed_twice_for_results_that_are_taken_late(client: Client) -> None:
     taken = []
-    for result in started(Doze(0.05), 40, client):
+    for result in started(Doze(0.2), 16, client):
         taken.append(result)
-        if len(taken) in (10, 20, 40):
-            time.sleep(0.5)
-    assert taken == squares(40)
-    assert sorted(block for blocks in client.run(remembered).values() for block in blocks) == list(range(40))
+        if len(taken) in (4, 14):
+            time.sleep(1.5)
+    assert taken == squares(16)
+    assert sorted(block for blocks in client.run(remembered).values() for block in blocks) == list(range(16))
 
 
 def test_a_paused_worker_gets_no_more_blocks(client: Client) -> None:

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 HANDED_OUT_PER_THREAD = 2
 #: Blocks per thread from the first without a result to the last that was handed out: it bounds the results that are
 #: held back for their turn, and is long enough that a block of several times the usual work stops nobody.
-AHEAD_PER_THREAD = 8
+AHEAD_PER_THREAD = 16
 #: A block is late after this many times the usual time from handing out to result.
 _LATE = 2.0
 #: Times a block is handed out at most, where its workers are late.

@@ -32,7 +32,7 @@ class BlockRun:
     Attributes
     ----------
     label
-        Of the progress bar.
+        Of the progress bar, and of the tasks on a cluster: what is done, and after a space of which slide.
     execution
         Device, dtype and workers, settled.
     scheduler
@@ -58,7 +58,7 @@ class BlockRun:
                     yield answer
                 left = blocks[done:]
                 for answer in map_blocks(
-                    function, left, workers=workers, scheduler=self.scheduler,
+                    function, left, workers=workers, scheduler=self.scheduler, name=self.label,
                     on_done=lambda index: advance(len(left[index])),
                 ):  # fmt: skip
                     if self.finished:
