@@ -1,6 +1,7 @@
 """A cluster whose workers die, join, are slow or full in the middle of a run: same results, same order, in time."""
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from dask.utils import key_split
 from distributed import Client, LocalCluster, Worker, get_worker
@@ -202,6 +204,18 @@ def test_of_several_blocks_that_fail_the_first_is_told(client: Client) -> None:
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(SlideError, match="block 3 "):
         next(results)
+
+
+def test_a_worker_keeps_the_memory_that_it_takes_again_and_again(client: Client) -> None:
+    def pages(_: int) -> int:
+        """Pages that the system had to give."""
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(200):
+            np.ones(1 << 17)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    one = (1 << 17) * 8 // resource.getpagesize()
+    assert max(started(pages, 4, client)) < 20 * one
 
 
 def test_every_thread_of_a_worker_is_kept_busy() -> None:

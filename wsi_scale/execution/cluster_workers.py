@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wsi_scale.errors import ClusterError
+from wsi_scale.execution.worker import keep_freed_memory
 from wsi_scale.version import __version__
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Checked(Generic[Block, Result]):
 
             told = ", ".join(f"{name} {found.get(name)} (here {self._versions[name]})" for name in differs)
             raise ClusterError(f"Dask worker {get_worker().address} has {told}; give it {_HERE}")
+        keep_freed_memory()
         return self._function(block)
 
 
