@@ -23,6 +23,11 @@ def settings_in(scratch: Path | str, *more: str) -> SearchSettings:
     return SearchSettings.of(configured(f"execution.scratch={scratch}", *more))
 
 
+def configuration(page: Path) -> str:
+    """Return what a page says of the configuration."""
+    return page.read_text(encoding="utf-8").split("<summary>Configuration")[1]
+
+
 def test_a_run_leaves_the_same_bytes_and_copies_once(
     small_slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -32,10 +37,10 @@ def test_a_run_leaves_the_same_bytes_and_copies_once(
     quick = ("--set", "magnification.tiles_per_slide=1", "--set", "tiling.mpp=1.0", "--set", "features.mpps=[2.0]")
     command = ("run", small_slide, "--output", tmp_path / "out", "--overwrite", *quick)
     assert wsi_scale(*command).exit_code == 0
-    plain, page = contents(tmp_path / "out"), (tmp_path / "out" / "report.html").read_bytes()
+    plain, told_by_page = contents(tmp_path / "out"), configuration(tmp_path / "out" / "report.html")
     assert wsi_scale(*command, "--set", "execution.scratch=$NODE_DISK").exit_code == 0
     assert contents(tmp_path / "out") == plain
-    assert (tmp_path / "out" / "report.html").read_bytes() == page
+    assert configuration(tmp_path / "out" / "report.html") == told_by_page
     (told,) = [record.getMessage() for record in caplog.records if "copied to" in record.getMessage()]
     assert told.startswith(f"{small_slide}: 0.00 GB copied to {tmp_path}/scratch/")
     (left,) = (tmp_path / "scratch").iterdir()
