@@ -8,7 +8,7 @@ from pathlib import Path
 RESULTS = Path("results")
 #: What a run leaves of all slides together.
 COHORT = (
-    *("report.html", "status.tsv", "audit.tsv", "regressor.safetensors", "calibration.json"),
+    *("report.html", "status.tsv", "slides.tsv", "audit.tsv", "regressor.safetensors", "calibration.json"),
     *("planned.json", "execution.json", "runs.json", "jobs"),
 )
 

@@ -81,6 +81,6 @@ rule:
     params:
         plan=STUDY.plan_path,
         stages=",".join(SEARCH),
-        options=options_of(SEARCH),
+        options=options_of([*SEARCH, "report"]),
     shell:
         WORK

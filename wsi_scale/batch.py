@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsi_scale.artifacts.at_work import remove_at_work, write_at_work
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.config.models import Config
 from wsi_scale.execution.child import SIGNALLED, Death, StoppedError, in_child
 from wsi_scale.execution.guard import guarded
@@ -16,6 +17,7 @@ from wsi_scale.jobs.logs import log_to, slide_log
 from wsi_scale.jobs.runner import holding
 from wsi_scale.jobs.timing import recording
 from wsi_scale.pipeline import slide_stages
+from wsi_scale.stages.report import report_slide
 
 #: What a kernel or a scheduler sends to a process that has taken too much memory.
 _KILLED = SIGNALLED + 9
@@ -43,6 +45,10 @@ class Work:
         The configuration of the stages.
     regressor, calibration
         Files of the cohort, as for ``slide_stages``.
+    workers
+        Blocks in work at a time, where the configuration says nothing; None for as many as cores.
+    pages
+        Whether each slide's page follows its last stage. A report of many slides would need long for all of them.
     """
 
     results: Path
@@ -50,6 +56,8 @@ class Work:
     config: Config
     regressor: Path | None
     calibration: Path | None
+    workers: int | None
+    pages: bool
 
     def __call__(self, part: Part, tell: Callable[[str], None]) -> Part:
         """Run a slide's stages in the process of the batch; what goes wrong stands in its records and its log.
@@ -65,7 +73,7 @@ class Work:
             nonlocal at
             log_to(slide_log(self.results, job.row.slide_id))
             logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
-            stages = slide_stages(job, self.config, self.regressor, self.calibration)
+            stages = slide_stages(job, self._with_workers(), self.regressor, self.calibration)
             with recording(self.config), holding(job.folder):
                 for at in part.stages:
                     tell(at)
@@ -74,6 +82,8 @@ class Work:
                     record = stages[at]()
                     if record.status == "failed":
                         sys.stderr.write(f"error: {record.reason}\n")
+                if self.pages and part.stages[-1] == list(SLIDE_STAGES)[-1]:
+                    report_slide(job, self.config)
             return part
 
         def failed(reason: str) -> Part:  # its folder cannot be written, or is another's
@@ -82,6 +92,12 @@ class Work:
             return part
 
         return guarded(job.row.slide_id, attempt, failed)
+
+    def _with_workers(self) -> Config:
+        execution = self.config.execution
+        if self.workers is None or execution.workers is not None:
+            return self.config
+        return self.config.model_copy(update={"execution": execution.model_copy(update={"workers": self.workers})})
 
 
 def run_batch(work: Work, parts: Sequence[Part], *, may_retry: bool) -> Iterator[Part]:

@@ -18,9 +18,15 @@ from wsi_scale.artifacts.state import (
     place_text,
     stamp_of,
 )
+from wsi_scale.results.audit import unreadable_row
+from wsi_scale.results.summary import Quartiles, SlideSummary
 
 NETWORK = KnownNetwork("vgg19", "d" * 64, "s" * 64, (KnownLayer("C2_2", 128),))
 STAMP: Stamp = ((1, 2, 3),)
+
+SUMMARY = SlideSummary(
+    "a", "ok", "", 40, 30, Quartiles(0.4, 0.5, 0.6), None, unreadable_row("a", "a.svs", "none"), ("one", "two")
+)
 
 
 def fail() -> str:
@@ -30,7 +36,7 @@ def fail() -> str:
 def written(folder: Path) -> FolderState:
     state = FolderState(folder)
     state.owner = Owner("s", place_text(folder / "s.svs"), "i")
-    state.page = Page("a", "b")
+    state.page = Page("a", "b", SUMMARY)
     state.last["tile"] = Record("tile", "ok", "", "f")
     state.identity(folder / "s.svs", STAMP, lambda: "identity")
     state.network("vgg19", lambda: NETWORK)
@@ -82,7 +88,7 @@ def test_notes_are_written_in_place_and_only_where_they_changed(tmp_path: Path) 
 
 def test_a_folder_that_cannot_be_written_only_makes_the_next_run_slower(tmp_path: Path) -> None:
     state = FolderState(tmp_path / "not-there")
-    state.page = Page("a", "b")
+    state.page = Page("a", "b", SUMMARY)
     state.save()
     assert not (tmp_path / "not-there").exists()
 

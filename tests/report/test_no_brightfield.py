@@ -11,7 +11,9 @@ from wsi_scale.artifacts.prediction import read_prediction, write_prediction
 from wsi_scale.report.cohort import CohortView
 from wsi_scale.report.pages import render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
+from wsi_scale.results.audit import unreadable_row
 from wsi_scale.results.prediction import DARK_BACKGROUND, UNLIKE_TISSUE
+from wsi_scale.results.summary import SlideSummary
 
 REASONS = [DARK_BACKGROUND, f"{UNLIKE_TISSUE} (probability 30%)"]
 
@@ -53,7 +55,9 @@ def test_a_slides_page_says_so_first_and_gives_no_median(abstained: Callable[[st
 def test_the_cohorts_table_says_so(abstained: Callable[[str], SlideView], reason: str) -> None:
     view = abstained(reason)
     assert (view.status.status, view.status.reason) == ("ok", reason)
-    page = render_cohort_page([view.status], [view], CohortView(), {})
+    verdict = unreadable_row(view.slide_id, view.status.path, "")
+    row = SlideSummary(view.slide_id, "ok", reason, None, None, None, None, verdict, ())
+    page = render_cohort_page([row], [view], CohortView(), {})
     assert f'<td class="reason">{reason}</td>' in page
 
 

@@ -16,6 +16,7 @@ from wsi_scale.report.pages import MOST_EMBEDDED, render_cohort_page, render_sli
 from wsi_scale.report.slide_view import SlideView, read_slide_view
 from wsi_scale.results.audit import FLAGS, AuditRow, Flag, unreadable_row
 from wsi_scale.results.scale_map import CHANNELS, Reason
+from wsi_scale.results.summary import Quartiles, SlideSummary
 
 SlideWriter = Callable[..., Path]
 
@@ -61,12 +62,24 @@ def _audit(slide_id: str, flag: Flag) -> AuditRow:
     return AuditRow(slide_id, "/p", 0.5, "metadata", 0.5, "metadata", 0.25, 0.2, 0.3, flag, f"{flag} because")
 
 
+def _row(status: StatusRow) -> SlideSummary:
+    verdict = unreadable_row(status.slide_id, status.path, "")
+    return SlideSummary(status.slide_id, status.status, status.reason, None, None, None, None, verdict, ())
+
+
 def _cohort_page(views: list[SlideView], cohort: CohortView | None = None) -> str:
-    return render_cohort_page([view.status for view in views], views, cohort or CohortView(), CONTEXT)
+    return render_cohort_page([_row(view.status) for view in views], views, cohort or CohortView(), CONTEXT)
 
 
-def _many(number: int) -> list[StatusRow]:
-    return [StatusRow(f"a b#{k}", "/p", "ok", "") for k in range(number)]
+def _many(number: int) -> list[SlideSummary]:
+    return [_row(StatusRow(f"a b#{k}", "/p", "ok", "")) for k in range(number)]
+
+
+def test_a_slides_row_tells_its_tiles_and_their_quartiles() -> None:
+    told = replace(_many(1)[0], tiles=40, answered=30, optimal_mpp=Quartiles(0.41, 0.523, 0.6))
+    page = render_cohort_page([told, *_many(1)], [], CohortView(), CONTEXT)
+    cells = re.findall(r'<td class="number">(.*?)</td>', page)
+    assert cells == ["40", "75%", '0.523<span class="source">0.41–0.6</span>', "–", "–", "–", "–", "–"]
 
 
 def test_pages_need_nothing_from_outside_and_no_script(views: list[SlideView]) -> None:
@@ -171,7 +184,7 @@ def test_a_slide_that_cannot_be_read_says_so_once(tmp_path: Path, write_failed: 
 
 def test_a_small_cohort_holds_its_sections_and_a_large_one_links_to_them(views: list[SlideView]) -> None:
     rows = _many(MOST_EMBEDDED - len(views))
-    statuses = [view.status for view in views]
+    statuses = [_row(view.status) for view in views]
     small = render_cohort_page(statuses + rows, views, CohortView(), CONTEXT)
     large = render_cohort_page([*statuses, *rows, *_many(1)], views, CohortView(), CONTEXT)
     assert small.count("<article") == len(views)
@@ -181,12 +194,12 @@ def test_a_small_cohort_holds_its_sections_and_a_large_one_links_to_them(views: 
 
 
 def test_links_to_slides_are_quoted() -> None:
-    page = render_cohort_page([StatusRow("a b#1/é?", "/p", "ok", "")], [], CohortView(), CONTEXT)
+    page = render_cohort_page([_row(StatusRow("a b#1/é?", "/p", "ok", ""))], [], CohortView(), CONTEXT)
     assert 'href="slides/a%20b%231%2F%C3%A9%3F/report.html"' in page
 
 
 def test_a_path_that_is_no_text_does_not_stop_the_page() -> None:
-    page = render_cohort_page([StatusRow("a\udcff", "/p/a\udcff.svs", "failed", "x")], [], CohortView(), CONTEXT)
+    page = render_cohort_page([_row(StatusRow("a\udcff", "/p/a\udcff.svs", "failed", "x"))], [], CohortView(), CONTEXT)
     assert page.encode("utf-8")
     assert "slides/a%FF/report.html" in page
 
@@ -285,5 +298,5 @@ def test_places_that_cannot_be_read_are_hatched_and_counted(tmp_path: Path, writ
     outlines = [value for name, value in parsed.attributes if name == "d" and value and value.count("z") == 3]
     assert len(outlines) == 2
     assert len(parsed.ids) == len(set(parsed.ids))
-    assert note in render_cohort_page([view.status], [], CohortView(), CONTEXT)
+    assert note in render_cohort_page([_row(view.status)], [], CohortView(), CONTEXT)
     assert "hatching" not in render_slide_page(read_slide_view(write_ok(tmp_path / "b", "b"), "b"), CONTEXT)

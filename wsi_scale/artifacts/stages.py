@@ -76,7 +76,9 @@ SLIDE_STAGES = _table(
 COHORT_STAGES = _table(
     StageSpec("calibrate", 1, (), CalibrateSettings, (names.CALIBRATION,)),
     StageSpec("fit", 2, ("inspect",), FitSettings, (names.REGRESSOR,)),
-    StageSpec("report", 1, tuple(SLIDE_STAGES), ReportSettings, (names.PAGE, names.STATUS, names.AUDIT)),
+    StageSpec(
+        "report", 1, tuple(SLIDE_STAGES), ReportSettings, (names.PAGE, names.STATUS, names.SLIDES_TABLE, names.AUDIT)
+    ),
 )
 
 

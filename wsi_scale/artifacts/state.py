@@ -22,6 +22,7 @@ from wsi_scale.artifacts.execution import SettledExecution
 from wsi_scale.artifacts.record import Record
 from wsi_scale.errors import ArtifactError
 from wsi_scale.results.strict import STRICT
+from wsi_scale.results.summary import SlideSummary
 
 #: Name of the lock (:mod:`wsi_scale.execution.lock`), which holds the notes in its first line: one file less a slide.
 NAME = ".wsi-scale.lock"
@@ -87,12 +88,13 @@ class Owner:
 
 @dataclass(frozen=True)
 class Page:
-    """Fingerprint of what the slide's page shows, and the digest of the page."""
+    """Fingerprint of what the slide's page shows, the digest of the page, and the slide's results in a few numbers."""
 
     __pydantic_config__ = STRICT
 
     made_of: str
     digest: str
+    summary: SlideSummary
 
 
 @dataclass(frozen=True)

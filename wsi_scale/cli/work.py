@@ -9,7 +9,6 @@ from wsi_scale.cli.options import Assignments, Calibration, ConfigFile, Regresso
 
 if TYPE_CHECKING:
     from wsi_scale.batch import Part
-    from wsi_scale.config.models import Config
 
 
 def work(
@@ -32,11 +31,13 @@ def work(
         from wsi_scale.artifacts.job_mark import mark_path, write_mark
         from wsi_scale.batch import Part, Work, run_batch
         from wsi_scale.execution.child import StoppedError
-        from wsi_scale.jobs.cohort import batch_jobs
+        from wsi_scale.jobs.cohort import batch_jobs, planned
+        from wsi_scale.report.pages import MOST_EMBEDDED
 
         chosen = tuple(stages_named(stages))
         jobs = batch_jobs(plan, batch)
-        this = Work(plan.parent, batch, _with_workers(load(config, assignments), workers), regressor, calibration)
+        many = len(planned(plan)) > MOST_EMBEDDED
+        this = Work(plan.parent, batch, load(config, assignments), regressor, calibration, workers, pages=many)
         try:
             for part in run_batch(this, [Part(job, chosen) for job in jobs], may_retry=may_retry):
                 _tell(part)
@@ -45,12 +46,6 @@ def work(
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         write_mark(mark_path(plan.parent, batch, chosen), [job.row.slide_id for job in jobs])
-
-
-def _with_workers(config: "Config", workers: int | None) -> "Config":
-    if workers is None or config.execution.workers is not None:
-        return config
-    return config.model_copy(update={"execution": config.execution.model_copy(update={"workers": workers})})
 
 
 def _tell(part: "Part") -> None:

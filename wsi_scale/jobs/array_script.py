@@ -109,7 +109,7 @@ def _body(study: Study, folder: Path) -> str:
     plan, results = study.plan_path.absolute(), study.results.absolute()
     cases = [
         (_plain(",".join(stages)), f'wsi-scale work {_quoted([plan])} "$batch" --stages {",".join(stages)} '
-         f'{_quoted(study.options(stages))} --workers "${{WSI_SCALE_CORES:-1}}"')
+         f'{_quoted(study.options((*stages, "report")))} --workers "${{WSI_SCALE_CORES:-1}}"')
         for stages in study.jobs()
     ]  # fmt: skip
     calibrate = ["calibrate", study.config.network, "--output", results / CALIBRATION, *study.settings("calibrate")]

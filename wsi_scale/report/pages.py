@@ -10,7 +10,6 @@ import yaml
 
 from wsi_scale.artifacts import names
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES, configuration_read
-from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.config.models import Config
 from wsi_scale.execution.versions import versions
 from wsi_scale.report.cohort import CohortView, lay_regressor
@@ -27,6 +26,7 @@ from wsi_scale.report.words import (
     mpp_text,
     verdict_words,
 )
+from wsi_scale.results.summary import SlideSummary
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -54,7 +54,7 @@ def render_slide_page(view: SlideView, context: Mapping[str, object]) -> str:
 
 
 def render_cohort_page(
-    rows: Sequence[StatusRow], views: Sequence[SlideView], cohort: CohortView, context: Mapping[str, object]
+    rows: Sequence[SlideSummary], views: Sequence[SlideView], cohort: CohortView, context: Mapping[str, object]
 ) -> str:
     """Write the page of all slides.
 
@@ -102,7 +102,7 @@ def page_link(slide_id: str) -> str:
     return f"slides/{quote(os.fsencode(slide_id), safe='')}/{NAME}"
 
 
-def _summary(rows: Sequence[StatusRow]) -> str:
+def _summary(rows: Sequence[SlideSummary]) -> str:
     counts = [(sum(row.status == status for row in rows), status) for status in ("ok", "empty", "failed")]
     parts = ", ".join(f"{count} {status}" for count, status in counts if count)
     return f"{count_text(len(rows), 'slide')}: {parts}" if rows else "no slides"

@@ -1,16 +1,20 @@
 """A slide's results in a few numbers."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.results.audit import AuditRow
+from wsi_scale.results.strict import STRICT
 
 
 @dataclass(frozen=True)
 class Quartiles:
     """Median and middle half of some values."""
+
+    __pydantic_config__ = STRICT
 
     low: float
     median: float
@@ -53,8 +57,10 @@ class SlideSummary:
         One line each: about the file, then about its µm per pixel.
     """
 
+    __pydantic_config__ = STRICT
+
     slide_id: str
-    status: str
+    status: Literal["ok", "empty", "failed"]
     reason: str
     tiles: int | None
     answered: int | None
