@@ -1,6 +1,7 @@
 """The progress of long work: a bar on a terminal, lines in a log, nothing where that is asked for."""
 
 import re
+import threading
 import time
 
 import pytest
@@ -122,5 +123,10 @@ def test_work_is_counted_by_its_unit_whether_shown_or_not() -> None:
             inner(3)
         count_work(96, "views")
     count_work(1, "views")
+    with counting_work() as of_thread, progress("search slide", 10) as advance:
+        teller = threading.Thread(target=advance, args=(3,))
+        teller.start()
+        teller.join()
 
+    assert of_thread == {"tiles": 3}
     assert work == {"tiles": 4, "scenes": 3, "views": 96}

@@ -107,9 +107,11 @@ def _is_terminal() -> bool:
 
 
 def _counted(advance: Callable[[int, bool], None], unit: str) -> Advance:
+    work = _work.get()  # by now: what is done may be told by another thread
+
     def counted(count: int, /, *, earlier: bool = False) -> None:
-        if not earlier:
-            count_work(count, unit)
+        if not earlier and work is not None:
+            work[unit] += count
         advance(count, earlier)
 
     return counted
