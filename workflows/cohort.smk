@@ -66,6 +66,10 @@ rule report:
         "wsi-scale report {params.results:q} --slides {params.plan:q} {params.settings:q} --record-only 2> {log:q}"
 
 
+onstart:
+    watch(RESULTS, STUDY.rows)
+
+
 # A slide that failed is no rule's failure, but the run's.
 onsuccess:
     if is_whole() and show_end():

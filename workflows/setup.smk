@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 from wsi_scale.jobs.study import open_study
+from wsi_scale.jobs.watch import watch
 
 # A dry run, a lint, an unlock and a summary merely look: then nothing may be removed or made.
 OPTIONS = {argument.partition("=")[0] for argument in sys.argv}

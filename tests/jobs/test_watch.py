@@ -1,0 +1,39 @@
+"""Lines about a run while it works."""
+
+import time
+from pathlib import Path
+
+from tests.runs import recorded
+from wsi_scale.jobs.watch import Watch, watch
+
+
+def test_a_line_tells_slides_and_tiles_that_are_done_and_the_time_left(finished: Path, tmp_path: Path) -> None:
+    places = [tmp_path / "slides" / name for name in ("before", "whole", "failed", "left")]
+    for place in places:
+        place.mkdir(parents=True)
+    recorded(places[0], "extract", "empty", "no tissue found")
+    watched = Watch(tmp_path, ("before", "whole", "failed", "left"))
+    assert watched.line() is None
+
+    (places[1] / "tiles.parquet").write_bytes((finished / "tiles.parquet").read_bytes())
+    recorded(places[1], "extract")
+    recorded(places[2], "extract", "failed", "no slide")
+    line = watched.line()
+
+    assert line is not None
+    assert line.startswith("3 of 4 slides done, 20 tiles; about ")
+    assert line.endswith(" left")
+    assert watched.line() is None
+    recorded(places[3], "extract", "failed", "no slide")
+    assert watched.line() == "4 of 4 slides done, 20 tiles"
+
+
+def test_a_thread_says_it_while_the_run_works(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "slides" / "a").mkdir(parents=True)
+    watch(tmp_path, ["a"], said.append, pause_s=0.01)
+    recorded(tmp_path / "slides" / "a", "extract", "failed", "no slide")
+    deadline = time.monotonic() + 10
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert said == ["1 of 1 slides done, 0 tiles"]
