@@ -30,10 +30,10 @@ rule fit:
         RESULTS / "logs" / "fit.log",
     conda:
         "envs/wsi-scale.yaml"
-    threads: 1
+    threads: CORES
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=8000,
+        runtime=lambda wildcards, attempt: (60 + len(STUDY.rows)) * attempt,
         gpu=GPU,
     params:
         plan=STUDY.plan_path,

@@ -13,7 +13,10 @@ import psutil
 #: Seconds between two looks at the driver's memory.
 PAUSE_S = 1.0
 #: What a batch of small slides computes, in a fraction of the time of the defaults.
-SETTINGS = ("magnification={tiles_per_slide: 8}", "features={mpps: [0.5], optimal: false}")
+SETTINGS = (
+    "magnification={tiles_per_slide: 8, fit_tiles_per_slide: 8}",
+    "features={mpps: [0.5], optimal: false}",
+)
 
 
 @dataclass(frozen=True)

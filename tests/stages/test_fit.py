@@ -79,6 +79,16 @@ def test_five_groups_get_their_own_with_one_fold_that_never_saw_each(slides: lis
     assert {answer["slide_id"] for answer in answers} == {path.stem for path in slides}
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_slides_are_read_side_by_side_and_the_bytes_stay(slides: list[Path], tmp_path: Path, workers: int) -> None:
+    jobs = cohort(slides, tmp_path, "abcdef")
+    expected = fit(jobs, FAST_FIT, tmp_path / "two.safetensors").read_bytes()
+
+    settings = FitSettings.of(configured(*FAST, f"execution.workers={workers}"))
+
+    assert fit(jobs, settings, tmp_path / "regressor.safetensors").read_bytes() == expected
+
+
 def test_another_bad_slide_recomputes_nothing_and_another_good_one_does(slides: list[Path], tmp_path: Path) -> None:
     config, target = configured(*FAST), tmp_path / "regressor.safetensors"
     jobs = cohort(slides[:5], tmp_path, "abcde")

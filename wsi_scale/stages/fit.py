@@ -22,6 +22,8 @@ from wsi_scale.artifacts.regressor import (
 from wsi_scale.artifacts.stages import COHORT_STAGES
 from wsi_scale.config.settings import FitSettings
 from wsi_scale.errors import ArtifactError, SlideError
+from wsi_scale.execution.blocks import map_blocks
+from wsi_scale.execution.compute import default_workers
 from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.progress import progress
 from wsi_scale.execution.settled import compute_of
@@ -88,7 +90,8 @@ def _fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     if len({slide.job.group for slide in trusted}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     execution = settle_in(target.parent, settings.execution).model_copy(update={"dtype": "float32"})
-    prior = read_estimator(compute_of(execution), shipped_regressor())
+    compute = compute_of(execution)
+    prior = read_estimator(compute, shipped_regressor())
     print_ = fingerprint(
         SPEC.name, SPEC.version,
         slides=[(s.identity, s.job.row.slide_id, s.job.group, s.info.usable_mpp) for s in trusted],
@@ -97,7 +100,8 @@ def _fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     )  # fmt: skip
     if regressor_fingerprint(target) == print_:
         return target
-    tiles = without_outliers(_read_tiles(trusted, settings, prior), prior.regressor, settings.coverage)
+    every = _read_tiles(trusted, settings, prior, default_workers(execution, compute))
+    tiles = without_outliers(every, prior.regressor, settings.coverage)
     if len({slide.group for slide in tiles}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     regressor, training = fit_tiles(tiles, prior.regressor)
@@ -148,15 +152,16 @@ def _trusted(job: SlideJob) -> TrustedSlide | None:
         return TrustedSlide(job, info, identity) if is_brightfield(slide) else None
 
 
-def _read_tiles(trusted: Sequence[TrustedSlide], settings: FitSettings, prior: Estimator) -> list[SlideTiles]:
-    found = []
+def _read_tiles(
+    trusted: Sequence[TrustedSlide], settings: FitSettings, prior: Estimator, workers: int
+) -> list[SlideTiles]:
+    def read(number: int) -> SlideTiles | None:
+        slide, rng = trusted[number], np.random.default_rng((settings.seed, number))
+        return _or_warned(slide.job, partial(_slide_tiles, slide, settings, prior, rng))
+
     with progress("fit", len(trusted), unit="slides") as advance:
-        for number, slide in enumerate(trusted):
-            rng = np.random.default_rng((settings.seed, number))
-            tiles = _or_warned(slide.job, partial(_slide_tiles, slide, settings, prior, rng))
-            found += [tiles] if tiles is not None and len(tiles.log2_mpp) else []
-            advance(1)
-    return found
+        found = map_blocks(read, range(len(trusted)), workers=workers, on_done=lambda _: advance(1))
+        return [tiles for tiles in found if tiles is not None and len(tiles.log2_mpp)]
 
 
 def _slide_tiles(
