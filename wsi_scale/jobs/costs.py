@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from wsi_scale.artifacts.record import valid_record
@@ -127,12 +128,28 @@ def look_at(rows: Sequence[SheetRow], gigabytes: Mapping[str, float], config: Co
                 problems.append(str(error))
             advance(1)
     total = sum(gigabytes.values())
-    tiles, spread = _expected(np.array(counts, float), len(rows), total)
+    tiles, spread = expected_tiles(np.array(counts, float), len(rows), total)
     return Tissue(len(rows), total, len(chosen), tiles, spread, tuple(problems))
 
 
-def _expected(counts: np.ndarray[Any, np.dtype[np.float64]], slides: int, gigabytes: float) -> tuple[float, float]:
-    """Ratio estimate of the tiles of all slides, and its standard error (Cochran 1977, section 6.3)."""
+def expected_tiles(counts: NDArray[np.float64], slides: int, gigabytes: float) -> tuple[float, float]:
+    """Expect the tiles of a cohort from some of its slides.
+
+    A ratio estimate: as many tiles a gigabyte as the slides that were looked at have (Cochran, Sampling Techniques,
+    1977, section 6.3).
+
+    Parameters
+    ----------
+    counts
+        Gigabytes and tiles of the slides that were looked at, (slide, 2).
+    slides, gigabytes
+        Of the cohort.
+
+    Returns
+    -------
+    tiles, error
+        Of all slides, and its standard error; 0 where all of them were looked at.
+    """
     sizes, tiles = counts.T
     if not sizes.sum():
         return 0.0, 0.0
