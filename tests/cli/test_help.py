@@ -40,7 +40,7 @@ folder, slide = Path(sys.argv[1]), sys.argv[2]
 text = folder / "text.svs"
 text.write_text("nothing " * 9)
 out = folder / "out"
-commands = [["inspect", slide], ["sheet", str(folder), "-o", str(folder / "slides.tsv")]]
+commands = [["inspect", slide], ["sheet", str(folder), "-o", str(folder / "sheet.tsv")]]
 for stage in ("inspect", "predict", "tile", "search", "extract"):
     commands.append([stage, str(text), "-o", str(out), "--record-only"])
 commands.append(["report", str(folder), "--record-only"])
