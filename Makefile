@@ -47,7 +47,7 @@ tests: install ## Tests and the docstrings' examples, with line coverage; its fl
 	$(PYTEST) --cov
 
 test-faults: install ## Everything that can be wrong with a slide, the long cases too; ends in results/bench/faults.json
-	$(PYTEST) tests/faults tests/slides -m "long or not long" --hypothesis-profile explore --faults-json results/bench/faults.json
+	$(PYTEST) tests/faults tests/slides -m "long or not long" --hypothesis-profile explore --cases-json results/bench/faults.json
 
 workflow: install
 	$(BIN)/snakemake --lint

@@ -1,4 +1,4 @@
-"""What tests share: the real data where it is at hand, and the table that `make test-faults` ends in."""
+"""What tests share: the real data where it is at hand, and the table that the long tests of the Makefile end in."""
 
 import json
 import os
@@ -25,8 +25,8 @@ SLOW = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make test-faults` ask for a table of what was tried."""
-    parser.addoption("--faults-json", type=Path, help="write counts of cases tried, as specified and failed")
+    """Let the Makefile ask for a table of what was tried."""
+    parser.addoption("--cases-json", type=Path, help="write counts of cases tried, as specified and failed; figures")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,8 +51,8 @@ def _as_text(value: Any) -> Any:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the table: a test counts for the cases that it records, or for one."""
-    target: Path | None = session.config.getoption("--faults-json")
+    """Write the table: a test counts for the cases that it records, or for one; what else it records are figures."""
+    target: Path | None = session.config.getoption("--cases-json")
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if target is None or reporter is None:
         return
@@ -64,6 +64,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         "as_specified": sum(counts[0]),
         "failed": sorted({report.nodeid for report in failed}),
     }
+    table |= {key: value for report in passed + failed for key, value in report.user_properties if key != "cases"}
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(table, indent=1) + "\n")
     reporter.write_line(f"{table['as_specified']} of {table['cases']} cases as specified: {target}")
