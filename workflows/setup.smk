@@ -1,3 +1,4 @@
+import os
 import shlex
 import subprocess
 import sys
@@ -29,10 +30,8 @@ STUDY = open_study(
 RESULTS = STUDY.results
 INSPECT, TILE, SEARCH = STUDY.jobs()
 AGAIN = shlex.join(["snakemake", *sys.argv[1:]])
-# On a cluster a run has no cores of its own; a large slide's job then asks for so many.
-CORES = workflow.resource_settings.cores or 8
-# A scheduler ends jobs for want of memory or time; they are started again with more. Here nobody would.
-RETRIES = 2 if workflow.remote_exec or workflow.non_local_exec else 0
+# On a cluster a run has no cores of its own: a large slide's job asks for so many, whatever its node has.
+CORES = 8 if workflow.remote_exec else workflow.resource_settings.cores or 8
 DEVICE = STUDY.config.execution.device
 # With `auto`, where the profile counts GPUs: `resources: gpu=4`.
 GPU = int(
@@ -73,7 +72,11 @@ def runtime_of(stages):
 
 
 def retry_of(wildcards, attempt):
-    return "--may-retry" if attempt <= RETRIES else "--no-may-retry"
+    # The run starts a job that failed again, not the Snakemake within the job, which inherits how often.
+    if workflow.is_main_process and workflow.execution_settings is not None:
+        os.environ.update(WSI_SCALE_RETRIES=str(workflow.execution_settings.retries))
+    again = attempt <= int(os.getenv("WSI_SCALE_RETRIES", "0"))
+    return "--may-retry" if again else "--no-may-retry"
 
 
 def show_end():

@@ -16,7 +16,6 @@ rule:
         BATCH / f"{'_'.join(INSPECT)}.txt",
     log:
         LOGS / f"{'_'.join(INSPECT)}.log",
-    retries: RETRIES
     conda:
         "envs/wsi-scale.yaml"
     threads: threads_of(INSPECT)
@@ -42,7 +41,6 @@ rule:
         BATCH / f"{'_'.join(TILE)}.txt",
     log:
         LOGS / f"{'_'.join(TILE)}.log",
-    retries: RETRIES
     conda:
         "envs/wsi-scale.yaml"
     threads: threads_of(TILE)
@@ -69,7 +67,6 @@ rule:
         BATCH / f"{'_'.join(SEARCH)}.txt",
     log:
         LOGS / f"{'_'.join(SEARCH)}.log",
-    retries: RETRIES
     conda:
         "envs/wsi-scale.yaml"
     threads: threads_of(SEARCH)
