@@ -134,3 +134,7 @@ wheel-test: wheel ## Install the wheel in an empty environment and run it on a d
 clean: ## Remove the demo's results and caches; keep .venv and other results
 	$(PYTHON) benchmarks/clean.py
 	rm -rf .snakemake dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
+
+.PHONY: test-cluster
+test-cluster: install ## A cohort with faults through a real SLURM on this machine (installs it; as root); 30 minutes
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/cluster -m long --verbose --cases-json results/bench/cluster.json
