@@ -28,8 +28,6 @@ PACKAGES = ("slurm-wlm", "munge")
 DAEMONS = ("munged", "slurmctld", "slurmd")
 #: Daemons stand there, also where a user's PATH does not name it.
 PATH = f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin"
-#: In the environment of the daemons, so that what a crash has left is known for theirs.
-MARK = "WSI_SCALE_TEST_SLURM"
 
 #: Cores, MB and GPUs that the node claims to have, whatever this machine has.
 CPUS, MEMORY_MB, GPUS = 8, 64000, 2
@@ -200,11 +198,10 @@ class Slurm:
         (where / "bin" / "srun").chmod(0o755)
 
     def _daemon(self, name: str, *arguments: str) -> None:
-        environment = {**self.environment, MARK: str(self.folder)}
         program = shutil.which(name, path=PATH) or name
         done = subprocess.run(
             [program, *arguments],
-            env=environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -221,10 +218,9 @@ class Slurm:
                 yield process
 
     def _ours(self) -> list[psutil.Process]:
-        """What runs in the name of this folder: the daemons, what they have started, and jobs that slipped away."""
-        daemons = {MARK: str(self.folder)}
-        jobs = {"SLURM_CONF": self.environment["SLURM_CONF"], "SLURM_JOB_NUM_NODES": "1"}
-        return [each for each in psutil.process_iter() if any(_has(each, found) for found in (daemons, jobs))]
+        """What runs in the name of this folder: what slurmd has started, and jobs that slipped away from it."""
+        variables = {"SLURM_CONF": self.environment["SLURM_CONF"], "SLURM_JOB_NUM_NODES": "1"}
+        return [each for each in psutil.process_iter() if _is_at(each, self.folder) or _has(each, variables)]
 
 
 def install() -> None:
@@ -262,6 +258,13 @@ def _has(process: psutil.Process, variables: Mapping[str, str]) -> bool:
     """Whether a process has these variables in its environment."""
     with suppress(psutil.Error, OSError):
         return bool(variables.items() <= process.environ().items())
+    return False
+
+
+def _is_at(process: psutil.Process, folder: Path) -> bool:
+    """Whether a process is one of SLURM's that works in a folder; these wipe out their environment."""
+    with suppress(psutil.Error, OSError):
+        return bool(process.name().startswith("slurm") and process.cwd().startswith(str(folder)))
     return False
 
 
