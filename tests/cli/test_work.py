@@ -135,3 +135,9 @@ def test_status_tells_what_is_done_what_failed_and_what_waits(planned: Path) -> 
     assert at == "  first: tile since 2026-11-30T12:00:00+00:00 on node7"
     assert failed.startswith("failed: broken: ")
     assert log == f"        log: {results / 'logs' / 'slides' / 'broken.log'}"
+
+    after = wsi_scale("status", results, "--again", "snakemake")
+    first, *rest = after.stdout.splitlines()
+    assert first == "3 slides: 3 failed; 0 tiles"
+    assert sum("did not finish (killed, or out of memory?)" in line for line in rest) == 2
+    assert rest[-1] == "run again for the failed slides: snakemake"

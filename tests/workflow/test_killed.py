@@ -46,6 +46,7 @@ def test_another_section_features_computes_features_and_the_report_alone(killed:
             "predict_search_extract.txt",
             "report.html",
             "status.tsv",
+            "slides.tsv",
             "audit.tsv",
             ".wsi-scale.lock",
             "runs.json",

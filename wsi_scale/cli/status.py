@@ -16,7 +16,9 @@ _LISTED = 20
 
 def status(
     results: Annotated[Path, typer.Argument(help="The results folder of the workflow, or of several `run`s.")],
-    again: Annotated[str, typer.Option(help="The command that takes up failed slides, to be shown.", hidden=True)] = "",
+    again: Annotated[
+        str, typer.Option(help="Of a run that has ended: the command that takes up failed slides.", hidden=True)
+    ] = "",
 ) -> None:
     """Show where a run stands: slides that are done, failed, in work and waiting, and the time left.
 
@@ -25,7 +27,7 @@ def status(
     with one_line_errors():
         from wsi_scale.jobs.standing import standing
 
-        found = standing(results)
+        found = standing(results, ended=bool(again))
     for line in _lines(found, results, again):
         typer.echo(line)
     if found.failed:

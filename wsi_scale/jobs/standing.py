@@ -48,8 +48,13 @@ class Standing:
     left_s: float | None
 
 
-def standing(results: Path) -> Standing:
+def standing(results: Path, *, ended: bool = False) -> Standing:
     """Look where a run stands; it may be at work.
+
+    Parameters
+    ----------
+    ended
+        Whether the run has ended: then a slide that is not done has failed, because its job was lost.
 
     Raises
     ------
@@ -57,10 +62,10 @@ def standing(results: Path) -> Standing:
         The folder holds no results of slides.
     """
     jobs = jobs_of(results / PLAN, results) if (results / PLAN).exists() else jobs_in(results)
-    at_work = read_at_work(results)
+    at_work = [] if ended else read_at_work(results)
     working = {this.slide_id for this in at_work}
-    ended = {job.row.slide_id: ended_at(job.folder) for job in jobs}
-    rows = [_row(job, done=ended[job.row.slide_id] is not None) for job in jobs]
+    times = {job.row.slide_id: ended_at(job.folder) for job in jobs}
+    rows = [_row(job, done=ended or times[job.row.slide_id] is not None) for job in jobs]
     states = [
         row.status if row else "in work" if job.row.slide_id in working else "waiting"
         for job, row in zip(jobs, rows, strict=True)
@@ -71,7 +76,7 @@ def standing(results: Path) -> Standing:
         sum(_tiles(job.folder) for job, row in zip(jobs, rows, strict=True) if row and row.status == "ok"),
         [row for row in rows if row and row.status == "failed"],
         at_work,
-        _left_s(sorted(filter(None, ended.values())), counts["in work"] + counts["waiting"]),
+        _left_s(sorted(filter(None, times.values())), counts["in work"] + counts["waiting"]),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from wsi_scale.artifacts.at_work import remove_at_work
 from wsi_scale.artifacts.execution import read_execution
 from wsi_scale.artifacts.job_mark import is_mark_of, mark_path
 from wsi_scale.artifacts.manifest import find_missing
@@ -59,6 +60,8 @@ def take_up(
             with suppress(BusyError), folder_lock(job.folder, patience_s=0):
                 _forget(job, all_of_it=slide_id in damaged)
     for batch in batches:
+        # Of a job that was killed, it says that it still works.
+        remove_at_work(results, batch.name)
         for stages in jobs:
             mark = mark_path(results, batch.name, stages)
             stands = is_mark_of(mark, batch.slide_ids) and set(batch.slide_ids) <= set(same)
