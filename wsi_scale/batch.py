@@ -17,7 +17,6 @@ from wsi_scale.jobs.logs import log_to, slide_log
 from wsi_scale.jobs.runner import holding
 from wsi_scale.jobs.timing import recording
 from wsi_scale.pipeline import slide_stages
-from wsi_scale.stages.report import report_slide
 
 #: What a kernel or a scheduler sends to a process that has taken too much memory.
 _KILLED = SIGNALLED + 9
@@ -83,6 +82,8 @@ class Work:
                     if record.status == "failed":
                         sys.stderr.write(f"error: {record.reason}\n")
                 if self.pages and part.stages[-1] == list(SLIDE_STAGES)[-1]:
+                    from wsi_scale.stages.report import report_slide
+
                     report_slide(job, self.config)
             return part
 

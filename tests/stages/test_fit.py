@@ -12,7 +12,7 @@ from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor
 from wsi_scale.config.settings import FitSettings, PredictSettings
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.slides.sheet import SheetRow
-from wsi_scale.stages.fit import fit
+from wsi_scale.stages.fit import fit, slides_to_fit
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.predict import predict
 from wsi_scale.synthesis import write_pyramid
@@ -87,6 +87,24 @@ def test_slides_are_read_side_by_side_and_the_bytes_stay(slides: list[Path], tmp
     settings = FitSettings.of(configured(*FAST, f"execution.workers={workers}"))
 
     assert fit(jobs, settings, tmp_path / "regressor.safetensors").read_bytes() == expected
+
+
+def test_a_large_cohort_is_fitted_on_some_of_its_slides_and_one_more_slide_changes_one_at_most(
+    slides: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsi_scale.stages.fit.MOST_SLIDES", 5)
+    jobs = cohort(slides, tmp_path, "abcdef")
+    more = SlideJob(SheetRow("more", slides[0], None, "g"), tmp_path / "more")
+    inspect(more)
+
+    def fitted_on(jobs: list[SlideJob]) -> list[str]:
+        return [slide.job.row.slide_id for slide in slides_to_fit(jobs)]
+
+    few = fitted_on(jobs)
+    assert len(few) == 5
+    assert few == sorted(few)
+    assert fitted_on(jobs[::-1]) == few[::-1]
+    assert len({*fitted_on([*jobs, more])} & {*few}) >= 4
 
 
 def test_another_bad_slide_recomputes_nothing_and_another_good_one_does(slides: list[Path], tmp_path: Path) -> None:

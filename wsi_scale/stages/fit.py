@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +45,8 @@ SPEC = COHORT_STAGES["fit"]
 
 #: A cohort with fewer groups of trusted mpp fits nothing.
 MIN_GROUPS = 5
+#: Most slides that are fitted on: a regressor gains little from more, and each costs seconds.
+MOST_SLIDES = 128
 #: Slides coarser than this (µm/px) are not fitted on.
 COARSEST_TRUSTED_MPP = 2.0
 
@@ -86,7 +89,7 @@ def _fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
         return _copy(settings.regressor, target)
     if not any(record_path(job.folder, "inspect").exists() for job in jobs):
         raise ArtifactError(f"{target.parent}: `fit` needs `wsi-scale inspect SLIDE -o FOLDER` of each slide first")
-    trusted = [found for job in jobs if (found := _or_warned(job, partial(_trusted, job))) is not None]
+    trusted = slides_to_fit(jobs)
     if len({slide.job.group for slide in trusted}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     execution = settle_in(target.parent, settings.execution).model_copy(update={"dtype": "float32"})
@@ -113,6 +116,18 @@ def _fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     }
     write_regressor(target, stored_form(regressor, header))
     return target
+
+
+def slides_to_fit(jobs: Sequence[SlideJob]) -> list[TrustedSlide]:
+    """Slides whose mpp is trusted, in order; of a large cohort as many as are fitted on, in the order of a hash.
+
+    So another slide changes the choice by one slide at most.
+    """
+    order = sorted(jobs, key=lambda job: fingerprint(job.row.slide_id)) if len(jobs) > MOST_SLIDES else jobs
+    found = (_or_warned(job, partial(_trusted, job)) for job in order)
+    chosen = list(islice((slide for slide in found if slide is not None), MOST_SLIDES))
+    place = {job.row.slide_id: number for number, job in enumerate(jobs)}
+    return sorted(chosen, key=lambda slide: place[slide.job.row.slide_id])
 
 
 def _copy(source: Path, target: Path) -> Path:
