@@ -3,7 +3,10 @@
 import time
 from pathlib import Path
 
+import numpy as np
+
 from tests.runs import recorded
+from wsi_scale.jobs.standing import seconds_left
 from wsi_scale.jobs.watch import Watch, watch
 
 
@@ -21,11 +24,17 @@ def test_a_line_tells_slides_and_tiles_that_are_done_and_the_time_left(finished:
     line = watched.line()
 
     assert line is not None
-    assert line.startswith("3 of 4 slides done, 20 tiles; about ")
-    assert line.endswith(" left")
+    assert line == "3 of 4 slides done, 20 tiles"
     assert watched.line() is None
     recorded(places[3], "extract", "failed", "no slide")
     assert watched.line() == "4 of 4 slides done, 20 tiles"
+
+
+def test_the_time_left_goes_by_the_pace_of_the_last_slides() -> None:
+    assert seconds_left([0.0, 5.0, 10.0], 4) is None
+    assert seconds_left([0.0, 10.0, 20.0, 30.0], 4) == 40.0
+    assert seconds_left([0.0, 10.0, 20.0, 30.0], 0) is None
+    assert seconds_left([0.0, *np.arange(1000, 1100, 2)], 10) == 20.0
 
 
 def test_a_thread_says_it_while_the_run_works(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from wsi_scale.jobs.status import status_of
 _LAST = list(SLIDE_STAGES)[-1]
 #: Slides that were done last, from whose times the time left is estimated.
 _RECENT = 50
+#: Fewer say nothing about the others.
+_FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def standing(results: Path, *, ended: bool = False) -> Standing:
         sum(_tiles(job.folder) for job, row in zip(jobs, rows, strict=True) if row and row.status == "ok"),
         [row for row in rows if row and row.status == "failed"],
         at_work,
-        _left_s(sorted(filter(None, times.values())), counts["in work"] + counts["waiting"]),
+        seconds_left(sorted(filter(None, times.values())), counts["in work"] + counts["waiting"]),
     )
 
 
@@ -111,8 +113,22 @@ def _tiles(folder: Path) -> int:
         return 0
 
 
-def _left_s(ended: Sequence[float], left: int) -> float | None:
+def seconds_left(ended: Sequence[float], left: int) -> float | None:
+    """Expect how long the slides that are left will take, by the pace of the last ones.
+
+    Parameters
+    ----------
+    ended
+        Times at which slides ended, in order, seconds.
+    left
+        Number of slides that are left.
+
+    Returns
+    -------
+    float or None
+        Seconds; None where nothing is left, or too few have ended to tell.
+    """
     recent = ended[-_RECENT:]
-    if not left or len(recent) < 2 or recent[-1] <= recent[0]:
+    if not left or len(recent) < _FEWEST or recent[-1] <= recent[0]:
         return None
     return left * (recent[-1] - recent[0]) / (len(recent) - 1)

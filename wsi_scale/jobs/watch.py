@@ -9,7 +9,7 @@ from pathlib import Path
 from wsi_scale.artifacts.tiles import tile_count
 from wsi_scale.errors import ArtifactError
 from wsi_scale.jobs.cohort import slide_folder
-from wsi_scale.jobs.standing import ended_at
+from wsi_scale.jobs.standing import ended_at, seconds_left
 from wsi_scale.units import as_duration
 
 #: Seconds between two looks.
@@ -30,24 +30,25 @@ class Watch:
     def __init__(self, results: Path, slide_ids: Iterable[str]) -> None:
         self._folders = {slide_id: slide_folder(results, slide_id) for slide_id in slide_ids}
         self._slides = len(self._folders)
-        self._started = time.time()
         self._tiles = 0
-        self._done_before = 0
-        self._done_before = self._look()
+        self._ended: list[float] = []
+        self._look()
+        self._ended.clear()  # by an earlier run
 
     def line(self) -> str | None:
         """Say how far the run is; None if no slide was done since it was asked last."""
         if not self._look():
             return None
+        left = seconds_left(sorted(self._ended), len(self._folders))
+        ending = "" if left is None else f"; about {as_duration(left)} left"
         done = self._slides - len(self._folders)
-        now = done - self._done_before
-        left = (time.time() - self._started) / now * (self._slides - done) if now else 0.0
-        ending = f"; about {as_duration(left)} left" if left else ""
         return f"{done} of {self._slides} slides done, {self._tiles} tiles{ending}"
 
     def _look(self) -> int:
         """Count the slides that have ended since the last look; each is looked into once."""
-        ended = [slide_id for slide_id, folder in self._folders.items() if ended_at(folder) is not None]
+        times = {slide_id: ended_at(folder) for slide_id, folder in self._folders.items()}
+        ended = {slide_id: at for slide_id, at in times.items() if at is not None}
+        self._ended += ended.values()
         for slide_id in ended:
             try:
                 self._tiles += tile_count(self._folders.pop(slide_id))
