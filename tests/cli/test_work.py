@@ -11,10 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runs import MPP, draw, error_line, in_child, wsi_scale
+from tests.runs import MPP, configured, draw, error_line, in_child, wsi_scale
 from wsi_scale.artifacts.record import read_record
 from wsi_scale.artifacts.runs import read_runs
-from wsi_scale.jobs.cohort import plan
+from wsi_scale.artifacts.stages import SLIDE_STAGES
+from wsi_scale.batch import Part, Work
+from wsi_scale.jobs.cohort import batch_jobs, plan
 from wsi_scale.slides.sheet import SheetRow
 from wsi_scale.synthesis import write_pyramid
 
@@ -54,6 +56,38 @@ def test_the_slides_of_a_batch_share_a_process_and_each_has_its_records_and_its_
         (run,) = read_runs(results / "slides" / name)
         assert [stage.stage for stage in run.stages] == ["inspect", "tile"]
         assert run.command[:2] == ("wsi-scale", "work")
+
+
+def test_what_a_batch_does_with_a_slide_stands_in_its_records_its_log_and_its_page(
+    planned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = {job.row.slide_id: job for job in batch_jobs(planned, "batch-0001")}
+    jobs["last"].folder.mkdir(parents=True)
+    (jobs["last"].folder / "slide.json").write_text("a note of the user")
+    stages = tuple(SLIDE_STAGES)
+    told: list[str] = []
+    quick = configured("magnification.tiles_per_slide=4", "features.mpps=[1.0]", "features.optimal=false")
+    work_on = Work(planned.parent, "batch-0001", quick, None, None, workers=1, pages=True)
+
+    with os.fdopen(os.dup(2), "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        for job in jobs.values():
+            work_on(Part(job, stages), told.append)
+
+    assert told[:10] == [*stages, *stages]
+    assert (jobs["first"].folder / "report.html").exists()
+    logs = {name: (planned.parent / "logs" / "slides" / f"{name}.log").read_text() for name in NAMES}
+    assert "error: broken.tiff: not a known slide" in logs["broken"]
+    assert "error: " in logs["last"]
+    assert (jobs["last"].folder / "slide.json").read_text() == "a note of the user"
+
+
+def test_the_command_goes_through_its_slides_and_leaves_a_mark(planned: Path) -> None:
+    done = wsi_scale(*work(planned, "inspect", "--workers", 1))
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("broken: failed (broken.tiff: not a known slide")
+    assert (planned.parent / "jobs" / "batch-0001" / "inspect.txt").read_text().split() == list(NAMES)
 
 
 def test_a_batch_that_is_not_planned_is_told(planned: Path) -> None:

@@ -26,3 +26,8 @@ def test_an_error_of_the_configuration_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--sdm", "--use-conda"])
 def test_environments_of_the_repository_are_refused(option: str) -> None:
     assert f"{option} needs a clone of the repository" in error_line(wsi_scale("workflow", option, "conda"))
+
+
+def test_snakemakes_exit_code_is_the_commands() -> None:
+    assert wsi_scale("workflow", "--version").exit_code == 0
+    assert wsi_scale("workflow", "--no-such-option").exit_code == 2

@@ -20,7 +20,7 @@ def unfinished(folder: Path) -> list[str]:
 
 
 def test_a_run_ends_in_one_line_and_leaves_nothing_half_done(small_slide: Path, tmp_path: Path) -> None:
-    done = in_child("run", small_slide, "--output", tmp_path / "out", preexec_fn=at_most(100_000))
+    done = in_child("run", "-q", small_slide, "--output", tmp_path / "out", preexec_fn=at_most(100_000))
 
     line = error_line(done)
     assert "File too large; free some space or choose another folder" in line

@@ -35,7 +35,7 @@ def test_a_run_on_it_ends_in_seconds(tmp_path: Path, make: object, word: str) ->
     make(tmp_path / "lie.tiff")  # type: ignore[operator]
 
     start = time.monotonic()
-    done = in_child("run", tmp_path / "lie.tiff", "-o", tmp_path / "out", "--mpp", "0.25", limit_s=60)
+    done = in_child("run", "-q", tmp_path / "lie.tiff", "-o", tmp_path / "out", "--mpp", "0.25", limit_s=60)
 
     assert word in error_line(done)
     assert done.stderr.count("\n") == 1

@@ -58,7 +58,7 @@ def test_it_is_told_in_one_line_and_nothing_is_lost(
 
 
 def test_a_whole_run_ends_in_one_line_too(small_slide: Path, finished_copy: Path, files: dict[str, Path]) -> None:
-    result = wsi_scale("run", small_slide, "-o", finished_copy, "--set", f"network={files['cut']}")
+    result = wsi_scale("run", "-q", small_slide, "-o", finished_copy, "--set", f"network={files['cut']}")
 
     assert f"cannot read network file {files['cut']}" in error_line(result)
     assert result.stderr.count("\n") == 1
