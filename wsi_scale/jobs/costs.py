@@ -57,10 +57,10 @@ class Rates:
     memory_mb: float
 
 
-#: Network → rates that `make bench` and `make test-scale` measured on a known machine, with the default settings.
+#: Network → rates on a known machine with the default settings, from slides of 56 and 323 tiles (docs/sizing.md).
 KNOWN: Mapping[str, Rates] = {
-    "embedded": Rates("2 cores of an AMD EPYC with bfloat16", 4.0, 0.09, 1.0e6, 16e3, 1500),
-    "vgg19": Rates("2 cores of an AMD EPYC with bfloat16", 6.0, 0.9, 1.0e6, 30e3, 2500),
+    "embedded": Rates("2 cores of an AMD EPYC with bfloat16", 9.0, 0.042, 2.3e6, 27e3, 1100),
+    "vgg19": Rates("2 cores of an AMD EPYC with bfloat16", 9.0, 1.5, 2.3e6, 32e3, 1700),
 }
 
 
@@ -182,7 +182,7 @@ def measured(results: Path, config: Config) -> Rates:
     rows, memory = [], 0.0
     for job in jobs_in(results):
         made = made_in(job.folder)
-        if {one.stage.stage for one in made} < {"search", "extract"}:
+        if not {"search", "extract"} <= {one.stage.stage for one in made}:
             continue
         _check_settings(results, made, config)
         files = [record.files for stage in SLIDE_STAGES if (record := valid_record(job.folder, stage)) is not None]
