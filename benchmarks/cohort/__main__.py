@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cohort.run import Watched, watch
+from benchmarks.cohort.run import SETTINGS, Watched, watch
 from benchmarks.cohort.slides import make_slides
 from benchmarks.data import RESULTS
 from wsi_scale.artifacts.documents import write_json
@@ -70,7 +70,8 @@ def _figures(results: Path, first: Watched, again: Watched) -> dict[str, float]:
     jobs = jobs_of(results / "planned.json", results)
     work = sum(made.stage.cpu_seconds for job in jobs for made in made_in(job.folder))
     started = time.monotonic()
-    report_cohort(jobs, results, load_config())
+    # With the run's own settings, so that the slides' pages stand.
+    report_cohort(jobs, results, load_config(None, SETTINGS))
     report_s = time.monotonic() - started
     memory = np.array(first.memory_mb)
     early, late = memory[len(memory) // 10 :][: max(1, len(memory) // 10)], memory[-max(1, len(memory) // 10) :]
