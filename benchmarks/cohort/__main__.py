@@ -18,7 +18,7 @@ from benchmarks.cohort.run import SETTINGS, Watched, watch
 from benchmarks.cohort.slides import make_slides
 from benchmarks.data import RESULTS
 from wsi_scale.artifacts.documents import write_json
-from wsi_scale.artifacts.runs import made_in
+from wsi_scale.artifacts.runs import read_runs
 from wsi_scale.artifacts.status import read_status
 from wsi_scale.config.load import load_config
 from wsi_scale.execution.machine import processor, usable_cores
@@ -68,7 +68,9 @@ def main() -> int:
 def _figures(results: Path, first: Watched, again: Watched) -> dict[str, float]:
     rows = read_status(results / "status.tsv")
     jobs = jobs_of(results / "planned.json", results)
-    work = sum(made.stage.cpu_seconds for job in jobs for made in made_in(job.folder))
+    # The fit, the report and the slides' pages are work too.
+    runs = [run for folder in (results, *(job.folder for job in jobs)) for run in read_runs(folder)]
+    work = sum(stage.cpu_seconds for run in runs for stage in run.stages if stage.computed)
     started = time.monotonic()
     # With the run's own settings, so that the slides' pages stand.
     report_cohort(jobs, results, load_config(None, SETTINGS))
