@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.gpus import own_gpu
+from wsi_scale.execution.machine import usable_cores
 
 if TYPE_CHECKING:
     import torch
@@ -120,11 +121,9 @@ def resolve(config: ExecutionConfig) -> Compute:
 
 def default_workers(config: ExecutionConfig, compute: Compute) -> int:
     """Blocks computed at a time on this machine."""
-    import os
-
     if config.workers:
         return config.workers
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     # On a GPU few blocks are computed at a time; the other workers read the next ones meanwhile.
     return cores if compute.device == "cuda" else max(1, cores // compute.threads)
 

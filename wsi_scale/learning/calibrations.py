@@ -24,6 +24,7 @@ from wsi_scale.config.models import SearchConfig
 from wsi_scale.config.settings import CalibrateSettings, SearchSettings
 from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.execution.machine import usable_cores
 from wsi_scale.execution.progress import progress
 from wsi_scale.networks.known import describe
 from wsi_scale.scale.calibration import Calibration, LayerCalibration, calibrate
@@ -102,7 +103,7 @@ def measure(network: "Network", settings: CalibrateSettings) -> CalibrationFile:
         mpp=search.finest_mpp,
         size_px=_scene_px(search),
     )
-    compute = resolve(settings.execution.model_copy(update={"dtype": "float32", "threads": _all_threads()}))
+    compute = resolve(settings.execution.model_copy(update={"dtype": "float32", "threads": usable_cores()}))
     log.warning("no calibration of %s at hand: measuring one on %d scenes", network.name, len(scenes))
     responses = respond_to_scenes(network, [render_scene(scene) for scene in scenes], ladder, compute)
     found = calibrate(responses, np.log2(ladder.mpps), np.array([scene.radius_um for scene in scenes]))
@@ -232,9 +233,3 @@ def _listed(layer: LayerCalibration) -> dict[str, list[float]]:
         "slope": layer.slope.round(5).tolist(),
         "residual": layer.residual.round(5).tolist(),
     }
-
-
-def _all_threads() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0))
