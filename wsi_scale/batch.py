@@ -13,7 +13,7 @@ from wsi_scale.execution.child import SIGNALLED, Death, StoppedError, in_child
 from wsi_scale.execution.guard import guarded
 from wsi_scale.jobs.death import record_death, record_failure
 from wsi_scale.jobs.job import SlideJob
-from wsi_scale.jobs.logs import log_to, slide_log
+from wsi_scale.jobs.logs import log_to, slide_log, start_logging
 from wsi_scale.jobs.runner import holding
 from wsi_scale.jobs.timing import recording
 from wsi_scale.pipeline import slide_stages
@@ -71,7 +71,7 @@ class Work:
         def attempt() -> Part:
             nonlocal at
             log_to(slide_log(self.results, job.row.slide_id))
-            logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+            start_logging(logging.StreamHandler(sys.stderr), logging.WARNING)
             stages = slide_stages(job, self._with_workers(), self.regressor, self.calibration)
             with recording(self.config), holding(job.folder):
                 for at in part.stages:

@@ -18,6 +18,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but erro
 
 #: Seconds from which on a command says how long it took: on a terminal, and elsewhere.
 _TOOK_S, _TOOK_IN_LOG_S = 5.0, 60.0
+_LOG_LEVELS = {"quiet": logging.ERROR, "normal": logging.WARNING, "verbose": logging.INFO}
 #: Where the level that was given before the command's name is kept for it.
 _GIVEN = "wsi_scale.level"
 
@@ -85,10 +86,11 @@ def conclude(text: str) -> None:
 def talking(level: Level, *, bars: bool = True) -> Iterator[None]:
     """Let a command say more or less; without ``bars`` as into a log, on a terminal too."""
     from wsi_scale.execution.progress import showing_progress
+    from wsi_scale.jobs.logs import start_logging
     from wsi_scale.units import as_duration
 
     token, started = _level.set(level), time.monotonic()
-    _start_logging(level)
+    start_logging(_Here(), _LOG_LEVELS[level])
     try:
         with showing_progress(level != "quiet", bars=bars):
             yield
@@ -110,14 +112,6 @@ class _Here(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, _: TextIO) -> None:
         pass
-
-
-def _start_logging(level: Level) -> None:
-    """Log to standard error, one line for each message."""
-    levels = {"quiet": logging.ERROR, "normal": logging.WARNING, "verbose": logging.INFO}
-    logging.basicConfig(handlers=[_Here()], level=levels[level], format="%(levelname)s %(message)s")
-    for noisy in ("tifffile", "PIL", "distributed"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 def _talking(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """The log of each slide of a cohort: what its stages say on standard error."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -27,3 +28,10 @@ def log_to(path: Path) -> None:
             os.dup2(stream.fileno(), sys.stderr.fileno())
     except OSError as error:
         raise ArtifactError(f"cannot write {path}: {error.strerror}; make room or check the folder") from error
+
+
+def start_logging(handler: logging.Handler, level: int) -> None:
+    """Log one line for each message; libraries that warn of every odd slide say only what is an error."""
+    logging.basicConfig(handlers=[handler], level=level, format="%(levelname)s %(message)s")
+    for noisy in ("tifffile", "PIL", "distributed"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
