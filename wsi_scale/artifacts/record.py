@@ -78,11 +78,6 @@ def record_path(folder: Path, stage: str) -> Path:
     return folder / SLIDE_STAGES[stage].record
 
 
-def place_of(path: Path) -> tuple[Path, str]:
-    """Return the slide's folder and the stage of a record's path."""
-    return path.parent, path.stem
-
-
 def write_record(folder: Path, record: Record) -> None:
     """Write a record, with the version of its stage and a digest of its content."""
     version = SLIDE_STAGES[record.stage].version
