@@ -1,6 +1,6 @@
 """The start of a run: what of an earlier run must be done again."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from wsi_scale.slides.sheet import SheetRow
 def take_up(
     results: Path,
     rows: Mapping[str, SheetRow],
-    same: Collection[str],
+    same: Set[str],
     batches: Iterable[Batch],
     jobs: Sequence[Sequence[str]],
 ) -> None:
@@ -64,7 +64,7 @@ def take_up(
         remove_at_work(results, batch.name)
         for stages in jobs:
             mark = mark_path(results, batch.name, stages)
-            stands = is_mark_of(mark, batch.slide_ids) and set(batch.slide_ids) <= set(same)
+            stands = is_mark_of(mark, batch.slide_ids) and same >= set(batch.slide_ids)
             if not (stands and all(_has_records(results, slide_id, stages) for slide_id in batch.slide_ids)):
                 mark.unlink(missing_ok=True)
 
