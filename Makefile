@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth truth-full paper \
-	variants helps bench bench-lazyslide test-scale magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
+	variants helps bench bench-dask bench-lazyslide test-scale magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
 	fine-tuning fine-tuning-full wheel wheel-test clean
 
 help: ## Show this list
@@ -75,6 +75,9 @@ variants: install ## Other layers, calibrations, optima and ladders of the scale
 
 bench: install ## Speed and memory, as ratios measured in one run of half an hour (needs WSI_SCALE_DATA)
 	$(BIN)/python -m benchmarks.performance
+
+bench-dask: install ## What a second Dask worker gains, in five minutes (needs WSI_SCALE_DATA)
+	$(BIN)/python -m benchmarks.dask_workers
 
 # With this environment's torch; what it wants in other versions it has for itself.
 LAZYSLIDE := results/bench/lazyslide-venv

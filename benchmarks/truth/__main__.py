@@ -62,7 +62,7 @@ SIZES: dict[tuple[str, str], tuple[Sizes, Sizes]] = {
     ("embedded", "covariant"): (WHOLE, Sizes(960, 192, ALL, 6, ALL, FACTORS)),
     ("embedded", "published"): (Sizes(48, 0, 8, 1, 0, ()), Sizes(96, 24, ALL, 1, 16, ())),
     ("vgg19", "covariant"): (Sizes(320, 20, 12, 1, 8, ()), Sizes(320, 60, ALL, 2, ALL, FACTORS)),
-    ("vgg19", "published"): (Sizes(16), Sizes(32, 0, 8, 1, 0, ())),
+    ("vgg19", "published"): (Sizes(16, 0, 4), Sizes(32, 0, 8, 1, 0, ())),
 }
 
 
