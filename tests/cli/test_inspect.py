@@ -21,6 +21,7 @@ KEYS = [
         "status",
         "warnings",
         "identity",
+        "scanner",
     ),
 ]
 

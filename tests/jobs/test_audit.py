@@ -132,7 +132,23 @@ def test_the_table_has_one_row_for_each_slide_and_says_who_said_what(small_slide
 def test_an_audit_in_which_nothing_is_flagged_counts_what_it_could_not_tell() -> None:
     rows = [replace(unreadable_row(flag, "/p", "because"), flag=flag) for flag in FLAGS]
 
-    assert [row.flag for row in rows if row.flagged] == ["off_10x", "off_2x", "mixed", "implausible", "missing"]
+    flagged = ["off_10x", "off_2x", "off_together", "mixed", "implausible", "missing"]
+    assert [row.flag for row in rows if row.flagged] == flagged
     assert sum(count_flags([*rows, rows[0]]).values()) == len(FLAGS) + 1
     assert list(count_flags(rows)) == list(FLAGS)
     assert count_flags([]) == {}
+
+
+def test_slides_of_one_scanner_are_judged_together(small_slide: Path, tmp_path: Path) -> None:
+    jobs = []
+    for number, octaves in enumerate((-0.3, -0.25, -0.35, -0.3, -0.2, 0.65)):
+        mpp = 0.5 * 2**octaves
+        jobs.append(looked_at(small_slide, tmp_path / str(number), None, (mpp, mpp * 0.6, mpp * 1.6)))
+    alone = [audit_slide(job).flag for job in jobs]
+
+    flags = [row.flag for row in audit(jobs, tmp_path)]
+
+    assert alone == ["agrees"] * 6
+    assert flags == ["agrees"] * 5 + ["off_2x"]
+    with (tmp_path / "audit.tsv").open(encoding="utf-8") as stream:
+        assert [row["flag"] for row in csv.DictReader(stream, delimiter="\t")] == flags

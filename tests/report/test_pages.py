@@ -126,7 +126,7 @@ def test_flagged_slides_come_first_in_the_audit() -> None:
     cohort = CohortView([_audit(flag, flag) for flag in reversed(FLAGS)])
     found = re.findall(r"(\w+) because", render_cohort_page([], [], cohort, CONTEXT))
     assert found == list(FLAGS)
-    assert found[:3] == ["off_10x", "off_2x", "mixed"]
+    assert found[:4] == ["off_10x", "off_2x", "off_together", "mixed"]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,7 @@ def test_flagged_slides_come_first_in_the_audit() -> None:
         ("unreadable", "unreadable"),
         ("off_2x", "off by about 2"),
         ("off_10x", "off by about 10"),
+        ("off_together", "off together"),
         ("mixed", "mixed"),
         ("implausible", "implausible"),
         ("missing", "missing"),

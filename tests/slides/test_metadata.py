@@ -20,7 +20,7 @@ Make = Callable[..., Any]
 KEYS = [
     "slide_id", "path", "vendor", "width", "height", "level_count", "level_downsamples", "objective_power",
     "mpp", "mpp_x", "mpp_y", "mpp_source", "mpp_doubts", "header_mpp", "header_source", "status", "warnings",
-    "identity",
+    "identity", "scanner",
 ]  # fmt: skip
 
 

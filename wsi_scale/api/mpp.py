@@ -94,7 +94,7 @@ def audit(
     -------
     rows
         One a slide: ``path``, ``claim`` (µm per pixel or None), ``estimate`` ((mpp, low, high) or None), ``flag``
-        (agrees, off_2x, off_10x, mixed, implausible, missing, no_estimate, unreadable) and ``reason``.
+        (agrees, off_2x, off_10x, off_together, mixed, implausible, missing, no_estimate, unreadable) and ``reason``.
 
     Raises
     ------

@@ -63,7 +63,7 @@ def _table(*specs: StageSpec) -> dict[str, StageSpec]:
 
 #: The stages of one slide, in the order in which they run.
 SLIDE_STAGES = _table(
-    StageSpec("inspect", 2, (), InspectSettings, (names.SLIDE_INFO,)),
+    StageSpec("inspect", 3, (), InspectSettings, (names.SLIDE_INFO,)),
     StageSpec("predict", 2, ("inspect",), PredictSettings, (names.PREDICTION,)),
     StageSpec(
         "tile", 2, ("inspect", "predict"), TileSettings, (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY)

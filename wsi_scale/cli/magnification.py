@@ -95,15 +95,18 @@ def audit(
 
     Exit 1 if a slide cannot be read; the others are checked.
 
-    Flags: missing, implausible (outside 0.05–50), off_2x, off_10x, mixed (parts of one slide disagree by a
-    factor of 2). Not flagged: agrees, no_estimate, unreadable. The page shows tiles of each slide with scale
-    bars, so that you can check by eye.
+    Flags: missing, implausible (outside 0.05–50), off_2x, off_10x, off_together (several claims are wrong alike),
+    mixed (parts of one slide disagree by a factor of 2). Not flagged: agrees, no_estimate, unreadable. Five and more
+    slides of one scanner are judged together. The page shows tiles of each slide with scale bars, so that you can
+    check by eye.
     """
     with one_line_errors():
         from wsi_scale.artifacts.atomic import check_writable
         from wsi_scale.artifacts.audit import write_audit
         from wsi_scale.learning.estimator import load_estimator
+        from wsi_scale.magnification.cohort_verdict import cohort_findings
         from wsi_scale.report.audit_page import write_audit_page
+        from wsi_scale.report.words import finding_text
         from wsi_scale.results.audit import count_flags
         from wsi_scale.steps.sources import audit_sources
 
@@ -118,6 +121,8 @@ def audit(
     flagged = sum(row.flagged for row in rows)
     for row in rows:
         typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}", err=row.flag == "unreadable")
+    for found in cohort_findings(rows):
+        typer.echo(finding_text(found))
     counts = count_flags(rows)
     listed = ", ".join(f"{count} {flag}" for flag, count in counts.items())
     typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {page}")

@@ -8,13 +8,14 @@ from wsi_scale.artifacts.record import read_record
 from wsi_scale.execution.guard import guarded
 from wsi_scale.jobs.current import current_info, current_prediction
 from wsi_scale.jobs.job import SlideJob
+from wsi_scale.magnification.cohort_verdict import judge_together
 from wsi_scale.results.audit import AuditRow, unreadable_row
 from wsi_scale.steps.audit import verdict_on
 
 
 def audit(jobs: Sequence[SlideJob], results: Path) -> list[AuditRow]:
-    """Audit every slide and write ``audit.tsv``, one row for each."""
-    rows = [audit_slide(job) for job in jobs]
+    """Audit every slide, then those of each scanner together, and write ``audit.tsv``, one row for each."""
+    rows = judge_together([audit_slide(job) for job in jobs])
     write_audit(results, rows)
     return rows
 

@@ -10,9 +10,9 @@ import numpy as np
 from wsi_scale.learning.estimator import Estimator
 from wsi_scale.learning.interval_scores import SlideTiles, error_octaves, interval_scores, out_of_fold_answers
 from wsi_scale.magnification.augment import Augmentation, disguise
+from wsi_scale.magnification.cohort_claims import judge_claims
 from wsi_scale.magnification.pooling import ANSWERED_MPP
 from wsi_scale.magnification.regressor import Regressor, fit_cohort
-from wsi_scale.magnification.verdict import claim_outliers
 from wsi_scale.slides.field import read_field
 from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.views import VIEW_PX, fields_at, tissue_positions, view_thumbnail
@@ -63,18 +63,24 @@ def training_tiles(
 
 
 def without_outliers(slides: Sequence[SlideTiles], prior: Regressor, coverage: float) -> list[SlideTiles]:
-    """Leave out slides whose claim stands apart from the others', as the prior reads them; each with a warning."""
+    """Leave out slides whose claims are in doubt as the prior reads them, each with a warning.
+
+    That is a claim that stands apart from the others, claims that differ alike from the others, and all claims if
+    they differ from the pixels by more than the error that slides of a laboratory share.
+    """
     own = [next(iter(out_of_fold_answers(prior, slide)), None) for slide in slides]
     errors = np.array([error_octaves(answer) if answer else np.nan for answer in own])
     halves = np.array([prior.half_width(a["difficulty_octaves"], coverage) if a else np.nan for a in own])
-    apart = claim_outliers(errors, halves)
-    for slide, answer, is_apart in zip(slides, own, apart, strict=True):
-        if answer and is_apart:
+    found = judge_claims(errors, halves)
+    if found is None:
+        return list(slides)
+    for slide, answer, in_doubt in zip(slides, own, found.doubtful, strict=True):
+        if answer and in_doubt:
             log.warning(
                 "%s is not used for fitting: it claims %.4g µm/px, but its pixels give %.3g",
                 slide.slide_id, slide.mpp, answer["predicted_mpp"],
             )  # fmt: skip
-    return [slide for slide, is_apart in zip(slides, apart, strict=True) if not is_apart]
+    return [slide for slide, in_doubt in zip(slides, found.doubtful, strict=True) if not in_doubt]
 
 
 def fit_tiles(slides: Sequence[SlideTiles], prior: Regressor) -> tuple[Regressor, dict[str, Any]]:

@@ -3,9 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from wsi_scale.results.audit import Flag
 
 #: Claim and estimate further apart than this (octaves, and outside the interval) are flagged: halfway to 2x.
@@ -77,7 +74,7 @@ def judge(
         Why there is no estimate.
     """
     because = f" ({no_estimate})" if no_estimate else ""
-    quoted = f"estimated from pixels: {estimate[0]:.3g} µm/px ({estimate[1]:.3g}–{estimate[2]:.3g})" if estimate else ""
+    quoted = quoted_estimate(*estimate) if estimate else ""
     ending = f"; {quoted}" if estimate else f"; no estimate{because}" if no_estimate else ""
     if claim is None:
         return Verdict("missing", f"no mpp in the header{ending}")
@@ -95,32 +92,14 @@ def judge(
     return Verdict(flag, f"{claim}, but {quoted}")
 
 
+def quoted_estimate(mpp: float, low: float, high: float) -> str:
+    """Quote an estimate and its interval, µm per pixel, in a verdict's reason.
+
+    >>> quoted_estimate(0.25, 0.2, 0.3125)
+    'estimated from pixels: 0.25 µm/px (0.2–0.312)'
+    """
+    return f"estimated from pixels: {mpp:.3g} µm/px ({low:.3g}–{high:.3g})"
+
+
 def _digits(mpp: float) -> str:
     return f"{mpp:.4g}" if mpp < 1e4 else f"{mpp:.0f}"
-
-
-def claim_outliers(errors_octaves: NDArray[np.float64], half_widths_octaves: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Find slides of a cohort whose claim disagrees with the estimate more than the common error of the cohort.
-
-    A common error of a cohort (its stain, its scanner) is the estimator's, and the reason to fit it; a slide far from
-    that common error has a wrong claim. The median is right as long as fewer than half of the claims are wrong.
-
-    Parameters
-    ----------
-    errors_octaves
-        (slide,) log2 of estimate over claim; NaN where there is no estimate.
-    half_widths_octaves
-        (slide,) half widths of the estimates' intervals.
-
-    Returns
-    -------
-    ndarray
-        (slide,) bool.
-
-    >>> claim_outliers(np.array([-0.3, -0.2, -0.25, 0.8, np.nan]), np.full(5, 0.4)).tolist()
-    [False, False, False, True, False]
-    """
-    if not np.isfinite(errors_octaves).any():
-        return np.zeros(len(errors_octaves), np.bool_)
-    distance = np.abs(errors_octaves - np.nanmedian(errors_octaves))
-    return np.asarray(distance > np.maximum(half_widths_octaves, OFF_OCTAVES), np.bool_)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.config.models import Config
+from wsi_scale.magnification.cohort_verdict import cohort_findings
 from wsi_scale.report.images import picture
 from wsi_scale.report.pages import page_context, provenance, render
-from wsi_scale.report.words import audit_counts, count_text, flagged_first
+from wsi_scale.report.words import audit_counts, count_text, finding_text, flagged_first
 from wsi_scale.results.audit import AuditedSlide, AuditTile
 
 #: Name of the page.
@@ -54,6 +55,7 @@ def render_audit_page(slides: Sequence[AuditedSlide], context: Mapping[str, obje
         "audit.html.j2",
         summary=f"{count_text(len(rows), 'slide')}, {sum(row.flagged for row in rows)} flagged",
         counts=audit_counts(rows),
+        findings=[finding_text(found) for found in cohort_findings(rows)],
         slides=[(by_id[row.slide_id], _pictures(by_id[row.slide_id])) for row in order if row.flag != "unreadable"],
         unreadable=[row for row in order if row.flag == "unreadable"],
         **provenance(context),

@@ -12,6 +12,7 @@ from wsi_scale.artifacts import names
 from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES, configuration_read
 from wsi_scale.config.models import Config
 from wsi_scale.execution.versions import versions
+from wsi_scale.magnification.cohort_verdict import cohort_findings
 from wsi_scale.report.cohort import CohortView, lay_regressor
 from wsi_scale.report.slide_section import lay_section
 from wsi_scale.report.slide_view import SlideView
@@ -21,6 +22,7 @@ from wsi_scale.report.words import (
     claim_words,
     count_text,
     failed_first,
+    finding_text,
     flagged_first,
     interval_text,
     mpp_text,
@@ -85,6 +87,7 @@ def render_cohort_page(
         links=links,
         audit=flagged_first(cohort.audit),
         audit_counts=audit_counts(cohort.audit),
+        findings=[finding_text(found) for found in cohort_findings(cohort.audit)],
         regressor=lay_regressor(cohort.regressor),
         sections=[lay_section(view, anchors[view.slide_id]) for view in embedded],
         **provenance(context),

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.results.audit import FLAGS, AuditRow, Flag, count_flags
+from wsi_scale.results.audit import FLAGS, AuditRow, CohortFinding, Flag, count_flags
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.scale_map import Reason
 from wsi_scale.results.summary import quartiles
@@ -19,6 +19,7 @@ Tone = Literal["good", "doubt", "bad", "neutral"]
 VERDICTS: Mapping[Flag, tuple[Tone, str]] = {
     "off_10x": ("bad", "off by about 10"),
     "off_2x": ("bad", "off by about 2"),
+    "off_together": ("doubt", "off together"),
     "mixed": ("bad", "mixed"),
     "implausible": ("bad", "implausible"),
     "missing": ("doubt", "missing"),
@@ -164,6 +165,23 @@ def claim_words(row: AuditRow) -> str:
 def audit_counts(rows: Sequence[AuditRow]) -> list[tuple[Tone, str, int]]:
     """(colour, name, number of slides) of each verdict that occurs; the numbers add up to all slides."""
     return [(*VERDICTS[flag], count) for flag, count in count_flags(rows).items()]
+
+
+def finding_text(found: CohortFinding) -> str:
+    """Say in a line what the slides of a scanner have in common.
+
+    Examples
+    --------
+    >>> finding_text(CohortFinding("aperio SS1302", 12, -0.15, 0.2, 0, 0.0))
+    'aperio SS1302: the estimates of 12 slides are 0.9 times their claims in common, give or take 15 % a slide'
+    """
+    named = f"{found.scanner or 'unknown scanner'}: the estimates of {count_text(found.slides, 'slide')}"
+    vary = f"give or take {100 * (2**found.spread_octaves - 1):.0f} % a slide"
+    said = f"{named} are {2**found.shift_octaves:.2g} times their claims in common, {vary}"
+    if not found.off_together:
+        return said
+    whose = "all claims" if found.off_together == found.slides else f"{found.off_together} claims"
+    return f"{said}; {whose} may be wrong alike, their pixels {2**found.off_octaves:.2g} times as large"
 
 
 def flagged_first(rows: Sequence[AuditRow]) -> list[AuditRow]:

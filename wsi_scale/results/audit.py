@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from wsi_scale.results.html import facts_html
 from wsi_scale.results.prediction import with_interval
 
-Flag = Literal["off_10x", "off_2x", "mixed", "implausible", "missing", "unreadable", "no_estimate", "agrees"]
+Flag = Literal[
+    "off_10x", "off_2x", "off_together", "mixed", "implausible", "missing", "unreadable", "no_estimate", "agrees",
+]  # fmt: skip
 
 #: Every flag, what most wants to be looked at first.
 FLAGS: tuple[Flag, ...] = get_args(Flag)
@@ -38,6 +40,9 @@ class AuditRow:
         One of ``FLAGS``.
     reason
         One line.
+    scanner
+        Make, model and serial number as the file tells them; "" where it tells none. Slides of one scanner are judged
+        together.
 
     Examples
     --------
@@ -58,6 +63,7 @@ class AuditRow:
     mpp_high: float | None
     flag: Flag
     reason: str
+    scanner: str = ""
 
     @property
     def claim(self) -> float | None:
@@ -76,6 +82,32 @@ class AuditRow:
     def flagged(self) -> bool:
         """Whether the claim is in doubt or missing."""
         return self.flag not in _NOT_FLAGGED
+
+
+@dataclass(frozen=True)
+class CohortFinding:
+    """What the slides of one scanner have in common.
+
+    Attributes
+    ----------
+    scanner
+        Theirs; "" of slides whose file tells none.
+    slides
+        How many of them have a claim and an estimate.
+    shift_octaves, spread_octaves
+        log2 of estimate over claim that they share, and how far single slides lie about it.
+    off_together
+        How many claims are probably wrong alike.
+    off_octaves
+        log2 of the estimate over these claims, relative to the other slides if there are any; 0 without any.
+    """
+
+    scanner: str
+    slides: int
+    shift_octaves: float
+    spread_octaves: float
+    off_together: int
+    off_octaves: float
 
 
 def unreadable_row(slide_id: str, path: str, reason: str) -> AuditRow:

@@ -22,6 +22,7 @@ from wsi_scale.slides.mpp_warnings import (
     about_override,
 )
 from wsi_scale.slides.open import open_slide
+from wsi_scale.slides.scanner import scanner_of
 from wsi_scale.slides.slide import Slide
 from wsi_scale.units import is_plausible_mpp
 
@@ -64,6 +65,8 @@ class SlideInfo:
         One line each: about the file, then about its µm per pixel. No program logic depends on their wording.
     identity
         Digest of the slide's content (:func:`wsi_scale.slides.identity.slide_identity`); "" where it was not taken.
+    scanner
+        Make, model and serial number of the scanner as the file tells them; "" where it tells none.
     """
 
     __pydantic_config__ = STRICT
@@ -86,6 +89,7 @@ class SlideInfo:
     status: Literal["ok", "unreadable"]
     warnings: tuple[str, ...]
     identity: str = ""
+    scanner: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Values under the stable keys, in their order, ready for JSON."""
@@ -202,6 +206,7 @@ def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float |
         header_source=header_source,
         status="ok",
         warnings=(*slide.warnings, *(warning.text for warning in said)),
+        scanner=scanner_of(slide.vendor, slide.properties),
     )
 
 

@@ -28,5 +28,5 @@ def verdict_on(info: SlideInfo, prediction: Prediction | None, no_prediction: st
     look, low, high = estimate or (None, None, None)
     return AuditRow(
         info.slide_id, info.path, mpp, source, info.header_mpp, info.header_source, look, low, high,
-        verdict.flag, verdict.reason,
+        verdict.flag, verdict.reason, info.scanner,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Estimate and audit of µm per pixel for slides, images and folders."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from wsi_scale.errors import UserError, one_line
 from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.progress import progress
 from wsi_scale.learning.estimator import Estimator
+from wsi_scale.magnification.cohort_verdict import judge_together
 from wsi_scale.results.audit import AuditedSlide, AuditTile, unreadable_row
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.slides.metadata import SlideInfo, describe_slide
@@ -50,7 +52,8 @@ def audit_sources(
 ) -> list[AuditedSlide]:
     """Compare the claim of every slide with the estimate from its pixels, with some tiles to check by eye.
 
-    A slide that cannot be read is a row with the flag ``unreadable`` and its reason.
+    Slides of one scanner are judged together where there are five or more. A slide that cannot be read is a row with
+    the flag ``unreadable`` and its reason.
 
     Parameters
     ----------
@@ -70,7 +73,8 @@ def audit_sources(
         for row, problem in asked:
             audited.append(_unreadable(row, problem) if problem else _audited(row, estimator, config))
             advance(1)
-    return audited
+    rows = judge_together([slide.row for slide in audited])
+    return [replace(slide, row=row) for slide, row in zip(audited, rows, strict=True)]
 
 
 def _slides_of(sources: Path | Sequence[Path], exclude: Path | None = None) -> list[tuple[SheetRow, str]]:
