@@ -31,6 +31,8 @@ class TrainingConfig(Section):
     """µm per pixel that some tiles are drawn from, so that what lies outside is known for it."""
     wider_share: float = Field(default=0.2, ge=0, le=1)
     """Share of those tiles."""
+    positivity: float = Field(default=0.2, ge=0, le=1)
+    """Share of H&E tiles into which immunohistochemistry is drawn (positive nuclei, cytoplasm, membranes, patches)."""
     tile_px: tuple[PositiveInt, ...] = (96, 112, 128, 128, 160, 224)
     """Tile sides, one drawn for each batch; one that stands twice is drawn twice as often."""
     batch: PositiveInt = 12

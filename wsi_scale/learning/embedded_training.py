@@ -139,12 +139,12 @@ def _material(config: TrainingConfig, folder: Path, compute: Compute) -> _Materi
 def _batches(
     fields: list[SourceField], teacher: TeacherResponses | None, config: TrainingConfig, epoch: int, steps: int
 ) -> Iterator[Batch]:
-    span = training_span(config)
+    span, augmentation = training_span(config), Augmentation(positivity=config.positivity)
     for step in range(steps):
         rng = np.random.default_rng((config.seed, epoch + 1, step))
         tile_px = int(rng.choice(config.tile_px))
         count = max(2, round(config.batch * (BATCH_PX / tile_px) ** 2))
-        tiles, truth, _ = draw_batch(fields, span, tile_px, count, rng, Augmentation())
+        tiles, truth, _ = draw_batch(fields, span, tile_px, count, rng, augmentation)
         for index in np.flatnonzero(rng.random(count) < OUT_OF_DISTRIBUTION):
             tiles[index], truth[index] = draw_out_of_distribution(tiles[index], photographs(), rng), np.nan
         levelled = rng.random(count) < LEVELLED

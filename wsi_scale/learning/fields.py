@@ -66,7 +66,7 @@ def read_fields(tables: tuple[Path, ...], *, stain: str | None, key: str = "trai
             if stain is None or row.get("stain", stain) == stain:
                 try:
                     image = np.asarray(Image.open(table.parent / row["file"]).convert("RGB"))
-                    fields.append(SourceField(image, float(row["mpp"]), row["case"]))
+                    fields.append(SourceField(image, float(row["mpp"]), row["case"], row.get("stain", "")))
                 except (OSError, ValueError) as error:
                     raise ConfigError(f"{key}: cannot use {row['file']} of {table} ({error})") from error
     if not fields:
@@ -78,7 +78,7 @@ def fields_identity(fields: Sequence[SourceField]) -> str:
     """Digest of fields in their order: images, µm per pixel and cases."""
     digest = hashlib.sha256()
     for field in fields:
-        digest.update(repr((field.group, field.mpp, field.image.shape)).encode())
+        digest.update(repr((field.group, field.mpp, field.stain, field.image.shape)).encode())
         digest.update(np.ascontiguousarray(field.image).data)
     return digest.hexdigest()[:32]
 

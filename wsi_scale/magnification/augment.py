@@ -41,6 +41,8 @@ class Augmentation:
         Share of tiles turned grey.
     noise
         Largest standard deviation of the noise, grey levels.
+    positivity
+        Share of H&E tiles that become immunohistochemistry (:mod:`wsi_scale.magnification.immunostain`).
     """
 
     grid_octaves: tuple[float, float] = (-0.6, 0.5)
@@ -50,6 +52,7 @@ class Augmentation:
     density_octaves: float = 0.9
     grey: float = 0.3
     noise: float = 7.0
+    positivity: float = 0.0
 
 
 def cut_tile(

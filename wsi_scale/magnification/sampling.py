@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.magnification.augment import Augmentation, Tile, cut_tile, disguise
+from wsi_scale.magnification.immunostain import draw_positivity
 
+#: The stain that others can be drawn into.
+HAEMATOXYLIN_EOSIN = "H&E"
 #: How much finer than its source a tile may be, octaves: the enlarging is part of the disguise.
 FINER_OCTAVES = 1.05
 
@@ -46,11 +49,14 @@ class SourceField:
         µm per pixel.
     group
         Case or slide: what a split keeps together.
+    stain
+        As its table has it; "" where that says nothing.
     """
 
     image: Tile
     mpp: float
     group: str
+    stain: str = ""
 
     def allows(self, target_mpp: float, tile_px: int) -> bool:
         """Whether a tile at ``target_mpp`` fits in and is at most an octave finer than the source."""
@@ -93,7 +99,11 @@ def draw_batch(
     groups = []
     for index in range(count):
         field, target = draw_field(fields, span, tile_px, rng)
-        tiles[index] = disguise(cut_tile(field.image, field.mpp, target, tile_px, rng, augmentation), rng, augmentation)
+        tile = cut_tile(field.image, field.mpp, target, tile_px, rng, augmentation)
+        # Drawn only where it is asked for, so that other training draws the same tiles as before.
+        if augmentation.positivity and field.stain == HAEMATOXYLIN_EOSIN and rng.random() < augmentation.positivity:
+            tile = draw_positivity(tile, target, rng)
+        tiles[index] = disguise(tile, rng, augmentation)
         truth[index] = np.log2(target)
         groups.append(field.group)
     return tiles, truth, groups
