@@ -65,7 +65,8 @@ def read_sources(table: Path, name: str | None = None) -> list[Source]:
             row["case"],
             slide=row.get("slide") or row["case"],
             organ=row.get("organ", ""),
-            scanner=row.get("scanner") or UNKNOWN,
+            # In brackets stands how it is known.
+            scanner=row.get("scanner", "").partition(" (")[0] or UNKNOWN,
             stain=row.get("stain", "H&E"),
             name=name or row.get("source_set") or row.get("dataset") or table.parent.name,
             tissue_fraction=float(row.get("tissue_fraction") or 1),

@@ -3,15 +3,17 @@
     WSI_SCALE_DATA=… python -m benchmarks.splits
 
 Three folds of cases, balanced over the scanners, and each scanner left out. Cases scanned on both scanners are in
-neither of the two trainings that leave a scanner out.
+neither of the two trainings that leave a scanner out. Cases that came later (``tissue_more``) are dealt out by
+themselves, so that no case ever changes sides.
 """
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.data import data_root
-from benchmarks.sources import UNKNOWN, read_crops
+from benchmarks.sources import ATLAS, TRAINED_ON, UNKNOWN, read_crops
 
 FOLDER = Path("configs/splits")
 FOLDS = 3
@@ -20,14 +22,14 @@ SCANNERS = {"without-at2": "Aperio AT2", "without-gt450": "Leica GT450 DX"}
 
 def main(folder: Path = FOLDER) -> None:
     """Write one table a split into a folder."""
-    scanners = scanners_of_cases(data_root())
-    strata: dict[str, list[str]] = defaultdict(list)
-    for case in sorted(scanners, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
-        strata["+".join(sorted(scanners[case]))].append(case)
-    order = [case for name in sorted(strata) for case in strata[name]]
+    scanners = scanners_of_cases(data_root(), TRAINED_ON)
+    first = scanners_of_cases(data_root(), ATLAS)
+    later = {case: found for case, found in scanners.items() if case not in first}
+    dealt = [_order(first), _order(later)]
     folder.mkdir(exist_ok=True)
     for fold in range(FOLDS):
-        write(folder / f"fold-{fold + 1}.tsv", [(case, f"fold {fold + 1} of {FOLDS}") for case in order[fold::FOLDS]])
+        mine = [case for wave in dealt for case in wave[fold::FOLDS]]
+        write(folder / f"fold-{fold + 1}.tsv", [(case, f"fold {fold + 1} of {FOLDS}") for case in mine])
     for name, scanner in SCANNERS.items():
         seen = sorted(case for case, found in scanners.items() if scanner in found)
         write(
@@ -36,10 +38,18 @@ def main(folder: Path = FOLDER) -> None:
         )
 
 
-def scanners_of_cases(root: Path) -> dict[str, set[str]]:
-    """Case → its scanners, over the atlas, whatever the stain."""
+def _order(scanners: dict[str, set[str]]) -> list[str]:
+    """Order cases by their scanners, and among these by a digest of their names."""
+    strata: dict[str, list[str]] = defaultdict(list)
+    for case in sorted(scanners, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
+        strata["+".join(sorted(scanners[case]))].append(case)
+    return [case for name in sorted(strata) for case in strata[name]]
+
+
+def scanners_of_cases(root: Path, folders: Sequence[str]) -> dict[str, set[str]]:
+    """Case → its scanners, over some folders of the atlas, whatever the stain."""
     found: dict[str, set[str]] = defaultdict(set)
-    for source in read_crops(root, stain=None):
+    for source in read_crops(root, folders, stain=None):
         found[source.case] |= {source.scanner} - {UNKNOWN}
     return found
 

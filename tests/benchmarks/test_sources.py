@@ -30,7 +30,13 @@ def test_columns_that_are_empty_get_their_defaults(tmp_path: Path) -> None:
 
 
 def test_columns_that_are_there_are_read(tmp_path: Path) -> None:
-    columns = {"slide": "s", "organ": "colon", "scanner": "X", "tissue_fraction": "0.5", "source_set": "set"}
+    columns = {
+        "slide": "s",
+        "organ": "colon",
+        "scanner": "X (by its stripes)",
+        "tissue_fraction": "0.5",
+        "source_set": "set",
+    }
     (source,) = read_sources(write(tmp_path / "crops.tsv", crop("one.png", **columns)))
     assert (source.slide, source.organ, source.scanner, source.tissue_fraction, source.name) == (
         *("s", "colon", "X", 0.5, "set"),

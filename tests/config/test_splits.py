@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sources import TRAINED_ON
 from benchmarks.splits import FOLDS, SCANNERS, main, scanners_of_cases
 
 FOLDER = Path(__file__).parents[2] / "configs" / "splits"
@@ -61,29 +62,43 @@ def test_every_fold_holds_cases_of_each_scanner() -> None:
         assert max(shares) - min(shares) <= 2
 
 
-def write_crops(root: Path) -> None:
-    """Tables of crops with cases of one scanner each, of both, and rows that name none."""
+def write_crops(root: Path, later: int) -> None:
+    """Tables of crops with cases of one scanner each, of both, rows that name none, and cases that came later."""
     for table, rows in {
         "tissue": [(f"a{n}", "Aperio AT2") for n in range(7)] + [("both", "Aperio AT2"), ("a0", "")],
         "tissue_wide": [(f"b{n}", "Leica GT450 DX") for n in range(5)] + [("both", "Leica GT450 DX"), ("unknown", "")],
+        "tissue_more": [(f"c{n}", "Aperio AT2 (by stripe period)") for n in range(later)],
     }.items():
-        (root / table).mkdir(parents=True)
+        (root / table).mkdir(parents=True, exist_ok=True)
         lines = ["file\tcase\tmpp\tscanner", *(f"x.png\t{case}\t0.25\t{scanner}" for case, scanner in rows)]
         (root / table / "crops.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def test_tables_are_written_from_the_crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_crops(tmp_path / "data")
+    write_crops(tmp_path / "data", later=4)
     monkeypatch.setenv("WSI_SCALE_DATA", str(tmp_path / "data"))
 
     main(tmp_path / "splits")
 
     written = {path.stem: read(path) for path in (tmp_path / "splits").iterdir()}
     assert set(written) == set(NAMES)
-    assert written["without-at2"] == {**{f"a{n}": "Aperio AT2" for n in range(7)}, "both": BOTH}
+    aperio = [*(f"a{n}" for n in range(7)), *(f"c{n}" for n in range(4))]
+    assert written["without-at2"] == {**dict.fromkeys(aperio, "Aperio AT2"), "both": BOTH}
     assert written["without-gt450"] == {**{f"b{n}": "Leica GT450 DX" for n in range(5)}, "both": BOTH}
     folded = Counter(case for name in FOLD_NAMES for case in written[name])
-    assert folded == dict.fromkeys([*(f"a{n}" for n in range(7)), *(f"b{n}" for n in range(5)), "both", "unknown"], 1)
+    assert folded == dict.fromkeys([*aperio, *(f"b{n}" for n in range(5)), "both", "unknown"], 1)
+
+
+def test_cases_that_come_later_move_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSI_SCALE_DATA", str(tmp_path / "data"))
+    write_crops(tmp_path / "data", later=1)
+    main(tmp_path / "before")
+    write_crops(tmp_path / "data", later=6)
+    main(tmp_path / "after")
+    for name in FOLD_NAMES:
+        before, after = (set(read(tmp_path / when / f"{name}.tsv")) for when in ("before", "after"))
+        assert {case for case in before if case[0] != "c"} == {case for case in after if case[0] != "c"}
+        assert sum(case[0] == "c" for case in after) == 2
 
 
 @pytest.mark.data
@@ -92,4 +107,4 @@ def test_the_tables_are_those_of_the_data(data_root: Path, tmp_path: Path) -> No
     for name in NAMES:
         written = (tmp_path / "splits" / f"{name}.tsv").read_bytes()
         assert written == (FOLDER / f"{name}.tsv").read_bytes(), name
-    assert set(scanners_of_cases(data_root)) == {case for name in FOLD_NAMES for case in TABLES[name]}
+    assert set(scanners_of_cases(data_root, TRAINED_ON)) == {case for name in FOLD_NAMES for case in TABLES[name]}
