@@ -48,6 +48,7 @@ def answer_to(draw: Draw, views: ViewFeatures, regressor: Regressor) -> Answer:
         draw.name,
         draw.case,
         draw.scanner,
+        draw.stain,
         draw.mpp,
         draw.octave,
         estimate.pooled.log2_mpp,

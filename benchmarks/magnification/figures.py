@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from wsi_scale.magnification.intervals import conformal_quantile
 from wsi_scale.magnification.verdict import Claim, judge
 
-#: Share of slides whose truth an interval shall hold.
-COVERAGE = 0.9
+#: Share of slides whose truth an interval shall hold, and how far beyond it an answer is badly wrong, octaves.
+COVERAGE, BADLY_OCTAVES = 0.9, 0.5
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Answer:
 
     Attributes
     ----------
-    name, case, scanner
+    name, case, scanner, stain
         Of the draw.
     mpp, octave
         Truth, and the lower end of the octave that it was drawn from.
@@ -34,6 +35,7 @@ class Answer:
     name: str
     case: str
     scanner: str
+    stain: str
     mpp: float
     octave: float
     log2_mpp: float
@@ -119,6 +121,28 @@ def flags(answers: Sequence[Answer], scores: Sequence[float]) -> dict[str, float
     wrong = [_flagged(answer, answer.mpp * factor, quantile) for answer in answers for factor in (0.5, 2.0)]
     right = [_flagged(answer, answer.mpp, quantile) for answer in answers]
     return {"sensitivity": round(float(np.mean(wrong)), 4), "false_alarm": round(float(np.mean(right)), 4)}
+
+
+def wrong_and_confident(answers: Sequence[Answer], scores: Sequence[float]) -> dict[str, float]:
+    """Count answers whose interval misses the truth by more than half an octave; an abstention is none.
+
+    Returns
+    -------
+    figures
+        ``wrong`` and ``answered`` are counts, ``share`` their ratio, ``upper`` the upper end of its exact 95 % interval
+        (Clopper and Pearson 1934).
+    """
+    quantile = conformal_quantile(np.array(scores), COVERAGE)
+    given = [answer for answer in answers if not answer.reason and np.isfinite(answer.error)]
+    missed = [abs(answer.error) - quantile * answer.difficulty_octaves for answer in given]
+    wrong = int(np.sum(np.array(missed) > BADLY_OCTAVES))
+    upper = float(beta.ppf(0.975, wrong + 1, len(given) - wrong)) if wrong < len(given) else 1.0
+    return {
+        "wrong": wrong,
+        "answered": len(given),
+        "share": round(wrong / max(len(given), 1), 4),
+        "upper": round(upper, 4),
+    }
 
 
 def _flagged(answer: Answer, claimed: float, quantile: float) -> bool:

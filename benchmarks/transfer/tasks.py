@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import IMAGES, RESULTS, data_root
+from benchmarks.sources import TRAINED_ON
 from benchmarks.splits import scanners_of_cases
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.config.training import TransferConfig
@@ -126,7 +127,7 @@ def few(rows: NDArray[np.int64], examples: LabelledImages, most: int) -> NDArray
 
 def _seen_cases(places: Places) -> Path:
     """Table of the cases that trained the embedded network."""
-    seen = sorted(set(scanners_of_cases(places.root)) - read_kept_out(UNSEEN))
+    seen = sorted(set(scanners_of_cases(places.root, TRAINED_ON)) - read_kept_out(UNSEEN))
     target = places.results / "seen_by_embedded.tsv"
     with replacing_file(target) as part:
         part.write_text("\n".join(["case", *seen]) + "\n", encoding="utf-8")
