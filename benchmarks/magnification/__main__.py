@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import RESULTS, data_root
-from benchmarks.magnification import abstention, elsewhere, frozen, home, odd, speed
+from benchmarks.magnification import abstention, elsewhere, fixed, frozen, home, odd, speed, stains
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.learning.estimator import load_estimator
 
@@ -27,8 +27,10 @@ def main() -> None:
         ("home", lambda: home.measure(root)),
         ("elsewhere", lambda: elsewhere.measure(root, estimator)),
         ("odd", lambda: odd.measure(root)),
+        ("stains", lambda: stains.measure(root, estimator, estimator.regressor.scores.tolist())),
         ("beyond", lambda: abstention.measure(root, estimator)),
         ("frozen", lambda: frozen.measure(root, keys["slide_median_octaves"])),
+        ("fixed", lambda: fixed.measure(root, frozen.frozen_vgg19())),
         ("speed", lambda: speed.measure(estimator)),
     ]
     keys: dict[str, Any] = {}

@@ -47,8 +47,7 @@ class FrozenNetwork:
 
 def measure(root: Path, slide_median_octaves: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures of frozen VGG19, under the names of the embedded network's with vgg19_ before them."""
-    compute = resolve(ExecutionConfig(dtype="float32", threads=2))
-    frozen = FrozenNetwork(place(find_network("vgg19").tapped(LAYERS), compute), compute)
+    frozen = frozen_vgg19()
     sources = read_crops(root)
     heads = train_heads(sources, frozen)
     home = [a for split in FOLDS for a in _answers(sources, split, heads[split], frozen)]
@@ -67,6 +66,12 @@ def measure(root: Path, slide_median_octaves: float) -> tuple[dict[str, Any], di
         "embedded_gap_octaves": round(slide_median_octaves - median, 4),
     }
     return found, {"scanner_out": {split: octave_mean(a, "median") for split, a in left_out.items()}, "tile": tiles}
+
+
+def frozen_vgg19() -> FrozenNetwork:
+    """Place VGG19 as ImageNet left it, at the layers that heads read."""
+    compute = resolve(ExecutionConfig(dtype="float32", threads=2))
+    return FrozenNetwork(place(find_network("vgg19").tapped(LAYERS), compute), compute)
 
 
 def train_heads(sources: Sequence[Source], frozen: FrozenNetwork) -> dict[str, Regressor]:

@@ -40,22 +40,27 @@ class DrawnSource(Source):
 
 
 def measure(root: Path, estimator: Estimator, scores: Sequence[float]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measure each stain by the folds' networks, and by the shipped one on slides of other laboratories.
+    """Measure each stain by the folds' networks, and by the shipped one on images of other laboratories.
 
     Parameters
     ----------
     scores
         That the interval is calibrated on.
     """
-    sources = [source for source in read_crops(root, TRAINED_ON, stain=None) if source.stain != HAEMATOXYLIN_EOSIN]
+    sources = read_crops(root, TRAINED_ON, stain=None)
     drawn = [drawn_from(source) for source in read_crops(root, TRAINED_ON) if source.mpp <= DRAWN_UP_TO]
     answers = [answer for split in FOLDS for answer in unseen_answers([*sources, *drawn], split)]
-    other = [s for s in read_sources(root / "tissue_other" / "crops.tsv") if _kind(s.stain) != HAEMATOXYLIN_EOSIN]
+    other = [s for s in read_sources(root / "tissue_other" / "crops.tsv") if s.mpp <= MAIN_UP_TO]
     answers += answers_of(estimator, image_draws(other))
+    real = [answer for answer in answers if answer.stain != DRAWN]
     rows = {kind: _row([a for a in answers if _kind(a.stain) == kind], scores) for kind in _kinds(answers)}
     stains = sorted({answer.stain for answer in answers})
     by_stain = {stain: _row([a for a in answers if a.stain == stain], scores) for stain in stains}
-    return {"ihc_median_octaves": rows["IHC"]["median_octaves"]}, {"kinds": rows, "stains": by_stain}
+    keys = {
+        "ihc_median_octaves": rows["IHC"]["median_octaves"],
+        "wrong_and_confident": wrong_and_confident(real, scores),
+    }
+    return keys, {"kinds": rows, "stains": by_stain}
 
 
 def drawn_from(source: Source) -> DrawnSource:
