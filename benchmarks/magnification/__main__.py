@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import RESULTS, data_root
-from benchmarks.magnification import abstention, elsewhere, fixed, frozen, home, odd, speed, stains
+from benchmarks.magnification import abstention, elsewhere, fixed, frozen, home, learning_curve, odd, speed, stains
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.learning.estimator import load_estimator
 
@@ -31,6 +31,7 @@ def main() -> None:
         ("beyond", lambda: abstention.measure(root, estimator)),
         ("frozen", lambda: frozen.measure(root, keys["slide_median_octaves"])),
         ("fixed", lambda: fixed.measure(root, frozen.frozen_vgg19())),
+        ("learning curve", lambda: learning_curve.measure(root, frozen.frozen_vgg19())),
         ("speed", lambda: speed.measure(estimator)),
     ]
     keys: dict[str, Any] = {}

@@ -48,11 +48,11 @@ def answer_to(draw: Draw, views: ViewFeatures, regressor: Regressor) -> Answer:
         draw.name,
         draw.case,
         draw.scanner,
-        draw.stain,
         draw.mpp,
         draw.octave,
         estimate.pooled.log2_mpp,
         estimate.pooled.difficulty_octaves,
         sum(len(part.features) for part in seen if part.downsample == 1),
         estimate.reason,
+        draw.stain,
     )

@@ -20,7 +20,7 @@ class Answer:
 
     Attributes
     ----------
-    name, case, scanner, stain
+    name, case, scanner
         Of the draw.
     mpp, octave
         Truth, and the lower end of the octave that it was drawn from.
@@ -30,18 +30,20 @@ class Answer:
         Views at the draw's own mpp.
     reason
         Why the estimator abstains; "" where it does not.
+    stain
+        Of the draw.
     """
 
     name: str
     case: str
     scanner: str
-    stain: str
     mpp: float
     octave: float
     log2_mpp: float
     difficulty_octaves: float
     views: int
     reason: str
+    stain: str
 
     @property
     def error(self) -> float:
