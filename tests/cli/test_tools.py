@@ -1,6 +1,7 @@
 """Commands about networks and the installation, and what the package names as public."""
 
 import importlib
+import json
 import pkgutil
 import subprocess
 import sys
@@ -116,3 +117,13 @@ def test_the_package_is_imported_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"
+
+
+def test_a_cohorts_calibration_leaves_a_record_of_the_run_and_a_file_elsewhere_none(tmp_path: Path) -> None:
+    for name in ("calibration.json", "mine.json"):
+        result = wsi_scale("calibrate", "embedded", "--output", tmp_path / name / name)
+        assert result.exit_code == 0, result.output
+
+    (run,) = json.loads((tmp_path / "calibration.json" / "runs.json").read_text())["runs"]
+    assert [stage["stage"] for stage in run["stages"]] == ["calibrate"]
+    assert [path.name for path in (tmp_path / "mine.json").iterdir()] == ["mine.json"]

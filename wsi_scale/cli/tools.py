@@ -1,5 +1,6 @@
 """Commands for networks and the installation."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -21,11 +22,16 @@ def calibrate(
 ) -> None:
     """Calibrate a network: find the channels whose optimum follows the size of drawn nuclei."""
     with one_line_errors():
+        from wsi_scale.artifacts.names import CALIBRATION
         from wsi_scale.config.settings import CalibrateSettings
+        from wsi_scale.jobs.timing import recording
         from wsi_scale.stages.calibrate import calibrate as calibrate_stage
 
         settings = load(config, assignments, given={"network": network})
-        path = calibrate_stage(CalibrateSettings.of(settings), output)
+        # Only beside the calibration of a cohort's results does a record of the run belong.
+        of_results = output is not None and output.name == CALIBRATION
+        with recording(settings) if of_results else nullcontext():
+            path = calibrate_stage(CalibrateSettings.of(settings), output)
     conclude(f"calibration: {path}")
 
 

@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+from wsi_scale.artifacts.manifest import file_digest
+from wsi_scale.artifacts.stages import COHORT_STAGES
 from wsi_scale.config.settings import CalibrateSettings
+from wsi_scale.jobs.timing import timed_cohort
 from wsi_scale.learning.calibrations import provide_calibration
+
+SPEC = COHORT_STAGES["calibrate"]
 
 
 def calibrate(settings: CalibrateSettings, target: Path | None = None) -> Path:
@@ -19,4 +24,12 @@ def calibrate(settings: CalibrateSettings, target: Path | None = None) -> Path:
     path
         Of the calibration.
     """
-    return provide_calibration(settings, target)
+    if target is None:
+        return provide_calibration(settings)
+    before = file_digest(target) if target.is_file() else ""
+    with timed_cohort(SPEC.name, target.parent) as clock:
+        path = provide_calibration(settings, target)
+        after = file_digest(path)
+        clock.how = "up to date" if after == before else "computed"
+        clock.ended = ("ok", after)
+    return path
