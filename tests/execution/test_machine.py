@@ -7,7 +7,15 @@ import sys
 import numpy as np
 import psutil
 
-from wsi_scale.execution.machine import cpu_seconds, gpus_in_use, memory_mb, peak_memory_mb, processor, usable_cores
+from wsi_scale.execution.machine import (
+    cpu_seconds,
+    gpus_in_use,
+    memory_mb,
+    peak_gpu_memory_mb,
+    peak_memory_mb,
+    processor,
+    usable_cores,
+)
 
 
 def test_it_is_what_another_library_finds() -> None:
@@ -34,3 +42,4 @@ def test_time_of_children_counts() -> None:
 
 def test_no_gpu_is_in_use_where_none_was_asked_for() -> None:
     assert gpus_in_use() == ()
+    assert peak_gpu_memory_mb() == 0

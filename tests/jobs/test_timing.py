@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -11,7 +12,7 @@ from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.config.models import Config
 from wsi_scale.execution.progress import count_work
 from wsi_scale.jobs.job import SlideJob
-from wsi_scale.jobs.timing import inputs_words, recording, stage_words, timed
+from wsi_scale.jobs.timing import inputs_words, recording, stage_words, timed, timed_cohort
 from wsi_scale.jobs.verify import verify
 from wsi_scale.version import __version__
 
@@ -138,3 +139,19 @@ def test_a_stage_is_told_in_one_line() -> None:
     assert stage_words(idle) == "search: nothing to do (empty)"
     inputs = {"execution": {"device": "cuda", "dtype": "bfloat16"}, "network": ["0123456789abcdef", "", []]}
     assert inputs_words(inputs) == "cuda, bfloat16, network 0123456789ab"
+
+
+def test_two_stages_of_a_cohort_that_end_together_are_both_noted(tmp_path: Path) -> None:
+    def note(stage: str) -> None:
+        with recording(Config()), timed_cohort(stage, tmp_path) as clock:
+            clock.ended = ("ok", "")
+
+    stages = [*SLIDE_STAGES, "calibrate", "fit"]
+    threads = [Thread(target=note, args=(stage,)) for stage in stages]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    noted = [stage.stage for run in read_runs(tmp_path) for stage in run.stages]
+    assert sorted(noted) == sorted(stages)

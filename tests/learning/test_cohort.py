@@ -26,6 +26,19 @@ def test_a_slide_whose_claim_stands_apart_is_left_out_with_a_warning(caplog: pyt
     slides = [planted_tiles(0.5, f"case {number}", error=1.5 * (number == 3)) for number in range(7)]
     prior, _ = fit_tiles(slides[:3], Regressor.of_head(reading_head()))
     with caplog.at_level(logging.WARNING):
-        left = without_outliers(slides, prior, 0.9)
+        left, shared = without_outliers(slides, prior, 0.9)
     assert [slide.group for slide in left] == [f"case {number}" for number in (0, 1, 2, 4, 5, 6)]
+    assert abs(shared) < 0.1
     assert "slide case 3 is not used for fitting" in caplog.text
+
+
+def test_an_error_that_all_slides_share_is_the_priors_and_told_if_it_is_large(caplog: pytest.LogCaptureFixture) -> None:
+    slides = [planted_tiles(0.5, f"case {number}", error=0.8 + 0.02 * number) for number in range(7)]
+    prior, _ = fit_tiles(
+        [planted_tiles(0.5, f"other {number}", error=0.1) for number in range(3)], Regressor.of_head(reading_head())
+    )
+    with caplog.at_level(logging.WARNING):
+        left, shared = without_outliers(slides, prior, 0.9)
+    assert left == slides
+    assert shared == pytest.approx(0.8, abs=0.1)
+    assert "about 1.7 times as large as they claim" in caplog.text

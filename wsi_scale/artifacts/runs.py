@@ -49,6 +49,8 @@ class StageRun:
         Of the network; "" without one.
     inputs
         Digests of slide, network, calibration, regressor, ..., and what else the result depends on besides settings.
+    peak_gpu_memory_mb
+        The same of the GPU that holds most; 0 without one.
     """
 
     __pydantic_config__ = STRICT
@@ -66,6 +68,7 @@ class StageRun:
     device: str
     dtype: str
     inputs: Mapping[str, Any]
+    peak_gpu_memory_mb: NonNegativeFloat = 0.0
 
     @property
     def computed(self) -> bool:

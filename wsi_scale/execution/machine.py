@@ -21,6 +21,15 @@ def peak_memory_mb() -> float:
     return round(most * _RSS_UNIT / 1e6, 1)
 
 
+def peak_gpu_memory_mb() -> float:
+    """Most memory of one GPU that this process has used for tensors so far, 10⁶ bytes; 0 without a GPU."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0.0
+    used = [torch.cuda.max_memory_allocated(number) for number in range(torch.cuda.device_count())]
+    return round(max(used, default=0) / 1e6, 1)
+
+
 def memory_mb() -> int:
     """Memory of the machine, 10⁶ bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 10**6

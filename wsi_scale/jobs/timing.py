@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,10 +20,12 @@ from wsi_scale.artifacts.runs import How, Machine, RunRecord, StageRun, read_run
 from wsi_scale.artifacts.stages import configuration_read
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError
+from wsi_scale.execution.lock import folder_lock
 from wsi_scale.execution.machine import (
     cpu_seconds,
     gpus_in_use,
     memory_mb,
+    peak_gpu_memory_mb,
     peak_memory_mb,
     processor,
     usable_cores,
@@ -137,14 +139,20 @@ def timed(stage: str, job: SlideJob) -> Iterator[Clock]:
 
 
 @contextmanager
-def timed_cohort(stage: str, results: Path) -> Iterator[Clock]:
-    """Time a stage of a whole cohort; the body says how it ended."""
-    with _timed(stage, "", results) as clock:
+def timed_cohort(stage: str, results: Path, *, locked: bool = False) -> Iterator[Clock]:
+    """Time a stage of a whole cohort; the body says how it ended.
+
+    Parameters
+    ----------
+    locked
+        Whether the caller holds the lock of the results; else it is taken to write, for another stage may end just now.
+    """
+    with _timed(stage, "", results, locked=locked) as clock:
         yield clock
 
 
 @contextmanager
-def _timed(stage: str, slide_id: str, folder: Path) -> Iterator[Clock]:
+def _timed(stage: str, slide_id: str, folder: Path, *, locked: bool = True) -> Iterator[Clock]:
     clock, started, begun, cpu = Clock(), _now(), time.monotonic(), cpu_seconds()
     with counting_work() as work:
         yield clock
@@ -166,10 +174,12 @@ def _timed(stage: str, slide_id: str, folder: Path) -> Iterator[Clock]:
         device=execution.get("device", ""),
         dtype=execution.get("dtype", ""),
         inputs=clock.inputs,
+        peak_gpu_memory_mb=peak_gpu_memory_mb(),
     )
     log.info("%s", stage_words(done, thorough=True))
     if (run := _run.get()) is not None:
-        run.add(folder, done)
+        with nullcontext() if locked else folder_lock(folder):
+            run.add(folder, done)
 
 
 def stage_words(done: StageRun, *, thorough: bool = False) -> str:

@@ -62,25 +62,37 @@ def training_tiles(
     return SlideTiles(known.slide_id, known.group, known.mpp, features, np.array(truth))
 
 
-def without_outliers(slides: Sequence[SlideTiles], prior: Regressor, coverage: float) -> list[SlideTiles]:
+def without_outliers(slides: Sequence[SlideTiles], prior: Regressor, coverage: float) -> tuple[list[SlideTiles], float]:
     """Leave out slides whose claims are in doubt as the prior reads them, each with a warning.
 
-    That is a claim that stands apart from the others, claims that differ alike from the others, and all claims if
-    they differ from the pixels by more than the error that slides of a laboratory share.
+    That is a claim that stands apart from the others, and claims that differ alike from the others. An error that all
+    share is taken for the prior's, with a warning if it is larger than laboratories have.
+
+    Returns
+    -------
+    slides, shared_octaves
+        What is left, and log2 of the prior's estimates over the claims that they have in common; 0 if too few.
     """
     own = [next(iter(out_of_fold_answers(prior, slide)), None) for slide in slides]
     errors = np.array([error_octaves(answer) if answer else np.nan for answer in own])
     halves = np.array([prior.half_width(a["difficulty_octaves"], coverage) if a else np.nan for a in own])
     found = judge_claims(errors, halves)
     if found is None:
-        return list(slides)
-    for slide, answer, in_doubt in zip(slides, own, found.doubtful, strict=True):
-        if answer and in_doubt:
+        return list(slides), 0.0
+    if found.all_off:
+        log.warning(
+            "the pixels of all slides are about %.2g times as large as they claim; the claims are believed, "
+            "but compare a scale bar of a slide with its nuclei",
+            2**found.shift_octaves,
+        )
+    apart = found.apart | found.subgroup
+    for slide, answer, is_apart in zip(slides, own, apart, strict=True):
+        if answer and is_apart:
             log.warning(
                 "%s is not used for fitting: it claims %.4g µm/px, but its pixels give %.3g",
                 slide.slide_id, slide.mpp, answer["predicted_mpp"],
             )  # fmt: skip
-    return [slide for slide, in_doubt in zip(slides, found.doubtful, strict=True) if not in_doubt]
+    return [slide for slide, is_apart in zip(slides, apart, strict=True) if not is_apart], found.shift_octaves
 
 
 def fit_tiles(slides: Sequence[SlideTiles], prior: Regressor) -> tuple[Regressor, dict[str, Any]]:

@@ -86,7 +86,11 @@ def _origin(header: Mapping[str, object], training: Mapping[str, object]) -> str
     if not (isinstance(groups, int) and isinstance(tiles, int)):
         return "The regressor was fitted to those of these slides whose mpp is trusted."
     size = f"{count_text(tiles, 'tile')} from {count_text(groups, 'group')}"
-    return f"The regressor was fitted to those of these slides whose mpp is trusted: {size}."
+    fitted = f"The regressor was fitted to those of these slides whose mpp is trusted: {size}."
+    shared = training.get("shared_octaves")
+    if not isinstance(shared, float):
+        return fitted
+    return f"{fitted} Before, its estimates were {2**shared:.2f} times their mpp in common."
 
 
 def _answers(training: Mapping[str, object]) -> tuple[list[float], list[float]]:

@@ -65,6 +65,8 @@ def _amounts(done: Sequence[StageRun]) -> list[str]:
         work = f"{count:,.0f} {name}".replace(",", "\u202f") if size == 1 else f"{count:.1f} {name}"
         rate = f"{count / seconds:.1f} {name}/s" if seconds else ""
     memory = f"{max(one.peak_memory_mb for one in done) / 1e3:.2f} GB"
+    if gpu := max(one.peak_gpu_memory_mb for one in done):
+        memory += f", GPU {gpu / 1e3:.2f} GB"
     return [as_duration(seconds), as_duration(sum(one.cpu_seconds for one in done)), work, rate, memory]
 
 

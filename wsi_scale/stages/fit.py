@@ -104,7 +104,7 @@ def _fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
     if regressor_fingerprint(target) == print_:
         return target
     every = _read_tiles(trusted, settings, prior, default_workers(execution, compute))
-    tiles = without_outliers(every, prior.regressor, settings.coverage)
+    tiles, shared = without_outliers(every, prior.regressor, settings.coverage)
     if len({slide.group for slide in tiles}) < MIN_GROUPS:
         return _copy(shipped_regressor(), target)
     regressor, training = fit_tiles(tiles, prior.regressor)
@@ -112,7 +112,7 @@ def _fit(jobs: Sequence[SlideJob], settings: FitSettings, target: Path) -> Path:
         "fingerprint": print_,
         "source": "cohort",
         "coverage": settings.coverage,
-        "training": training,
+        "training": training | {"shared_octaves": round(shared, 3)},
     }
     write_regressor(target, stored_form(regressor, header))
     return target

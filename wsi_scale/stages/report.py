@@ -101,7 +101,7 @@ def report_cohort(jobs: Sequence[SlideJob], results: Path, config: Config) -> li
 
     A slide whose results cannot be read is a failed row.
     """
-    with recording(config), folder_lock(results), timed_cohort(SPEC.name, results) as clock:
+    with recording(config), folder_lock(results), timed_cohort(SPEC.name, results, locked=True) as clock:
         sweep_parts(results, (*SPEC.artefacts, RUNS).__contains__)
         clock.ended = ("ok", "")
         return _report(jobs, results, config)
