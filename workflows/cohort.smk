@@ -11,8 +11,8 @@ rule calibrate:
         "envs/wsi-scale.yaml"
     threads: CORES
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=cohort_memory("calibrate"),
+        runtime=cohort_runtime("calibrate"),
         gpu=GPU,
     params:
         network=lambda wildcards: STUDY.config.network,
@@ -32,8 +32,8 @@ rule fit:
         "envs/wsi-scale.yaml"
     threads: CORES
     resources:
-        mem_mb=8000,
-        runtime=lambda wildcards, attempt: (60 + len(STUDY.rows)) * attempt,
+        mem_mb=cohort_memory("fit"),
+        runtime=cohort_runtime("fit"),
         gpu=GPU,
     params:
         plan=STUDY.plan_path,
@@ -56,8 +56,8 @@ rule report:
         "envs/wsi-scale.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=cohort_memory("report"),
+        runtime=cohort_runtime("report"),
     params:
         plan=STUDY.plan_path,
         results=RESULTS,

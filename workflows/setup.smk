@@ -71,6 +71,14 @@ def runtime_of(stages):
     ).runtime
 
 
+def cohort_memory(stage):
+    return lambda wildcards, attempt: STUDY.cohort_needs(stage, attempt).mem_mb
+
+
+def cohort_runtime(stage):
+    return lambda wildcards, attempt: STUDY.cohort_needs(stage, attempt).runtime
+
+
 def retry_of(wildcards, attempt):
     # The run starts a job that failed again, not the Snakemake within the job, which inherits how often.
     if workflow.is_main_process and workflow.execution_settings is not None:

@@ -64,7 +64,7 @@ def test_each_job_waits_for_those_whose_results_it_reads_and_the_report_for_all(
     ids = [set(re.findall(r"\b70010[0-9]\b", line)) for line in lines]
     assert ids == [{f"70010{number}" for number in after} for after in ([], [1], [1, 2], [2, 3], [2, 4])]
     assert ["1-2" in line for line in lines] == [True, False, True, True, False]
-    assert [bool(re.search(r"gpu", line)) for line in lines] == [False, False, False, True, False]
+    assert [bool(re.search(r"gpu", line)) for line in lines] == [False, True, False, True, False]
     assert all("-q long" in line for line in lines)
     assert not any(";cluster" in line for line in lines)
 
@@ -90,3 +90,27 @@ def test_the_body_runs_a_batch_by_the_variable_of_each_scheduler(slides: Path, s
         assert {row.slide_id: row.status for row in read_status(results / "status.tsv")} == {
             "broken": "failed", "small": "ok",
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_more_batches_than_an_array_may_have_are_several_arrays(
+    slides: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsi_scale.jobs.array_script.MOST_TASKS", 1)
+    script = written(slides, scheduler)
+    lines = submitted(script, scheduler)
+
+    assert len(lines) == 8
+    assert lines[0].count("70010") == lines[1].count("70010") == 0
+    assert {"700101", "700102"} <= set(re.findall(r"\b70010[0-9]\b", lines[2]))
+    assert {"700104", "700105"} <= set(re.findall(r"\b70010[0-9]\b", lines[5]))
+
+    environment = os.environ | {"WSI_SCALE_STEP": "inspect", "WSI_SCALE_FIRST": "1"}
+    subprocess.run(["bash", script.parent / "job.sh"], env=environment, check=True)
+    assert [folder.name for folder in (script.parents[2] / "slides").iterdir()] == ["small"]
+
+
+def test_options_whose_quotation_does_not_end_are_refused(slides: Path) -> None:
+    result = wsi_scale("batch", slides, "--results", slides.parent / "r", "--options", "--account='a b")
+    assert result.exit_code == 1
+    assert "no closing quotation" in result.stderr

@@ -96,3 +96,11 @@ def test_the_command_tells_it(tmp_path: Path) -> None:
     assert told["time"].endswith("on 2 cores")
     assert not (tmp_path / "results").exists()
     assert "holds no results of slides" in error_line(wsi_scale("plan", tmp_path, "--like", tmp_path))
+
+
+def test_no_number_of_cores_makes_a_slide_faster_than_one_job_of_eight() -> None:
+    tissue = Tissue(slides=7, gigabytes=7.0, looked_at=7, tiles=700, tiles_error=0, unreadable=())
+    rates = Rates("here", 9.0, 0.8, 0, 0, 1000)
+    batches = [Batch(str(number), (str(number),), 1.0) for number in range(7)]
+    assert cost_of(tissue, batches, rates, cores=640).seconds == pytest.approx(12 + 9 + 100 * 0.8 / 8)
+    assert cost_of(tissue, batches, rates, cores=1).seconds == pytest.approx(7 * (12 + 9 + 100 * 0.8))

@@ -11,7 +11,9 @@ FOLDERS = [str(Path(sys.executable).parent), *os.get_exec_path()]
 os.environ.update(PATH=os.pathsep.join(FOLDERS))
 
 DATA = Path(os.environ.get("WSI_SCALE_DATA", "data"))
-FIELDS = [DATA / folder / "crops.tsv" for folder in ("tissue", "tissue_wide", "tissue_more")]
+FIELDS = [
+    DATA / folder / "crops.tsv" for folder in ("tissue", "tissue_wide", "tissue_more")
+]
 FOLDER = Path(config.get("folder", "results/backbones"))
 KEPT_OUT = {"shipped": "configs/kept_out.tsv"} | {
     name: f"configs/splits/{name}.tsv"

@@ -35,4 +35,6 @@ def batch(
         study.find_slides(make_demo=False)
         study.start()
         path = write_scripts(study, scheduler, cores=cores, gpu=gpu, options=options)
-    typer.echo(f"{len(study.rows)} slides in {len(study.batches)} batches; submit them with: bash {path}")
+    batches = f"{len(study.batches)} batch{'es' * (len(study.batches) != 1)}"
+    count = f"{len(study.rows)} slide{'s' * (len(study.rows) != 1)}"
+    typer.echo(f"{count} in {batches}; submit them with: bash {path}")

@@ -59,7 +59,10 @@ def _snakemake(folder: Path, arguments: list[str], *, is_placed: bool) -> int:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile")]
     command += ["--workflow-profile", str(folder / "profiles" / "default")]
     command += [] if is_placed else ["--cores", "all"]
-    try:
-        return subprocess.call([*command, *arguments])  # noqa: S603  # what the user asked for
-    except KeyboardInterrupt:
-        return 130
+    with subprocess.Popen([*command, *arguments]) as running:  # noqa: S603  # what the user asked for
+        while True:
+            try:
+                return running.wait()
+            except KeyboardInterrupt:
+                # Snakemake got it too: it cancels its jobs, and makes the tables and the report of what is done.
+                continue

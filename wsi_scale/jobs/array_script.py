@@ -15,6 +15,7 @@ from typing import Literal
 from wsi_scale.artifacts.atomic import replacing_file
 from wsi_scale.artifacts.job_mark import NAME as JOBS
 from wsi_scale.artifacts.names import CALIBRATION
+from wsi_scale.errors import ConfigError
 from wsi_scale.jobs.batches import Needs
 from wsi_scale.jobs.study import Study
 from wsi_scale.version import __version__
@@ -23,8 +24,8 @@ Scheduler = Literal["slurm", "pbs", "lsf"]
 
 #: Folder of the scripts, in that of the results.
 NAME = f"{JOBS}/array"
-#: What a job asks for that is no array.
-_COHORT = Needs(4000, 180)
+#: Most tasks of an array: what SLURM and LSF allow where nobody has set another number. More are submitted as several.
+MOST_TASKS = 1000
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Submission:
         What the body does: stages of batches, ``cohort`` or ``report``.
     after
         Steps that must have ended, well or not.
-    tasks
-        Number of tasks; 0 for a job that is no array.
+    tasks, first
+        Number of tasks, 0 for a job that is no array; and how many batches earlier arrays of the step take.
     threads, needs
         Of each task.
     gpu
@@ -51,6 +52,13 @@ class Submission:
     threads: int
     needs: Needs
     gpu: bool
+    first: int = 0
+
+    @property
+    def environment(self) -> str:
+        """What the body is told, as assignments divided by commas."""
+        step, cores = _plain(self.step), self.threads
+        return f"WSI_SCALE_STEP={step},WSI_SCALE_CORES={cores},WSI_SCALE_FIRST={self.first}"
 
 
 def write_scripts(study: Study, scheduler: Scheduler, *, cores: int, gpu: bool, options: str) -> Path:
@@ -72,9 +80,15 @@ def write_scripts(study: Study, scheduler: Scheduler, *, cores: int, gpu: bool, 
 
     Raises
     ------
+    ConfigError
+        A quotation in the options does not end.
     ArtifactError
         They cannot be written.
     """
+    try:
+        shlex.split(options)
+    except ValueError as error:
+        raise ConfigError(f"--options {options!r}: {str(error).lower()}") from error
     folder = study.results.absolute() / NAME
     logs = study.results.absolute() / "logs" / "jobs" / "array"
     logs.mkdir(parents=True, exist_ok=True)
@@ -83,7 +97,11 @@ def write_scripts(study: Study, scheduler: Scheduler, *, cores: int, gpu: bool, 
     ]
     _write(folder / "batches.txt", "".join(f"{name}\n" for name in study.batches))
     _write(folder / "job.sh", _body(study, folder))
-    _write(folder / "submit.sh", "\n".join([_head("Submit all jobs of the cohort: bash submit.sh"), *jobs, ""]))
+    told = f"submitted; the report is the last job. How far it is: {_quoted(['wsi-scale', 'status', study.results])}"
+    _write(
+        folder / "submit.sh",
+        "\n".join([_head("Submit all jobs of the cohort: bash submit.sh"), *jobs, _quoted(["echo", told]), ""]),
+    )
     return folder / "submit.sh"
 
 
@@ -91,17 +109,26 @@ def submissions(study: Study, *, cores: int, gpu: bool) -> list[Submission]:
     """All jobs in the order in which they are submitted; an array asks for what its largest batch needs."""
     found: list[Submission] = []
     before: tuple[str, ...] = ()
+    computes = gpu and study.config.execution.device != "cpu"
     for stages in study.jobs():
         step = ",".join(stages)
         threads = max(study.threads(batch, cores) for batch in study.batches) if "search" in stages else 1
         asked = [study.needs(stages, batch, study.threads(batch, threads), 1) for batch in study.batches]
         needs = Needs(max(one.mem_mb for one in asked), max(one.runtime for one in asked))
-        on_gpu = gpu and study.config.execution.device != "cpu" and not {"predict", "search"}.isdisjoint(stages)
-        found.append(Submission(step, before, len(study.batches), threads, needs, on_gpu))
+        on_gpu = computes and not {"predict", "search"}.isdisjoint(stages)
+        for first in range(0, len(study.batches), MOST_TASKS):
+            tasks = min(MOST_TASKS, len(study.batches) - first)
+            found.append(Submission(step, before, tasks, threads, needs, on_gpu, first))
         if stages == ("inspect",):
-            found.append(Submission("cohort", (step,), 0, 1, _COHORT, gpu=False))
+            found.append(Submission("cohort", (step,), 0, cores, _cohort_needs(study), computes))
         before = (step, "cohort")
-    return [*found, Submission("report", before, 0, 1, _COHORT, gpu=False)]
+    return [*found, Submission("report", before, 0, 1, study.cohort_needs("report", 1), gpu=False)]
+
+
+def _cohort_needs(study: Study) -> Needs:
+    """Sum up what the calibration and the fit ask for, one after the other."""
+    both = [study.cohort_needs(stage, 1) for stage in ("calibrate", "fit")]
+    return Needs(max(one.mem_mb for one in both), sum(one.runtime for one in both))
 
 
 def _body(study: Study, folder: Path) -> str:
@@ -125,6 +152,7 @@ cd {shlex.quote(str(Path.cwd()))}
 export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"
 task=${{SLURM_ARRAY_TASK_ID:-${{PBS_ARRAY_INDEX:-${{LSB_JOBINDEX:-1}}}}}}
 if [ "$task" = 0 ]; then task=1; fi # LSF outside an array
+task=$((task + ${{WSI_SCALE_FIRST:-0}}))
 batch=$(sed -n "${{task}}p" {shlex.quote(str(folder / "batches.txt"))})
 case "$WSI_SCALE_STEP" in
 {choices}
@@ -142,12 +170,12 @@ def _slurm(job: Submission, options: str, body: Path, logs: Path) -> str:
     # A per cent sign in a folder's name is doubled, because the path is a pattern.
     log = f"{str(logs).replace('%', '%%')}/{'%x-%A_%a.log' if job.tasks else '%x-%j.log'}"
     return (
-        f"{_variable(job.step)}=$(sbatch --parsable --job-name=wsi-scale-{_plain(job.step)}{array}"
+        f"{_assigned(job)}$(sbatch --parsable --job-name=wsi-scale-{_plain(job.step)}{array}"
         f" --cpus-per-task={job.threads} --mem={job.needs.mem_mb} --time={job.needs.runtime}"
         + (" --gpus=1" if job.gpu else "")
         + (f" --dependency=afterany:{after}" if after else "")
         + f" --output={shlex.quote(log)}"
-        + f" --export=ALL,WSI_SCALE_STEP={_plain(job.step)},WSI_SCALE_CORES={job.threads} {options}".rstrip()
+        + f" --export=ALL,{job.environment} {options}".rstrip()
         # Where there are several clusters the name of one follows.
         + f" {shlex.quote(str(body))} | cut -d ';' -f 1)"
     )
@@ -159,23 +187,24 @@ def _pbs(job: Submission, options: str, body: Path, logs: Path) -> str:
     array = f" -J 1-{job.tasks}" if job.tasks > 1 else ""
     chunk = f"select=1:ncpus={job.threads}:mem={job.needs.mem_mb}mb" + (":ngpus=1" if job.gpu else "")
     return (
-        f"{_variable(job.step)}=$(qsub -N wsi-scale-{_plain(job.step)}{array} -l {chunk}"
+        f"{_assigned(job)}$(qsub -N wsi-scale-{_plain(job.step)}{array} -l {chunk}"
         f" -l walltime={job.needs.runtime // 60}:{job.needs.runtime % 60:02}:00 -j oe -o {shlex.quote(f'{logs}/')}"
         + (f" -W depend=afterany:{after}" if after else "")
-        + f" -v WSI_SCALE_STEP={_plain(job.step)},WSI_SCALE_CORES={job.threads} {options}".rstrip()
+        + f" -v {job.environment} {options}".rstrip()
         + f" {shlex.quote(str(body))})"
     )
 
 
 def _lsf(job: Submission, options: str, body: Path, logs: Path) -> str:
     name = f"wsi-scale-{_plain(job.step)}"
-    after = " && ".join(f"ended(${_variable(step)})" for step in job.after)
+    after = " && ".join(f"ended(${{{_variable(step)}//:/) && ended(}})" for step in job.after)
     log = logs / (f"{name}-%J_%I.log" if job.tasks else f"{name}-%J.log")
     gpu = ' -gpu "num=1"' if job.gpu else ""
     waits = f' -w "{after}"' if after else ""
     return (
-        f"{_variable(job.step)}=$(WSI_SCALE_STEP={_plain(job.step)} WSI_SCALE_CORES={job.threads} bsub"
-        f' -J "{name}{f"[1-{job.tasks}]" if job.tasks else ""}" -n {job.threads} -R "span[hosts=1]"'
+        f"{_assigned(job)}$({job.environment.replace(',', ' ')} bsub"
+        f' -J "{name}{f"[1-{job.tasks}]" if job.tasks else ""}" -n {job.threads}'
+        f' -R "span[hosts=1] rusage[mem={job.needs.mem_mb}MB]"'
         f" -M {job.needs.mem_mb}MB -W {job.needs.runtime}{gpu}{waits} -o {shlex.quote(str(log))} {options}".rstrip()
         + f" {shlex.quote(str(body))} | sed 's/[^<]*<\\([0-9]*\\)>.*/\\1/')"
     )
@@ -195,6 +224,12 @@ def _plain(step: str) -> str:
 
 def _variable(step: str) -> str:
     return step.replace(",", "_")
+
+
+def _assigned(job: Submission) -> str:
+    """Begin an assignment to the step's variable: the ids of its jobs, divided by colons."""
+    name = _variable(job.step)
+    return f"{name}=${name}:" if job.first else f"{name}="
 
 
 def _quoted(arguments: Sequence[object]) -> str:

@@ -1,5 +1,6 @@
 """Batches of slides that share their processes: to start a process costs more than the work on a small slide."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,12 @@ _MINUTES: Mapping[str, tuple[float, float]] = {
     "search": (5, 600),
     "extract": (5, 600),
 }
+#: Stage of the cohort → MB, minutes, and minutes for each slide.
+_COHORT: Mapping[str, tuple[int, int, float]] = {
+    "calibrate": (4000, 60, 0),
+    "fit": (8000, 60, 1),
+    "report": (4000, 60, 0.1),
+}
 #: Minutes until a process has loaded what it needs, from a slow disk.
 _START_MINUTES = 10
 #: MB of a process that reads slides, of one that passes tiles through a network, and of each further worker in it.
@@ -109,6 +116,13 @@ def batches(batch_of: Mapping[str, str], gigabytes: Mapping[str, float]) -> dict
         name: Batch(name, tuple(slide_ids), sum(gigabytes.get(slide_id, 0.0) for slide_id in slide_ids))
         for name, slide_ids in members.items()
     }
+
+
+def cohort_needs(stage: str, slides: int, attempt: int) -> Needs:
+    """Tell what a job of the whole cohort asks for; twice as much at each further attempt."""
+    mem_mb, minutes, each = _COHORT[stage]
+    more = 2 ** (attempt - 1)
+    return Needs(mem_mb * more, math.ceil(minutes + each * slides) * more)
 
 
 def needs(stages: Sequence[str], batch: Batch, threads: int, attempt: int) -> Needs:

@@ -29,6 +29,8 @@ from wsi_scale.steps.tile import tile_slide
 MOST_LOOKED_AT = 40
 #: Processor time until a process has loaded what it needs, and processes of a batch.
 START_S, STARTS = 4.0, 3
+#: Most cores of one job.
+BATCH_CORES = 8
 #: Sections of the configuration on which the rates depend.
 _SECTIONS = ("network", "tiling", "search", "features")
 
@@ -230,11 +232,20 @@ def known(config: Config) -> Rates:
 
 
 def cost_of(tissue: Tissue, batches: Sequence[Batch], rates: Rates, cores: int) -> Cost:
-    """Expect what a cohort costs on a machine whose cores are all used."""
+    """Expect what a cohort costs on a machine whose cores are all used, or as long as its longest batch takes."""
     work = tissue.slides * rates.slide_s + tissue.tiles * rates.tile_s
     start = STARTS * START_S * len(batches)
+    longest = max((_batch_seconds(batch, tissue, rates, cores) for batch in batches), default=0.0)
     return Cost(
-        (work + start) / cores,
+        max((work + start) / cores, longest),
         rates.memory_mb * min(cores, len(batches)),
         tissue.slides * rates.slide_bytes + tissue.tiles * rates.tile_bytes,
     )
+
+
+def _batch_seconds(batch: Batch, tissue: Tissue, rates: Rates, cores: int) -> float:
+    """How long a batch takes by itself; the tiles of a slide that is alone share up to eight cores."""
+    slides = len(batch.slide_ids)
+    share = batch.gigabytes / tissue.gigabytes if tissue.gigabytes else slides / tissue.slides
+    workers = min(cores, BATCH_CORES) if slides == 1 else 1
+    return STARTS * START_S + slides * rates.slide_s + share * tissue.tiles * rates.tile_s / workers

@@ -17,7 +17,7 @@ from wsi_scale.artifacts.stages import COHORT_STAGES, SLIDE_STAGES
 from wsi_scale.config.load import dump_section, parse_config
 from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError, ConfigError, UserError
-from wsi_scale.jobs.batches import Batch, Needs, batches, batches_of, needs
+from wsi_scale.jobs.batches import Batch, Needs, batches, batches_of, cohort_needs, needs
 from wsi_scale.jobs.cohort import plan, row_of
 from wsi_scale.jobs.start import take_up
 from wsi_scale.slides.identity import slide_stamp
@@ -136,6 +136,10 @@ class Study:
     def needs(self, stages: Sequence[str], batch: str, threads: int, attempt: int) -> Needs:
         """Memory and time that a job asks a scheduler for."""
         return needs(stages, self.batches[batch], threads, attempt)
+
+    def cohort_needs(self, stage: str, attempt: int) -> Needs:
+        """Memory and time that a job of all slides asks a scheduler for."""
+        return cohort_needs(stage, len(self.rows), attempt)
 
     def start(self) -> None:
         """Write the plan, and remove records and marks of what must run again.
