@@ -93,3 +93,9 @@ def test_what_a_user_gave_is_told_from_what_the_header_says() -> None:
     given = replace(row(10, 1.0), mpp_source="override", header_mpp=0.5, flag="agrees")
     last = judge_together([*cohort(), given])[-1]
     assert last.reason.startswith("you gave 0.25 µm/px (the header says 0.5), but estimated from pixels: 0.5 µm/px")
+
+
+def test_of_few_slides_no_claim_that_is_off_by_itself_is_acquitted_by_others_like_it() -> None:
+    rows = [*cohort()[:3], row(3, 1.0), row(4, 0.95)]
+    assert [one.flag for one in rows] == ["agrees"] * 3 + ["off_2x"] * 2
+    assert [one.flag for one in judge_together(rows)] == ["agrees"] * 3 + ["off_2x"] * 2

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.magnification.cohort_claims import CohortClaims, judge_claims
+from wsi_scale.magnification.cohort_claims import APART_OCTAVES, CohortClaims, judge_claims
 from wsi_scale.magnification.verdict import OFF_10X_OCTAVES, Claim, quoted_estimate
 from wsi_scale.results.audit import AuditRow, CohortFinding, Flag
 
-#: Verdicts that compare a claim with an estimate.
-_COMPARED: tuple[Flag, ...] = ("agrees", "off_2x", "off_10x", "off_together")
+#: Verdicts on a slide by itself that its claim is off, and all that compare a claim with an estimate.
+_OFF: tuple[Flag, ...] = ("off_2x", "off_10x")
+_COMPARED: tuple[Flag, ...] = ("agrees", "off_together", *_OFF)
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,14 @@ def _verdict(row: AuditRow, cohort: _Cohort, number: int) -> tuple[Flag, str]:
     """Return a slide's flag as one of its cohort, and why it is that one."""
     claims, of = cohort.claims, f"of {cohort.scanner or 'this cohort'}"
     away = float(cohort.errors[number]) - claims.shift_octaves
-    if claims.apart[number]:
+    # What is off by itself stays so unless the others are off alike.
+    if claims.apart[number] or (row.flag in _OFF and abs(away) >= APART_OCTAVES):
         flag: Flag = "off_10x" if abs(away) > OFF_10X_OCTAVES else "off_2x"
         return flag, f"{2**away:.2g} times what the other slides {of} let expect"
     if claims.doubtful[number]:
         alike = "all slides" if claims.all_off else f"{int(claims.subgroup.sum())} slides"
         off = f"{alike} {of} are estimated at about {2 ** _off_octaves(claims):.2g} times their claims"
-        return (row.flag if row.flag in ("off_2x", "off_10x") else "off_together"), off
+        return (row.flag if row.flag in _OFF else "off_together"), off
     return "agrees", f"as far off as the other slides {of}"
 
 
