@@ -29,6 +29,8 @@ from wsi_scale.steps.tile import tile_slide
 MOST_LOOKED_AT = 40
 #: Processor time until a process has loaded what it needs, and processes of a batch.
 START_S, STARTS = 4.0, 3
+#: How many times as many tiles as another a slide must have to tell what a slide costs from what a tile costs.
+UNLIKE = 2
 #: Most cores of one job.
 BATCH_CORES = 8
 #: Sections of the configuration on which the rates depend.
@@ -195,7 +197,8 @@ def measured(results: Path, config: Config) -> Rates:
         raise ArtifactError(f"{results} does not tell how long its slides took; run some of the slides first")
     tiles, seconds, sizes = np.array(rows, float).T
     (slide_s, tile_s), (slide_bytes, tile_bytes) = _fit(tiles, seconds), _fit(tiles, sizes)
-    return Rates(f"{len(rows)} slides in {results}", slide_s, tile_s, slide_bytes, tile_bytes, memory)
+    alike = "" if tiles.max() >= UNLIKE * max(tiles.min(), 1) else ", too alike to tell a slide's time from its tiles'"
+    return Rates(f"{len(rows)} slides in {results}{alike}", slide_s, tile_s, slide_bytes, tile_bytes, memory)
 
 
 def _fit(tiles: Any, values: Any) -> tuple[float, float]:
@@ -210,9 +213,17 @@ def _check_settings(results: Path, made: Sequence[Made], config: Config) -> None
         for section in _SECTIONS:
             then = one.run.configuration.get(section)
             if then is not None and then != now[section]:
+                named = ", ".join(_differing(section, then, now[section]))
                 raise ConfigError(
-                    f"{results} was computed with another value of {section}; give the same --config and --set"
+                    f"{results} was computed with another value of {named}; give the same --config and --set"
                 )
+
+
+def _differing(section: str, then: Any, now: Any) -> list[str]:
+    """Name the keys of a section whose values differ."""
+    if not (isinstance(then, Mapping) and isinstance(now, Mapping)):
+        return [section]
+    return [f"{section}.{key}" for key in {**then, **now} if then.get(key) != now.get(key)]
 
 
 def known(config: Config) -> Rates:
