@@ -50,7 +50,8 @@ def _lines(found: "Standing", results: Path, again: str) -> list[str]:
     if len(found.failed) > _LISTED:
         lines.append(f"failed: {len(found.failed) - _LISTED} more; see {results / STATUS}")
     if (results / PAGE).exists():
-        lines.append(f"report: {results / PAGE}")
+        goes_on = found.counts["in work"] + found.counts["waiting"] > 0
+        lines.append(f"report{' of the run before' if goes_on else ''}: {results / PAGE}")
     if found.failed and again:
         lines.append(f"run again for the failed slides: {again}")
     return lines

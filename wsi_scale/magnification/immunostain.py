@@ -17,7 +17,8 @@ from wsi_scale.magnification.density import DENSITY
 Tile = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
-#: Optical densities of chromogens, of unit length: brown (3,3'-diaminobenzidine), red, and a darker brown.
+#: Optical densities of chromogens, of about unit length: 3,3'-diaminobenzidine (Ruifrok & Johnston 2001, table 1), a
+#: red and a darker brown. Haematoxylin and eosin are theirs too, as scikit-image has them.
 CHROMOGENS = np.array([[0.27, 0.57, 0.78], [0.21, 0.82, 0.53], [0.42, 0.58, 0.70]], np.float32)
 #: Radii of nuclei, µm: of the blur that finds them, and the range of those drawn.
 _SEED_BLUR_UM, _NUCLEUS_UM = 1.2, (2.3, 5.0)
