@@ -30,8 +30,9 @@ def draw_all(findings: Findings, folder: Path) -> list[Path]:
 
 
 def _panels(findings: Findings, test: str, draw: Any) -> Figure:
-    """One panel an estimator; constants draw nothing."""
-    shown = {key: tests[test] for key, tests in findings.items() if test in tests and key[0] != "constant"}
+    """One panel an estimator; constants draw nothing, nor does what tells no radius in µm where nuclei are measured."""
+    made = {key: tests[test] for key, tests in findings.items() if test in tests and key[0] != "constant"}
+    shown = {key: finding for key, finding in made.items() if finding.figures.get("bias_octaves", 0) is not None}
     width = 4.6 if test == "stability" else 3.0
     figure = Figure(figsize=(width * max(1, len(shown)), 3.4), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, max(1, len(shown)), sharey=True))
