@@ -75,7 +75,7 @@ SLIDE_STAGES = _table(
 #: The stages of a cohort; their artefacts lie in the folder of the results.
 COHORT_STAGES = _table(
     StageSpec("calibrate", 1, (), CalibrateSettings, (names.CALIBRATION,)),
-    StageSpec("fit", 2, ("inspect",), FitSettings, (names.REGRESSOR,)),
+    StageSpec("fit", 3, ("inspect",), FitSettings, (names.REGRESSOR,)),
     StageSpec(
         "report", 1, tuple(SLIDE_STAGES), ReportSettings, (names.PAGE, names.STATUS, names.SLIDES_TABLE, names.AUDIT)
     ),
