@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def measure(root: Path, slide_median_octaves: float) -> tuple[dict[str, Any], di
     return found, {"scanner_out": {split: octave_mean(a, "median") for split, a in left_out.items()}, "tile": tiles}
 
 
+@cache
 def frozen_vgg19() -> FrozenNetwork:
     """Place VGG19 as ImageNet left it, at the layers that heads read."""
     compute = resolve(ExecutionConfig(dtype="float32", threads=2))

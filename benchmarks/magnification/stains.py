@@ -2,16 +2,17 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.magnification.draws import LEAST_VIEWS, SEED, image_draws, slide_draws
-from benchmarks.magnification.estimators import FOLDS, answers_of, kept_out, load_split
+from benchmarks.magnification.draws import SEED, image_draws
+from benchmarks.magnification.estimators import FOLDS, answers_of
 from benchmarks.magnification.figures import Answer, error_figures, wrong_and_confident
+from benchmarks.magnification.home import MAIN_UP_TO, home_answers
 from benchmarks.sources import TRAINED_ON, Source, read_crops, read_sources
 from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.immunostain import draw_positivity
@@ -19,8 +20,8 @@ from wsi_scale.magnification.sampling import HAEMATOXYLIN_EOSIN
 
 #: How the tables call immunohistochemistry and in-situ hybridisation with a chromogen.
 IMMUNOSTAINS = ("IHC", "CISH")
-#: Upper end of the octaves that figures are of, µm per pixel; at most this of tissue is drawn into.
-MAIN_UP_TO, DRAWN_UP_TO = 2.0, 1.0
+#: Coarsest tissue that is drawn into, µm per pixel.
+DRAWN_UP_TO = 1.0
 DRAWN = "IHC, drawn"
 
 
@@ -65,16 +66,12 @@ def measure(root: Path, estimator: Estimator, scores: Sequence[float]) -> tuple[
 
 def drawn_from(source: Source) -> DrawnSource:
     """Make the source's immunohistochemical double."""
-    fields = {name: getattr(source, name) for name in Source.__dataclass_fields__}
-    return DrawnSource(**fields | {"stain": DRAWN})
+    return DrawnSource(**vars(replace(source, stain=DRAWN)))
 
 
-def unseen_answers(sources: Sequence[Source], split: str) -> list[Answer]:
+def unseen_answers(sources: list[Source], split: str) -> list[Answer]:
     """Answers of a fold's network on the slides of cases that it never saw, up to 2 µm/px."""
-    unseen = kept_out(split)
-    draws = [d for d in slide_draws([s for s in sources if s.case in unseen]) if d.octave < MAIN_UP_TO]
-    answers = answers_of(load_split(split), draws)
-    return [answer for answer in answers if answer.views >= LEAST_VIEWS and np.isfinite(answer.log2_mpp)]
+    return [answer for answer in home_answers(sources, split) if answer.octave < MAIN_UP_TO]
 
 
 def _kinds(answers: Sequence[Answer]) -> list[str]:
@@ -82,8 +79,10 @@ def _kinds(answers: Sequence[Answer]) -> list[str]:
 
 
 def _kind(stain: str) -> str:
-    if stain.startswith(HAEMATOXYLIN_EOSIN) or stain == DRAWN:
-        return HAEMATOXYLIN_EOSIN if stain != DRAWN else DRAWN
+    if stain == DRAWN:
+        return DRAWN
+    if stain.startswith(HAEMATOXYLIN_EOSIN):
+        return HAEMATOXYLIN_EOSIN
     return "IHC" if any(word in stain for word in IMMUNOSTAINS) else "special stains"
 
 

@@ -50,7 +50,7 @@ class StageRun:
     inputs
         Digests of slide, network, calibration, regressor, ..., and what else the result depends on besides settings.
     peak_gpu_memory_mb
-        The same of the GPU that holds most; 0 without one.
+        Most memory (10⁶ bytes) for tensors on the GPU that holds most; 0 without one.
     """
 
     __pydantic_config__ = STRICT

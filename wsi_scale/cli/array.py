@@ -29,12 +29,12 @@ def batch(
     with one_line_errors():
         from wsi_scale.jobs.array_script import write_scripts
         from wsi_scale.jobs.study import Study
+        from wsi_scale.report.words import count_text
 
         given = {"slides.path": slides, "results": results}
         study = Study(load(config, assignments, device, given=given))
         study.find_slides(make_demo=False)
         study.start()
         path = write_scripts(study, scheduler, cores=cores, gpu=gpu, options=options)
-    batches = f"{len(study.batches)} batch{'es' * (len(study.batches) != 1)}"
-    count = f"{len(study.rows)} slide{'s' * (len(study.rows) != 1)}"
-    typer.echo(f"{count} in {batches}; submit them with: bash {path}")
+    batches = count_text(len(study.batches), "batch", "batches")
+    typer.echo(f"{count_text(len(study.rows), 'slide')} in {batches}; submit them with: bash {path}")

@@ -5,6 +5,7 @@ import platform
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 #: ``ru_maxrss`` counts in this many bytes.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -23,10 +24,8 @@ def peak_memory_mb() -> float:
 
 def peak_gpu_memory_mb() -> float:
     """Most memory of one GPU that this process has used for tensors so far, 10⁶ bytes; 0 without a GPU."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return 0.0
-    used = [torch.cuda.max_memory_allocated(number) for number in range(torch.cuda.device_count())]
+    cuda = _cuda_in_use()
+    used = [cuda.max_memory_allocated(number) for number in range(cuda.device_count())] if cuda else []
     return round(max(used, default=0) / 1e6, 1)
 
 
@@ -52,7 +51,11 @@ def processor() -> str:
 
 def gpus_in_use() -> tuple[str, ...]:
     """Names of the GPUs, where this process has used one."""
+    cuda = _cuda_in_use()
+    return tuple(cuda.get_device_name(number) for number in range(cuda.device_count())) if cuda else ()
+
+
+def _cuda_in_use() -> Any:
+    """``torch.cuda`` where this process has used a GPU, else None; torch is not loaded for it."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return ()
-    return tuple(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
+    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None

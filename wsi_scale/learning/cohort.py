@@ -85,7 +85,7 @@ def without_outliers(slides: Sequence[SlideTiles], prior: Regressor, coverage: f
             "but compare a scale bar of a slide with its nuclei",
             2**found.shift_octaves,
         )
-    apart = found.apart | found.subgroup
+    apart = found.differing
     for slide, answer, is_apart in zip(slides, own, apart, strict=True):
         if answer and is_apart:
             log.warning(

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from wsi_scale.magnification.verdict import OFF_OCTAVES
+
 #: Spread of the shared errors of laboratories and of the slides of one laboratory, octaves (benchmarks/RESULTS.md).
 LABORATORY_OCTAVES, SLIDE_OCTAVES = 0.15, 0.2
 #: Slides that this spread counts as beside a cohort's own, and the factors on it that are tried.
@@ -21,8 +23,8 @@ _SPREADS = 2.0 ** np.linspace(-0.75, 0.75, 5)
 _TAIL_SHARE, _TAIL_FACTOR = 0.1, 3.0
 #: Fewer slides are each judged alone, and among fewer than the second no subgroup is looked for.
 LEAST_SLIDES, LEAST_TO_SPLIT = 5, 8
-#: Least distance of a slide, and of a subgroup, from the others, octaves: 1.4 and 1.3 times.
-APART_OCTAVES, SUBGROUP_OCTAVES = 0.5, 0.4
+#: Least distance of a subgroup from the others, octaves: 1.3 times.
+SUBGROUP_OCTAVES = 0.4
 #: Standard deviations from which on a slide, and the shared error, are too far off, and the logarithm of the
 #: likelihood ratio from which on there are two groups: each 1 of 100 by chance (benchmarks/RESULTS.md).
 _APART_DEVIATIONS, _SHARED_DEVIATIONS, _SPLIT_EVIDENCE = 3.0, 2.6, 1.8
@@ -62,9 +64,14 @@ class CohortClaims:
     apart: NDArray[np.bool_]
 
     @property
+    def differing(self) -> NDArray[np.bool_]:
+        """(slide,) whose claims differ from the others', alone or alike."""
+        return self.apart | self.subgroup
+
+    @property
     def doubtful(self) -> NDArray[np.bool_]:
         """(slide,) whose claims are in doubt for any of these reasons; all of them if all are off."""
-        return np.ones_like(self.apart) if self.all_off else self.apart | self.subgroup
+        return np.ones_like(self.apart) if self.all_off else self.differing
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,7 @@ def judge_claims(
     kept = 1.0 if shared.off else LABORATORY_OCTAVES**2 / (LABORATORY_OCTAVES**2 + shared.error**2)
     shift, deviation = kept * shared.centre, math.sqrt(kept) * shared.error
     spreads = fit.spread * (1.0 if half_widths_octaves is None else _wider(half_widths_octaves[known]))
-    limit = np.maximum(APART_OCTAVES, _APART_DEVIATIONS * np.hypot(spreads, deviation))
+    limit = np.maximum(OFF_OCTAVES, _APART_DEVIATIONS * np.hypot(spreads, deviation))
     return CohortClaims(
         shift_octaves=shift,
         shift_deviation=deviation,

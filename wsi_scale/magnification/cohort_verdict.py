@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.magnification.cohort_claims import APART_OCTAVES, CohortClaims, judge_claims
-from wsi_scale.magnification.verdict import OFF_10X_OCTAVES, Claim, quoted_estimate
+from wsi_scale.magnification.cohort_claims import CohortClaims, judge_claims
+from wsi_scale.magnification.verdict import OFF_OCTAVES, Claim, off_flag, quoted_estimate
 from wsi_scale.results.audit import AuditRow, CohortFinding, Flag
 
 #: Verdicts on a slide by itself that its claim is off, and all that compare a claim with an estimate.
@@ -82,9 +82,8 @@ def _verdict(row: AuditRow, cohort: _Cohort, number: int) -> tuple[Flag, str]:
     claims, of = cohort.claims, f"of {cohort.scanner or 'this cohort'}"
     away = float(cohort.errors[number]) - claims.shift_octaves
     # What is off by itself stays so unless the others are off alike.
-    if claims.apart[number] or (row.flag in _OFF and abs(away) >= APART_OCTAVES):
-        flag: Flag = "off_10x" if abs(away) > OFF_10X_OCTAVES else "off_2x"
-        return flag, f"{2**away:.2g} times what the other slides {of} let expect"
+    if claims.apart[number] or (row.flag in _OFF and abs(away) >= OFF_OCTAVES):
+        return off_flag(away), f"{2**away:.2g} times what the other slides {of} let expect"
     if claims.doubtful[number]:
         alike = "all slides" if claims.all_off else f"{int(claims.subgroup.sum())} slides"
         off = f"{alike} {of} are estimated at about {2 ** _off_octaves(claims):.2g} times their claims"

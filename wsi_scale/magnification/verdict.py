@@ -88,8 +88,12 @@ def judge(
     distance = math.log2(claim.mpp / mpp)
     if low <= claim.mpp <= high or abs(distance) < OFF_OCTAVES:
         return Verdict("agrees", f"{claim}; {quoted}")
-    flag: Flag = "off_10x" if abs(distance) > OFF_10X_OCTAVES else "off_2x"
-    return Verdict(flag, f"{claim}, but {quoted}")
+    return Verdict(off_flag(distance), f"{claim}, but {quoted}")
+
+
+def off_flag(distance_octaves: float) -> Flag:
+    """Tell a claim that is off by about 2 from one that is off by about 10."""
+    return "off_10x" if abs(distance_octaves) > OFF_10X_OCTAVES else "off_2x"
 
 
 def quoted_estimate(mpp: float, low: float, high: float) -> str:
