@@ -20,6 +20,8 @@ Plane = NDArray[np.float32]
 #: Optical densities of chromogens, of about unit length: 3,3'-diaminobenzidine (Ruifrok & Johnston 2001, table 1), a
 #: red and a darker brown. Haematoxylin and eosin are theirs too, as scikit-image has them.
 CHROMOGENS = np.array([[0.27, 0.57, 0.78], [0.21, 0.82, 0.53], [0.42, 0.58, 0.70]], np.float32)
+#: Haematoxylin's optical density, and what takes its amount out of a density.
+_HAEMATOXYLIN, _TO_HAEMATOXYLIN = rgb_from_hed[0].astype(np.float32), hed_from_rgb[:, 0].astype(np.float32)
 #: Radii of nuclei, µm: of the blur that finds them, and the range of those drawn.
 _SEED_BLUR_UM, _NUCLEUS_UM = 1.2, (2.3, 5.0)
 #: Least distance of two nuclei, µm, and the fewest pixels of it that are resolved.
@@ -65,11 +67,10 @@ def draw_positivity(tile: Tile, mpp: float, rng: np.random.Generator) -> Tile:
         µm per pixel.
     """
     density = DENSITY[tile]
-    stains = density @ hed_from_rgb.astype(np.float32)
-    haematoxylin = np.maximum(stains[..., 0], 0)
-    background = np.maximum(density - haematoxylin[..., None] * rgb_from_hed[0].astype(np.float32), 0).mean(axis=2)
-    left = np.float32(rng.uniform(0.5, 1.1)) * haematoxylin[..., None] * rgb_from_hed[0].astype(np.float32)
-    left = left + np.float32(rng.uniform(0.05, 0.5)) * background[..., None]
+    haematoxylin = np.maximum(density @ _TO_HAEMATOXYLIN, 0)
+    blue = haematoxylin[..., None] * _HAEMATOXYLIN
+    background = np.maximum(density - blue, 0).mean(axis=2)
+    left = np.float32(rng.uniform(0.5, 1.1)) * blue + np.float32(rng.uniform(0.05, 0.5)) * background[..., None]
     chromogen = _chromogen(rng)
     amount = _reaction(haematoxylin, background, mpp, rng)
     grain = 1 + np.float32(rng.uniform(0, 0.3)) * _field(amount.shape, rng.uniform(*_GRAIN_UM), mpp, rng)
