@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from benchmarks.magnification.estimators import kept_out
 from benchmarks.magnification.extremes import Extreme, enlargements, overviews, side_of
 from benchmarks.magnification.features import draw_features
-from benchmarks.sources import read_crops
+from benchmarks.sources import TRAINED_ON, read_crops
 from wsi_scale.config.models import MagnificationConfig
 from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.estimate import Views, estimate_views
@@ -49,7 +49,7 @@ class Outcome:
 
 def measure(root: Path, estimator: Estimator) -> tuple[dict[str, Any], dict[str, Any]]:
     """Share of overviews and enlargements that are abstained on or held, with and without the rule for them."""
-    trained = {source.case for source in read_crops(root)} - kept_out("shipped")
+    trained = {source.case for source in read_crops(root, TRAINED_ON)} - kept_out("shipped")
     images = [image for image in chain(overviews(root), enlargements(root)) if side_of(image.case) == "reporting"]
     features = draw_features(images, estimator)
     parts = [(image, [Views(d, f, np.zeros((len(f), 2))) for d, f in features[image.key]]) for image in images]

@@ -53,6 +53,11 @@ class Draw:
         return f"{self.name}|{self.case}|{self.sources[0].slide}|{self.scanner}|{self.mpp:.5f}"
 
     @property
+    def organ(self) -> str:
+        """Of its first field, without what the table adds in brackets."""
+        return self.sources[0].organ.partition(" (")[0]
+
+    @property
     def identity(self) -> dict[str, Any]:
         """All that the views depend on."""
         return {"sources": [source.identity for source in self.sources], "mpp": self.mpp, "views": VIEWS, "seed": SEED}

@@ -55,4 +55,5 @@ def answer_to(draw: Draw, views: ViewFeatures, regressor: Regressor) -> Answer:
         sum(len(part.features) for part in seen if part.downsample == 1),
         estimate.reason,
         draw.stain,
+        draw.organ,
     )

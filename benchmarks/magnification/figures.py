@@ -1,6 +1,6 @@
 """Figures of how well µm per pixel is read: plain arithmetic on answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from wsi_scale.magnification.verdict import Claim, judge
 
 #: Share of slides whose truth an interval shall hold, and how far beyond it an answer is badly wrong, octaves.
 COVERAGE, BADLY_OCTAVES = 0.9, 0.5
+#: Groups of fewer cases have no row of their own.
+LEAST_CASES, OTHERS = 3, "others"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Answer:
         Views at the draw's own mpp.
     reason
         Why the estimator abstains; "" where it does not.
-    stain
+    stain, organ
         Of the draw.
     """
 
@@ -44,6 +46,7 @@ class Answer:
     views: int
     reason: str
     stain: str
+    organ: str
 
     @property
     def error(self) -> float:
@@ -172,6 +175,25 @@ def by_source(answers: Sequence[Answer]) -> dict[str, dict[str, float]]:
                 "abstained": round(float(np.mean([bool(answer.reason) for answer in members])), 3),
                 "n": len(members),
             }
+    return rows
+
+
+def by_group(answers: Sequence[Answer], group: Callable[[Answer], str]) -> dict[str, dict[str, float]]:
+    """Median error, share within a quarter octave, bias, draws and cases of each group; of few cases all are one."""
+    cases: dict[str, set[str]] = {}
+    for answer in answers:
+        cases.setdefault(group(answer), set()).add(answer.case)
+    members: dict[str, list[Answer]] = {}
+    for answer in answers:
+        name = group(answer)
+        members.setdefault(name if len(cases[name]) >= LEAST_CASES else OTHERS, []).append(answer)
+    rows = {}
+    for name in sorted(members, key=lambda each: (each == OTHERS, each)):
+        found = np.abs(errors(members[name]))
+        rows[name] = error_figures(members[name]) | {
+            "within_quarter_octave": round(float(np.mean(found <= 0.25)), 4),
+            "cases": len({answer.case for answer in members[name]}),
+        }
     return rows
 
 

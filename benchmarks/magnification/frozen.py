@@ -15,7 +15,7 @@ from benchmarks.magnification.estimators import FOLDS, LEFT_OUT, answer_to, kept
 from benchmarks.magnification.features import draw_features, tile_features
 from benchmarks.magnification.figures import Answer, octave_mean, tile_figures
 from benchmarks.magnification.home import MAIN_UP_TO
-from benchmarks.sources import Source, read_crops
+from benchmarks.sources import TRAINED_ON, Source, read_crops
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.config.training import TrainingConfig
 from wsi_scale.execution.compute import Compute, resolve
@@ -49,7 +49,7 @@ class FrozenNetwork:
 def measure(root: Path, slide_median_octaves: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures of frozen VGG19, under the names of the embedded network's with vgg19_ before them."""
     frozen = frozen_vgg19()
-    sources = read_crops(root)
+    sources = read_crops(root, TRAINED_ON)
     heads = train_heads(sources, frozen)
     home = [a for split in FOLDS for a in _answers(sources, split, heads[split], frozen)]
     left_out = {

@@ -11,6 +11,7 @@ from benchmarks.magnification.features import tile_features
 from benchmarks.magnification.figures import (
     Answer,
     bootstrap,
+    by_group,
     by_octave,
     coverage,
     error_figures,
@@ -20,7 +21,7 @@ from benchmarks.magnification.figures import (
     slide_figures,
     tile_figures,
 )
-from benchmarks.sources import Source, read_crops
+from benchmarks.sources import TRAINED_ON, Source, read_crops
 
 #: µm per pixel of the main table, upper end of its octaves.
 MAIN_UP_TO = 2.0
@@ -28,7 +29,7 @@ MAIN_UP_TO = 2.0
 
 def measure(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures by case and by scanner."""
-    sources = read_crops(root)
+    sources = read_crops(root, TRAINED_ON)
     folds = {split: home_answers(sources, split) for split in FOLDS}
     left_out = {split: scanner_answers(sources, split, scanner) for split, scanner in LEFT_OUT.items()}
     home = [answer for answers in folds.values() for answer in answers]
@@ -60,6 +61,8 @@ def measure(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     tables = {
         "tile": tiles,
         "octaves": {str(octave): slide_figures(members) for octave, members in by_octave(home).items()},
+        "scanners": by_group(main, lambda answer: answer.scanner),
+        "organs": by_group(main, lambda answer: answer.organ),
         "scanner_out": {
             split: {str(o): slide_figures(m) for o, m in by_octave(answers).items()}
             for split, answers in left_out.items()

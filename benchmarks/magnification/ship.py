@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.data import data_root
 from benchmarks.magnification.estimators import BACKBONES, LEFT_OUT, load_split
 from benchmarks.magnification.home import MAIN_UP_TO, scanner_answers
-from benchmarks.sources import read_crops
+from benchmarks.sources import TRAINED_ON, read_crops
 from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, write_regressor
 from wsi_scale.learning.embedded_training import NETWORK
 from wsi_scale.learning.estimator import stored_form
@@ -24,7 +24,7 @@ from wsi_scale.networks.places import embedded_path
 
 def main() -> None:
     """Copy the network, and write its regressor with the scores of the runs that leave a scanner out."""
-    sources = read_crops(data_root())
+    sources = read_crops(data_root(), TRAINED_ON)
     answers = [a for split, scanner in LEFT_OUT.items() for a in scanner_answers(sources, split, scanner)]
     scores = np.array([answer.score for answer in answers if answer.octave < MAIN_UP_TO])
     regressor = replace(load_split("shipped").regressor, scores=scores, score_folds=np.zeros(len(scores), np.int64))

@@ -15,7 +15,7 @@ from benchmarks.magnification.draws import LEAST_VIEWS, slide_draws
 from benchmarks.magnification.estimators import answers_of, kept_out
 from benchmarks.magnification.features import tile_features
 from benchmarks.magnification.figures import by_octave, coverage, errors, flags, slide_figures, tile_figures
-from benchmarks.sources import read_crops
+from benchmarks.sources import TRAINED_ON, read_crops
 from wsi_scale.config.models import Config, ExecutionConfig
 from wsi_scale.learning.estimator import Estimator, load_estimator
 
@@ -43,7 +43,7 @@ def main() -> None:
 def home_figures(root: Path, estimator: Estimator) -> dict[str, Any]:
     """Figures on H&E of cases that neither the network nor its head saw."""
     unseen = kept_out("shipped")
-    sources = [source for source in read_crops(root) if source.case in unseen]
+    sources = [source for source in read_crops(root, TRAINED_ON) if source.case in unseen]
     answers = [a for a in answers_of(estimator, slide_draws(sources)) if a.views >= LEAST_VIEWS]
     answers = [answer for answer in answers if np.isfinite(answer.log2_mpp)]
     features, truth, _ = tile_features(list(enumerate(sources)), estimator)

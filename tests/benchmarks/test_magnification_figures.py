@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.magnification.figures import Answer, tile_figures, wrong_and_confident
+from benchmarks.magnification.figures import Answer, by_group, tile_figures, wrong_and_confident
 from benchmarks.magnification.fixed import MPPS, fixed_tiles
 from benchmarks.magnification.stains import DRAWN, drawn_from
 from benchmarks.sources import Source
 from wsi_scale.synthesis.scene import Scene, render_scene
 
 
-def answer(error: float, reason: str = "") -> Answer:
-    return Answer("tissue", "c", "s", 0.5, 0.5, -1 + error, 0.2, 16, reason, "H&E")
+def answer(error: float, reason: str = "", case: str = "c", organ: str = "colon") -> Answer:
+    return Answer("tissue", case, "s", 0.5, 0.5, -1 + error, 0.2, 16, reason, "H&E", organ)
 
 
 def test_only_answers_that_miss_by_half_an_octave_beyond_their_interval_are_confident_and_wrong() -> None:
@@ -22,6 +22,17 @@ def test_only_answers_that_miss_by_half_an_octave_beyond_their_interval_are_conf
     found = wrong_and_confident(answers, [1.0] * 20)
     assert (found["wrong"], found["answered"], found["share"]) == (2, 4, 0.5)
     assert 0.9 < found["upper"] < 0.94
+
+
+def test_groups_of_few_cases_share_a_row() -> None:
+    several = [answer(error, case=f"c{error}") for error in (0.1, -0.2, 0.4)]
+    lone = [answer(0.3, case="d", organ="skin"), answer(-0.3, case="e", organ="liver")]
+    rows = by_group([*lone, *several], lambda each: each.organ)
+    assert list(rows) == ["colon", "others"]
+    assert rows["colon"] == {
+        "median_octaves": 0.2, "bias_octaves": 0.1, "n": 3, "within_quarter_octave": 0.6667, "cases": 3,
+    }  # fmt: skip
+    assert (rows["others"]["n"], rows["others"]["cases"]) == (2, 2)
 
 
 def test_without_a_wrong_answer_the_upper_end_falls_with_their_number() -> None:
