@@ -15,7 +15,7 @@ help: ## Show this list
 
 install: $(STAMP) ## Make .venv and install exact versions from requirements.lock
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
@@ -43,6 +43,7 @@ imports: install
 # A file's tests stay in one process; several processes, each on one thread, wait less than one on all of them.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+# Where there is no Chromium, pytest's first lines say that the tests of the viewer's page are left out.
 tests: install ## Tests and the docstrings' examples, with line coverage; its floor stands in pyproject.toml
 	$(PYTEST) --cov
 

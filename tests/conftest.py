@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.chromium import CHROMIUM
+
 # The gate tries the same examples each time, so that it fails for a change, not by chance.
 settings.register_profile("gate", derandomize=True)
 settings.register_profile("explore")
@@ -24,13 +26,24 @@ SLOW = (
 )
 
 
+def pytest_report_header() -> list[str]:
+    """Say which browser the viewer's tests use."""
+    return [
+        f"browser: {CHROMIUM}" if CHROMIUM else "browser: no Chromium here, tests of the viewer's page are left out"
+    ]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the Makefile ask for a table of what was tried."""
     parser.addoption("--cases-json", type=Path, help="write counts of cases tried, as specified and failed; figures")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes: left to the end, one process would wait for another's."""
+    if CHROMIUM is None:
+        left_out = [item for item in items if item.get_closest_marker("browser")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
 
 

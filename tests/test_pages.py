@@ -16,7 +16,7 @@ SOURCES = [
     file.as_posix()
     for folder in ("wsi_scale", "tests", "benchmarks", "workflows")
     for file in (ROOT / folder).rglob("*")
-]
+] + [file.as_posix() for file in ROOT.glob("*.py")]
 
 
 def links(page: Path) -> list[str]:

@@ -60,6 +60,8 @@ def test_the_wheel_carries_network_calibration_regressor_and_card(python: Path, 
         "header = read_regressor(shipped_regressor()).header\n"
         "assert (header['source'], header['network_digest']) == ('shipped', network.digest)\n"
         "assert (shipped_folder() / 'embedded.md').read_text().startswith('---')\n"
+        "from wsi_scale.viewer import site\n"
+        "assert all(file.is_file() for file, _ in site._FILES.values())\n"
         "print(wsi_scale.__file__)\n"
     )
 

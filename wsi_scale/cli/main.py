@@ -12,6 +12,7 @@ from wsi_scale.cli.prune import finetune, prune
 from wsi_scale.cli.status import status
 from wsi_scale.cli.talk import Quiet, TalkingTyper, Verbose, level_given
 from wsi_scale.cli.terminal import prepare_terminal
+from wsi_scale.cli.view import view
 from wsi_scale.cli.work import work
 from wsi_scale.cli.workflow import workflow
 from wsi_scale.errors import OutputError
@@ -76,6 +77,7 @@ app.command(rich_help_panel="Many slides", context_settings={"allow_extra_args":
 app.command(rich_help_panel="Many slides")(plan)
 app.command(rich_help_panel="Many slides")(batch)
 app.command(rich_help_panel="Many slides")(status)
+app.command(rich_help_panel="Many slides")(view)
 app.command(rich_help_panel="Many slides")(cohort.verify)
 app.command(rich_help_panel="One slide")(cohort.unlock)
 app.command(hidden=True)(cohort.complete)

@@ -14,10 +14,15 @@ from wsi_scale.steps.audit import verdict_on
 
 
 def audit(jobs: Sequence[SlideJob], results: Path) -> list[AuditRow]:
-    """Audit every slide, then those of each scanner together, and write ``audit.tsv``, one row for each."""
-    rows = judge_together([audit_slide(job) for job in jobs])
+    """Audit every slide, and write ``audit.tsv``, one row for each."""
+    rows = audit_together(jobs)
     write_audit(results, rows)
     return rows
+
+
+def audit_together(jobs: Sequence[SlideJob]) -> list[AuditRow]:
+    """Audit every slide, then those of each scanner together."""
+    return judge_together([audit_slide(job) for job in jobs])
 
 
 def audit_slide(job: SlideJob) -> AuditRow:

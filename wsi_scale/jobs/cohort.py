@@ -6,6 +6,7 @@ from pathlib import Path
 from wsi_scale.artifacts.plan import NAME as PLAN
 from wsi_scale.artifacts.plan import PlannedSlide, read_plan, write_plan
 from wsi_scale.artifacts.slide_info import NAME, read_slide_info
+from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.errors import ArtifactError, ConfigError, SlideError, UserError
 from wsi_scale.execution.lock import LOCK
 from wsi_scale.jobs.job import SLIDES, SlideJob
@@ -112,6 +113,22 @@ def jobs_in(results: Path) -> list[SlideJob]:
             f"{results} holds no results of slides; run `wsi-scale run SLIDE --results {results}` first"
         )
     return [job_in(place) for place in found]
+
+
+def jobs_at(results: Path) -> list[SlideJob]:
+    """Jobs of a cohort's results, or the one of a slide's own folder.
+
+    Raises
+    ------
+    ArtifactError
+        There are none.
+    """
+    return [job_in(results)] if is_slide_folder(results) else jobs_in(results)
+
+
+def is_slide_folder(folder: Path) -> bool:
+    """Whether a folder is that of one slide's results, not of a cohort's."""
+    return any((folder / spec.record).exists() for spec in SLIDE_STAGES.values())
 
 
 def job_in(folder: Path) -> SlideJob:

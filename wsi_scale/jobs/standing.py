@@ -12,7 +12,7 @@ from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.status import StatusRow
 from wsi_scale.artifacts.tiles import tile_count
 from wsi_scale.errors import ArtifactError
-from wsi_scale.jobs.cohort import jobs_in, jobs_of
+from wsi_scale.jobs.cohort import jobs_at, jobs_of
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.status import status_of
 
@@ -50,6 +50,23 @@ class Standing:
     left_s: float | None
 
 
+@dataclass(frozen=True)
+class SlideStanding:
+    """What a run has done of a slide so far.
+
+    Attributes
+    ----------
+    state
+        ok, empty, failed, in work, waiting.
+    row
+        Its status, if it is done or has failed already; else None.
+    """
+
+    job: SlideJob
+    state: str
+    row: StatusRow | None
+
+
 def standing(results: Path, *, ended: bool = False) -> Standing:
     """Look where a run stands; it may be at work.
 
@@ -63,23 +80,41 @@ def standing(results: Path, *, ended: bool = False) -> Standing:
     ArtifactError
         The folder holds no results of slides.
     """
-    jobs = jobs_of(results / PLAN, results) if (results / PLAN).exists() else jobs_in(results)
     at_work = [] if ended else read_at_work(results)
-    working = {this.slide_id for this in at_work}
-    times = {job.row.slide_id: ended_at(job.folder) for job in jobs}
-    rows = [_row(job, done=ended or times[job.row.slide_id] is not None) for job in jobs]
-    states = [
-        row.status if row else "in work" if job.row.slide_id in working else "waiting"
-        for job, row in zip(jobs, rows, strict=True)
-    ]
-    counts = Counter(states)
+    slides = slide_standings(results, at_work, ended=ended)
+    counts = Counter(slide.state for slide in slides)
+    times = [ended_at(slide.job.folder) for slide in slides]
     return Standing(
         {state: counts[state] for state in ("ok", "empty", "failed", "in work", "waiting")},
-        sum(_tiles(job.folder) for job, row in zip(jobs, rows, strict=True) if row and row.status == "ok"),
-        [row for row in rows if row and row.status == "failed"],
+        sum(_tiles(slide.job.folder) for slide in slides if slide.row and slide.row.status == "ok"),
+        [slide.row for slide in slides if slide.row and slide.row.status == "failed"],
         at_work,
-        seconds_left(sorted(filter(None, times.values())), counts["in work"] + counts["waiting"]),
+        seconds_left(sorted(filter(None, times)), counts["in work"] + counts["waiting"]),
     )
+
+
+def slide_standings(results: Path, at_work: Sequence[AtWork], *, ended: bool = False) -> list[SlideStanding]:
+    """Look where each slide of a run, or of a slide's own folder, stands.
+
+    Parameters
+    ----------
+    at_work
+        Where the jobs are that work now.
+    ended
+        As for :func:`standing`.
+
+    Raises
+    ------
+    ArtifactError
+        The folder holds no results of slides.
+    """
+    working = {this.slide_id for this in at_work}
+    found = []
+    for job in jobs_of(results / PLAN, results) if (results / PLAN).exists() else jobs_at(results):
+        row = _row(job, done=ended or ended_at(job.folder) is not None)
+        state = row.status if row else "in work" if job.row.slide_id in working else "waiting"
+        found.append(SlideStanding(job, state, row))
+    return found
 
 
 def ended_at(folder: Path) -> float | None:

@@ -16,7 +16,7 @@ from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.lock import folder_lock
 from wsi_scale.execution.progress import progress
-from wsi_scale.jobs.cohort import job_in, jobs_in
+from wsi_scale.jobs.cohort import is_slide_folder, jobs_at
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.runner import holding
 
@@ -58,9 +58,8 @@ def verify(results: Path) -> tuple[int, list[Damage]]:
     ArtifactError
         There are no results.
     """
-    single = any((results / spec.record).exists() for spec in SLIDE_STAGES.values())
-    jobs = [job_in(results)] if single else jobs_in(results)
-    found = [] if single else remove_damaged(results)
+    jobs = jobs_at(results)
+    found = [] if is_slide_folder(results) else remove_damaged(results)
     with progress("verify", len(jobs), unit="slides") as advance:
         for job in jobs:
             found += guarded(f"{job.row.slide_id}: verify", partial(_slide, job), partial(_not_verified, job))

@@ -1,12 +1,13 @@
 """Values as colours, and their legend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.report.ticks import log_ticks, short
+from wsi_scale.results.scale_map import MEANINGS
 
 #: Share of the values (percent) that the legend covers; the few outside take the colour of its ends.
 _COVERED = (2.0, 98.0)
@@ -78,3 +79,23 @@ def mpp_scale(optimal_mpp: NDArray[np.floating], mpp_per_um: float | None = None
 
 
 CONFIDENCE_SCALE = ColorScale("cividis", 0.0, 1.0, False, "confidence")
+
+
+def channel_scale(label: str, values: NDArray[np.floating], mpp_per_um: float | None = None) -> ColorScale | None:
+    """Make the colour scale of a channel of a scale map; None where it has no value.
+
+    Parameters
+    ----------
+    label
+        Of the channel, as in ``MEANINGS``.
+    values
+        Its values; NaN where there is none.
+    mpp_per_um
+        Optimal mpp of a structure of 1 µm radius, for the second legend of the optimal mpp.
+    """
+    title, unit, _ = MEANINGS[label]
+    if not np.isfinite(values).any():
+        return None
+    if unit == "1":
+        return replace(CONFIDENCE_SCALE, label=title)
+    return replace(mpp_scale(values, mpp_per_um if label == "optimal_mpp" else None), label=f"{title}, {unit}")

@@ -31,7 +31,8 @@ VERDICTS: Mapping[Flag, tuple[Tone, str]] = {
 STATUS_TONES: Mapping[str, Tone] = {"ok": "good", "empty": "neutral", "failed": "bad"}
 _STATUS_ORDER = ("failed", "empty", "ok")
 #: Why a place has no optimal mpp, in words.
-_REASONS: Mapping[Reason, str] = {
+REASON_WORDS: Mapping[Reason, str] = {
+    Reason.GLASS: "too little tissue for a tile",
     Reason.UNREADABLE: "the slide cannot be decoded there",
     Reason.NO_OPTIMUM: "too few channels prefer a scale",
     Reason.BEYOND_LADDER: "the structures are larger or smaller than the ladder covers",
@@ -73,7 +74,7 @@ def unanswered_words(counts: Mapping[Reason, int]) -> str:
     >>> unanswered_words({Reason.NO_OPTIMUM: 4})
     'Without an optimal mpp: 4 no_optimum (too few channels prefer a scale).'
     """
-    listed = ", ".join(f"{count} {reason.label} ({_REASONS[reason]})" for reason, count in counts.items())
+    listed = ", ".join(f"{count} {reason.label} ({REASON_WORDS[reason]})" for reason, count in counts.items())
     return f"Without an optimal mpp: {listed}." if listed else ""
 
 
