@@ -8,6 +8,7 @@ from wsi_scale.cli import cohort, slide, tools
 from wsi_scale.cli.array import batch
 from wsi_scale.cli.magnification import magnification
 from wsi_scale.cli.plan import plan
+from wsi_scale.cli.plot import plot
 from wsi_scale.cli.prune import finetune, prune
 from wsi_scale.cli.status import status
 from wsi_scale.cli.talk import Quiet, TalkingTyper, Verbose, level_given
@@ -66,6 +67,7 @@ app.command(rich_help_panel="Stages of one slide")(slide.predict)
 app.command(rich_help_panel="Stages of one slide")(slide.tile)
 app.command(rich_help_panel="Stages of one slide")(slide.search)
 app.command(rich_help_panel="Stages of one slide")(slide.extract)
+app.command(rich_help_panel="One slide")(plot)
 app.command(rich_help_panel="One slide")(slide.export)
 app.command(rich_help_panel="Many slides")(cohort.sheet)
 app.command(rich_help_panel="Many slides")(cohort.fit)

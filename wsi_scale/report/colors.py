@@ -15,6 +15,10 @@ _COVERED = (2.0, 98.0)
 _LEAST_OCTAVES = 1.0
 
 
+#: Tiles of a lower confidence are hidden at first where a map is looked at: their answer may be of anything.
+LEAST_CONFIDENCE = 0.3
+
+
 @dataclass(frozen=True)
 class ColorScale:
     """A perceptually uniform colour scale.

@@ -78,3 +78,15 @@ def short(value: float) -> str:
     ('0.5', '2', '1200')
     """
     return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def round_length(most: float) -> float:
+    """Find the longest length of 1, 2 or 5 times a power of ten that is no longer than ``most``.
+
+    Examples
+    --------
+    >>> round_length(270.0), round_length(1000.0), round_length(0.7)
+    (200.0, 1000.0, 0.5)
+    """
+    power = 10.0 ** math.floor(math.log10(most))
+    return next(times * power for times in (5, 2, 1) if times * power <= most * (1 + 1e-9))

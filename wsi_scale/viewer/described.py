@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wsi_scale.report.colors import ColorScale, channel_scale
+from wsi_scale.report.colors import LEAST_CONFIDENCE, ColorScale, channel_scale
 from wsi_scale.report.overlay import OUTLINE_RGB
 from wsi_scale.report.words import REASON_WORDS, no_brightfield_words, slide_facts, verdict_words
 from wsi_scale.results.scale_map import MEANINGS, REASON_COLORS, Reason, ScaleMap
@@ -42,6 +42,7 @@ def described_slide(shown: ShownSlide) -> dict[str, Any]:
         "grid": _grid(scale_map.grid) if scale_map else None,
         "overlays": list(_overlays(scale_map)) if scale_map else [],
         "reasons": _reasons(scale_map) if scale_map else [],
+        "least_confidence": LEAST_CONFIDENCE,
         "tissue": _hex(OUTLINE_RGB) if view.thumbnail else None,
     }
 

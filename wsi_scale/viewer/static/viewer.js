@@ -6,8 +6,6 @@ import { channelLegend, element, listLegend } from "./legend.js";
 import { drawBars } from "./scalebar.js";
 import { showTile } from "./tile.js";
 
-/** Cells that agree less than this hide at first: their answer may be of anything. */
-const LEAST_CONFIDENCE = 0.3;
 const ASK_AGAIN_MS = 15000;
 /** The panel has its place by then, and the slide what is left of the window. */
 const SETTLED_MS = 400;
@@ -22,7 +20,7 @@ const panel = { title: at("tile-title"), views: at("views"), numbers: at("number
 /** All slides; the one that is shown, with the values that were asked for; and what is asked of the view. */
 const now = {
   rows: [], row: null, slide: null, values: new Map(), layer: null, tile: null, tileFrame: null,
-  overlay: null, opacity: 0.7, least: LEAST_CONFIDENCE, opening: true,
+  overlay: null, opacity: 0.7, least: null, opening: true,
 };
 
 // OpenSeadragon adds rules of its own unless an element of this name is there, and the page's policy forbids inline
@@ -111,7 +109,7 @@ async function openSlideNow(row, asked) {
   const slide = await (await ask(`slides/${row.number}`)).json();
   Object.assign(now, { row, slide, values: new Map(), layer: null, tile: null, tileFrame: null });
   now.opacity = asked.opacity ?? now.opacity;
-  now.least = asked.least ?? now.least;
+  now.least = asked.least ?? now.least ?? slide.least_confidence;
   at("list").replaceChildren(...now.rows.map(rowButton));
   document.title = `${slide.id} · wsi-scale viewer`;
   at("title").textContent = slide.id;

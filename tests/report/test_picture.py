@@ -1,0 +1,97 @@
+"""The picture of a slide's map: where the map lies on the slide, what is left out, and what it is written as."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.report.conftest import GRID, SlideWriter
+from tests.runs import error_line, wsi_scale
+from wsi_scale.artifacts.pictures import read_thumbnail
+from wsi_scale.artifacts.scale_map import read_scale_map
+from wsi_scale.errors import ArtifactError
+from wsi_scale.report.picture import Shown, draw_picture
+
+
+def test_each_suffix_gives_its_kind_of_picture_and_the_same_bytes(write_ok: SlideWriter, tmp_path: Path) -> None:
+    folder = write_ok(tmp_path / "slide", "slide")
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+
+    for suffix, start in starts.items():
+        for name in ("one", "two"):
+            done = wsi_scale("plot", folder, "-o", tmp_path / f"{name}.{suffix}", "--confidence", "0.7")
+            assert done.exit_code == 0, done.output
+        one, two = (tmp_path / f"{name}.{suffix}" for name in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+        assert one.read_bytes().startswith(start)
+
+    drawn = (tmp_path / "one.svg").read_text()
+    for words in ("optimal mpp, µm/px", "dominant radius, µm", "500 µm", "of a confidence below 0.7 not shown"):
+        assert words in drawn
+    with Image.open(tmp_path / "one.png") as picture:
+        width, height = picture.size
+    assert (width > 1200, width > height) == (True, True)
+
+
+def test_the_map_lies_around_the_centres_of_its_tiles(write_ok: SlideWriter, tmp_path: Path) -> None:
+    folder = write_ok(tmp_path / "slide", "slide")
+    scale_map, _ = read_scale_map(folder)
+
+    figure = draw_picture(read_thumbnail(folder), scale_map, Shown("confidence"))
+
+    _, mapped = figure.axes[:2]
+    slide, cells = mapped.images
+    assert list(slide.get_extent()) == [0, GRID.slide_width * GRID.mpp_x, GRID.slide_height * GRID.mpp_y, 0]
+    # Tiles side by side begin with the slide.
+    assert list(cells.get_extent()) == [0, GRID.cols * GRID.step_um, GRID.rows * GRID.step_um, 0]
+    shown = np.asarray(cells.get_array())[..., 3] > 0
+    np.testing.assert_array_equal(shown, np.isfinite(scale_map.confidence))
+
+
+def test_only_tiles_that_are_sure_enough_are_shown_and_the_others_counted(
+    write_ok: SlideWriter, tmp_path: Path
+) -> None:
+    folder = write_ok(tmp_path / "slide", "slide")
+    scale_map, _ = read_scale_map(folder)
+    answered = np.isfinite(scale_map.optimal_mpp)
+    sure = answered & (scale_map.confidence >= 0.7)
+
+    figure = draw_picture(read_thumbnail(folder), scale_map, Shown("optimal_mpp", 0.7))
+
+    mapped = figure.axes[1]
+    shown = np.asarray(mapped.images[1].get_array())[..., 3] > 0
+    np.testing.assert_array_equal(shown, sure)
+    assert mapped.get_xlabel() == f"{(answered & ~sure).sum()} tiles of a confidence below 0.7 not shown"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--channel", "size"), "there is no channel 'size'; choose one of optimal_mpp, confidence"),
+        (("-o", "picture.jpg"), "picture.jpg: name a file that ends in .png, .svg or .pdf"),
+        (("-o", "nowhere/picture.png"), "nowhere"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(
+    write_ok: SlideWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], told: str
+) -> None:
+    folder = write_ok(tmp_path / "slide", "slide")
+    (tmp_path / "nowhere").write_text("a file")
+    monkeypatch.chdir(tmp_path)
+
+    assert told in error_line(wsi_scale("plot", folder, *options))
+
+
+def test_a_slide_without_a_map_or_sure_tiles_is_one_line(
+    write_ok: SlideWriter, write_failed: SlideWriter, tmp_path: Path
+) -> None:
+    failed = write_failed(tmp_path / "failed", "failed", "no mpp")
+    unsure = write_ok(tmp_path / "unsure", "unsure")
+    scale_map, _ = read_scale_map(unsure)
+
+    assert "run `wsi-scale search`" in error_line(wsi_scale("plot", failed))
+    with pytest.raises(
+        ArtifactError, match=r"no tile has a value of optimal mpp to show; \d+ tiles of a confidence below 1.1"
+    ):
+        draw_picture(read_thumbnail(unsure), scale_map, Shown("optimal_mpp", 1.1))

@@ -1,0 +1,32 @@
+"""`plot`: a picture of a slide's map, to show."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wsi_scale.cli.options import one_line_errors
+from wsi_scale.cli.talk import conclude
+
+
+def plot(
+    folder: Annotated[Path, typer.Argument(help="A slide's folder of results, such as RESULTS/slides/ID.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write: .png, .svg or .pdf; by default ID-CHANNEL.png here."),
+    ] = None,
+    channel: Annotated[
+        str,
+        typer.Option(help="optimal_mpp, dominant_radius_um, confidence, finest_mpp or tissue_fraction."),
+    ] = "optimal_mpp",
+    confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out tiles of a lower confidence, 0–1; 0 shows all.")
+    ] = 0.3,
+) -> None:
+    """Draw a slide and a map on it as a picture, with scale bars and the legend of its colours."""
+    with one_line_errors():
+        from wsi_scale.report.picture import Shown, plot_slide
+
+        target = output or Path(f"{folder.resolve().name}-{channel}.png")
+        plot_slide(folder, target, Shown(channel, confidence))
+    conclude(f"picture: {target}")
