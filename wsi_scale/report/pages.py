@@ -16,6 +16,7 @@ from wsi_scale.magnification.cohort_verdict import cohort_findings
 from wsi_scale.report.cohort import CohortView, lay_regressor
 from wsi_scale.report.slide_section import lay_section
 from wsi_scale.report.slide_view import SlideView
+from wsi_scale.report.svg import svg_file
 from wsi_scale.report.words import (
     STATUS_TONES,
     audit_counts,
@@ -143,6 +144,7 @@ def _environment() -> "Environment":
     )
     environment.globals["tones"] = STATUS_TONES
     environment.filters |= {"mpp": mpp_text, "count": count_text, "verdict": verdict_words, "claim": claim_words}
+    environment.filters["svg_file"] = svg_file
     environment.globals["interval"] = interval_text
     return environment
 

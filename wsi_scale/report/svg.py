@@ -1,5 +1,6 @@
 """A matplotlib figure as inline SVG in the text colour of the page, light or dark."""
 
+import base64
 import hashlib
 import html
 import io
@@ -17,6 +18,16 @@ _ON_THE_PAGE = {
     ACCENT: "var(--figure-accent)",
     SECOND: "var(--figure-second)",
 }
+#: The page's own colours and rules in daylight, for a figure that leaves it (report/templates/style.css.j2).
+_ALONE = {
+    "var(--figure-ink)": "#2b3037", "var(--figure-faint)": "#8b929c",
+    "var(--figure-accent)": "#2a6f97", "var(--figure-second)": "#c4541a",
+}  # fmt: skip
+_ALONE_STYLE = (
+    "<style>text{font:12px sans-serif;fill:#2b3037}.plot text{font:inherit}.frame,.tick{fill:none;stroke:#8b929c;"
+    "stroke-width:.8}.ground{fill:#f7dcd8}.stripe{stroke:#cc3311;stroke-width:2.5;fill:none}.unreadable{stroke:#cc3311;"
+    "stroke-width:.5}.cells{image-rendering:pixelated}</style>"
+)
 #: Text stays text (the page's own font), and the same figure gives the same bytes.
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "wsi-scale", "font.size": 9.0,
@@ -64,3 +75,25 @@ def _on_the_page(body: str) -> str:
     for color, variable in _ON_THE_PAGE.items():
         body = body.replace(color, variable)
     return body
+
+
+def svg_file(drawn: str) -> str:
+    """Make a figure of the page a file of its own, as a data URI: a link to it saves the figure.
+
+    Parameters
+    ----------
+    drawn
+        An ``<svg>`` element of the page.
+
+    Examples
+    --------
+    >>> svg_file('<svg class="map" viewBox="0 0 1 1"></svg>')[:26]
+    'data:image/svg+xml;base64,'
+    """
+    alone = str(drawn).strip()  # of a template's text it would escape what replaces a part
+    for variable, color in _ALONE.items():
+        alone = alone.replace(variable, color)
+    head, end, body = alone.partition(">")
+    named = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    alone = f"{head.replace('<svg', f'<svg {named}', 1)}{end}{_ALONE_STYLE}{body}"
+    return f"data:image/svg+xml;base64,{base64.b64encode(alone.encode()).decode('ascii')}"
