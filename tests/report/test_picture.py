@@ -95,3 +95,19 @@ def test_a_slide_without_a_map_or_sure_tiles_is_one_line(
         ArtifactError, match=r"no tile has a value of optimal mpp to show; \d+ tiles of a confidence below 1.1"
     ):
         draw_picture(read_thumbnail(unsure), scale_map, Shown("optimal_mpp", 1.1))
+
+
+def test_every_figure_of_the_report_is_written_as_svg_and_png(write_ok: SlideWriter, tmp_path: Path) -> None:
+    folder = write_ok(tmp_path / "slide", "slide")
+
+    done = wsi_scale("plot", folder, "--all", "-o", tmp_path / "figures")
+
+    names = ("optimal_mpp", "dominant_radius_um", "confidence", "relu3_3", "relu4_3", "relu5_1", "distribution")
+    files = {path.name: path for path in (tmp_path / "figures").iterdir()}
+    assert done.exit_code == 0, done.output
+    assert set(files) == {f"slide-{name}{suffix}" for name in names for suffix in (".svg", ".png")}
+    with Image.open(files["slide-relu3_3.png"]) as picture:
+        colours = picture.convert("RGB").getcolors(1 << 20)
+    # On white, in the report's blue and orange.
+    assert colours is not None
+    assert {(255, 255, 255), (42, 111, 151), (196, 84, 26)} <= {colour for _, colour in colours}

@@ -1,19 +1,29 @@
 import re
+from dataclasses import astuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from wsi_scale.report.plots import agreement_plot, curve_plot, distribution_plot
-from wsi_scale.report.svg import ACCENT, FAINT, INK, SECOND
+from wsi_scale.report.plots import agreement_plot, curve_figure, distribution_figure
+from wsi_scale.report.svg import PAGE, inline_svg
 
 MPP = 2.0 ** (np.arange(10) / 3 - 2)
 CURVES = np.random.default_rng(0).random((20, 10))
 
 
 def _curve(finest: float = 0.25) -> str:
-    svg = curve_plot(MPP, CURVES, finest, 0.6, "curve")
-    assert svg is not None
-    return svg
+    return _curve_of(MPP, CURVES, finest)
+
+
+def _curve_of(mpp: NDArray[np.float64], curves: NDArray[np.float64], finest: float) -> str:
+    figure = curve_figure(mpp, curves, finest, 0.6)
+    assert figure is not None
+    return inline_svg(figure, "curve")
+
+
+def distribution_plot(values: NDArray[np.float64], description: str) -> str:
+    return inline_svg(distribution_figure(values), description)
 
 
 def _drawn() -> list[str]:
@@ -32,7 +42,7 @@ def test_the_same_figure_gives_the_same_bytes() -> None:
 def test_a_figure_takes_all_its_colours_from_the_page() -> None:
     for svg in _drawn():
         assert "var(--figure-" in svg
-        assert not any(color in svg for color in (INK, FAINT, ACCENT, SECOND))
+        assert not any(color in svg for color in astuple(PAGE))
         assert not re.search(r"#[0-9a-f]{6}\b", svg)
 
 
@@ -64,11 +74,11 @@ def test_interpolated_rungs_are_shaded_and_a_slide_without_any_is_not() -> None:
 def test_rungs_without_a_value_are_left_out() -> None:
     curves = CURVES.copy()
     curves[:, 0] = np.nan
-    assert curve_plot(MPP, curves, 0.25, 0.6, "curve") == curve_plot(MPP[1:], curves[:, 1:], 0.25, 0.6, "curve")
+    assert _curve_of(MPP, curves, 0.25) == _curve_of(MPP[1:], curves[:, 1:], 0.25)
 
 
 def test_a_layer_without_any_value_has_no_plot() -> None:
-    assert curve_plot(MPP, np.full((4, 10), np.nan), 0.25, 0.6, "curve") is None
+    assert curve_figure(MPP, np.full((4, 10), np.nan), 0.25, 0.6) is None
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5], [0.05, 50.0]])

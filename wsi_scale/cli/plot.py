@@ -13,7 +13,11 @@ def plot(
     folder: Annotated[Path, typer.Argument(help="A slide's folder of results, such as RESULTS/slides/ID.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write: .png, .svg or .pdf; by default ID-CHANNEL.png here."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write: .png, .svg or .pdf; by default ID-CHANNEL.png here. With --all a folder.",
+        ),
     ] = None,
     channel: Annotated[
         str,
@@ -22,11 +26,18 @@ def plot(
     confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Leave out tiles of a lower confidence, 0–1; 0 shows all.")
     ] = 0.3,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every figure of the report instead, each as SVG and PNG, into a folder.")
+    ] = False,
 ) -> None:
     """Draw a slide and a map on it as a picture, with scale bars and the legend of its colours."""
     with one_line_errors():
-        from wsi_scale.report.picture import Shown, plot_slide
+        from wsi_scale.report.picture import Shown, plot_all, plot_slide
 
+        if every:
+            target = output or Path(f"{folder.resolve().name}-figures")
+            files = plot_all(folder, target, confidence)
+            return conclude(f"{len(files)} figures: {target}")
         target = output or Path(f"{folder.resolve().name}-{channel}.png")
         plot_slide(folder, target, Shown(channel, confidence))
-    conclude(f"picture: {target}")
+    return conclude(f"picture: {target}")

@@ -14,6 +14,8 @@ from wsi_scale.artifacts.record import check_artefact
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.report.colors import LEAST_CONFIDENCE, ColorScale, channel_scale
+from wsi_scale.report.plots import distribution_figure, layer_figures
+from wsi_scale.report.svg import DAYLIGHT, style
 from wsi_scale.report.ticks import log_ticks, round_length, short
 from wsi_scale.report.words import count_text
 from wsi_scale.results.scale_map import MEANINGS, ScaleMap
@@ -74,11 +76,57 @@ def plot_slide(folder: Path, target: Path, shown: Shown) -> None:
         raise ConfigError(f"there is no channel {shown.channel!r}; choose one of {', '.join(MEANINGS)}")
     if target.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{target}: name a file that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    scale_map, thumbnail = _read(folder)
+    save_picture(draw_picture(thumbnail, scale_map, shown), target)
+
+
+def plot_all(folder: Path, target: Path, least_confidence: float = LEAST_CONFIDENCE) -> list[Path]:
+    """Write every figure that a report has of a slide, each as SVG and as PNG.
+
+    Parameters
+    ----------
+    folder
+        The slide's own folder of results.
+    target
+        Folder to write into; made if it is missing.
+    least_confidence
+        Tiles of a lower confidence are left out of the maps, 0–1.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ArtifactError
+        The results are missing or damaged, no tile has an answer, or a file cannot be written.
+    """
+    scale_map, thumbnail = _read(folder)
+    figures = {
+        label: draw_picture(thumbnail, scale_map, Shown(label, least_confidence))
+        for label in ("optimal_mpp", "dominant_radius_um", "confidence")
+        if np.isfinite(scale_map.channel(label)).any()
+    }
+    answers = scale_map.optimal_mpp[np.isfinite(scale_map.optimal_mpp)]
+    if len(answers):
+        figures |= dict(layer_figures(scale_map, DAYLIGHT))
+        figures["distribution"] = distribution_figure(answers, DAYLIGHT)
+    paths = []
+    for name, figure in figures.items():
+        for suffix in (".svg", ".png"):
+            paths.append(target / f"{folder.resolve().name}-{name}{suffix}")
+            save_picture(figure, paths[-1])
+    return paths
+
+
+def _read(folder: Path) -> tuple[ScaleMap, NDArray[np.uint8]]:
+    """Read and check a slide's map and its thumbnail."""
     scale_map, _ = read_scale_map(folder)
     check_artefact(folder, SCALE_MAP)
     thumbnail = read_thumbnail(folder)
     check_artefact(folder, THUMBNAIL)
-    save_picture(draw_picture(thumbnail, scale_map, shown), target)
+    return scale_map, thumbnail
 
 
 def draw_picture(thumbnail: NDArray[np.uint8], scale_map: ScaleMap, shown: Shown) -> "Figure":
@@ -139,8 +187,8 @@ def save_picture(figure: "Figure", target: Path) -> None:
 
     kind = target.suffix.lower().lstrip(".")
     dated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
-    with replacing_file(target) as part, rc_context({"svg.hashsalt": "wsi-scale", "svg.fonttype": "none"}):
-        figure.savefig(part, format=kind, dpi=_DPI, metadata=dated[kind])
+    with replacing_file(target) as part, rc_context(style(DAYLIGHT)):
+        figure.savefig(part, format=kind, dpi=_DPI, facecolor="white", metadata=dated[kind])
 
 
 def _sure(scale_map: ScaleMap, shown: Shown) -> tuple[NDArray[np.float32], int]:

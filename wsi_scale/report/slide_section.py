@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from wsi_scale.report.colors import CONFIDENCE_SCALE, mpp_scale
 from wsi_scale.report.images import photograph, underlay
 from wsi_scale.report.maps import MapDrawing, MapFrame, lay_map
-from wsi_scale.report.plots import curve_plot, distribution_plot
+from wsi_scale.report.plots import distribution_figure, layer_figures
 from wsi_scale.report.slide_view import SlideView
+from wsi_scale.report.svg import inline_svg
 from wsi_scale.report.words import (
     by_downsample,
     mpp_text,
@@ -161,7 +162,7 @@ def _scale(view: SlideView) -> Scale | None:
             unreadable,
         ),
         curves=tuple(_curves(scale_map, middle)) if summed_up else (),
-        distribution=distribution_plot(answers, f"Histogram. {words}") if summed_up else "",
+        distribution=inline_svg(distribution_figure(answers), f"Histogram. {words}") if summed_up else "",
     )
 
 
@@ -187,11 +188,6 @@ def _method(scale_map: ScaleMap) -> str:
 
 
 def _curves(scale_map: ScaleMap, median_mpp: float) -> Iterator[Curve]:
-    answered = np.isfinite(scale_map.channel("optimal_mpp"))
-    sampled = scale_map.rung_mpp[~scale_map.rung_interpolated]
-    finest = float(sampled.min()) if len(sampled) else float("inf")
-    for layer, values in scale_map.curves.items():
+    for layer, figure in layer_figures(scale_map):
         described = f"Median response of {layer} against µm per pixel; median optimal mpp {mpp_text(median_mpp)}"
-        svg = curve_plot(scale_map.rung_mpp, values[answered], finest, median_mpp, described)
-        if svg is not None:
-            yield Curve(layer, svg)
+        yield Curve(layer, inline_svg(figure, described))

@@ -5,38 +5,47 @@ import hashlib
 import html
 import io
 import re
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Colours that figures are drawn with, and what the page replaces them by.
-INK, FAINT, ACCENT, SECOND = "#010203", "#010204", "#010205", "#010206"
-_ON_THE_PAGE = {
-    INK: "var(--figure-ink)",
-    FAINT: "var(--figure-faint)",
-    ACCENT: "var(--figure-accent)",
-    SECOND: "var(--figure-second)",
-}
-#: The page's own colours and rules in daylight, for a figure that leaves it (report/templates/style.css.j2).
-_ALONE = {
-    "var(--figure-ink)": "#2b3037", "var(--figure-faint)": "#8b929c",
-    "var(--figure-accent)": "#2a6f97", "var(--figure-second)": "#c4541a",
-}  # fmt: skip
+
+@dataclass(frozen=True)
+class Colours:
+    """What a figure is drawn in: text, axes, and the two colours of what it shows."""
+
+    ink: str
+    faint: str
+    accent: str
+    second: str
+
+
+#: For a page: they stand for the page's own colours, light or dark.
+PAGE = Colours("#010203", "#010204", "#010205", "#010206")
+#: For a figure that leaves the page (report/templates/style.css.j2 has the same).
+DAYLIGHT = Colours("#2b3037", "#8b929c", "#2a6f97", "#c4541a")
+_VARIABLES = Colours("var(--figure-ink)", "var(--figure-faint)", "var(--figure-accent)", "var(--figure-second)")
+#: Rules of the page that a map needs away from it.
 _ALONE_STYLE = (
     "<style>text{font:12px sans-serif;fill:#2b3037}.plot text{font:inherit}.frame,.tick{fill:none;stroke:#8b929c;"
     "stroke-width:.8}.ground{fill:#f7dcd8}.stripe{stroke:#cc3311;stroke-width:2.5;fill:none}.unreadable{stroke:#cc3311;"
     "stroke-width:.5}.cells{image-rendering:pixelated}</style>"
 )
-#: Text stays text (the page's own font), and the same figure gives the same bytes.
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none", "svg.hashsalt": "wsi-scale", "font.size": 9.0,
-    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": FAINT,
-    "xtick.color": FAINT, "ytick.color": FAINT,
-    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.linewidth": 0.7, "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7, "axes.spines.top": False, "axes.spines.right": False, "axes.facecolor": "none",
-    "figure.facecolor": "none",
-}  # fmt: skip
+
+
+def style(colours: Colours) -> dict[Any, Any]:
+    """Set matplotlib so that text stays text (the page's own font) and the same figure gives the same bytes."""
+    ink, faint = colours.ink, colours.faint
+    return {
+        "svg.fonttype": "none", "svg.hashsalt": "wsi-scale", "font.size": 9.0,
+        "text.color": ink, "axes.labelcolor": ink, "axes.edgecolor": faint,
+        "xtick.color": faint, "ytick.color": faint,
+        "xtick.labelcolor": ink, "ytick.labelcolor": ink, "axes.linewidth": 0.7, "xtick.major.width": 0.7,
+        "ytick.major.width": 0.7, "axes.spines.top": False, "axes.spines.right": False, "axes.facecolor": "none",
+        "figure.facecolor": "none",
+    }  # fmt: skip
 
 
 def inline_svg(figure: "Figure", description: str) -> str:
@@ -45,7 +54,7 @@ def inline_svg(figure: "Figure", description: str) -> str:
     Parameters
     ----------
     figure
-        Drawn in the colours of this module.
+        Drawn in the colours of a page.
     description
         Text for readers who cannot see the figure.
     """
@@ -53,7 +62,7 @@ def inline_svg(figure: "Figure", description: str) -> str:
 
     stream = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with rc_context(STYLE):
+    with rc_context(style(PAGE)):
         figure.savefig(stream, format="svg", metadata=nothing)
     drawn = stream.getvalue()
     body = drawn[drawn.index(">", drawn.index("<svg")) + 1 :]
@@ -72,9 +81,13 @@ def _scoped(body: str) -> str:
 
 
 def _on_the_page(body: str) -> str:
-    for color, variable in _ON_THE_PAGE.items():
-        body = body.replace(color, variable)
-    return body
+    return _recoloured(body, PAGE, _VARIABLES)
+
+
+def _recoloured(drawn: str, before: Colours, after: Colours) -> str:
+    for field in fields(Colours):
+        drawn = drawn.replace(getattr(before, field.name), getattr(after, field.name))
+    return drawn
 
 
 def svg_file(drawn: str) -> str:
@@ -90,10 +103,8 @@ def svg_file(drawn: str) -> str:
     >>> svg_file('<svg class="map" viewBox="0 0 1 1"></svg>')[:26]
     'data:image/svg+xml;base64,'
     """
-    alone = str(drawn).strip()  # of a template's text it would escape what replaces a part
-    for variable, color in _ALONE.items():
-        alone = alone.replace(variable, color)
-    head, end, body = alone.partition(">")
+    # A template's own kind of text would escape what replaces a part of it.
+    head, end, body = _recoloured(str(drawn).strip(), _VARIABLES, DAYLIGHT).partition(">")
     named = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     alone = f"{head.replace('<svg', f'<svg {named}', 1)}{end}{_ALONE_STYLE}{body}"
     return f"data:image/svg+xml;base64,{base64.b64encode(alone.encode()).decode('ascii')}"
