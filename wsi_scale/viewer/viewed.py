@@ -49,10 +49,10 @@ class ViewedResults:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.RLock()
-        #: A slide keeps its number while the viewer runs, also if others come in before it.
-        self._numbers: dict[str, int] = {}
+        #: A slide, known by its folder, keeps its number while the viewer runs, also if others come in before it.
+        self._numbers: dict[Path, int] = {}
         self._jobs: list[SlideJob] = []
-        self._audits: dict[str, AuditRow] = {}
+        self._audits: dict[Path, AuditRow] = {}
         self._standings: list[SlideStanding] = []
         self._looked = float("-inf")
         self._read: OrderedDict[int, _Read] = OrderedDict()
@@ -75,7 +75,7 @@ class ViewedResults:
             job = self._jobs[number]
             stamp, found = _stamp(job), self._read.get(number)
             if found is None or found.stamp != stamp:
-                found = _Read(stamp, read_shown(job, self._audits.get(job.row.slide_id)))
+                found = _Read(stamp, read_shown(job, self._audits.get(job.folder)))
             self._read[number] = found
             self._read.move_to_end(number)
             while len(self._read) > _MOST_SHOWN:
@@ -88,21 +88,21 @@ class ViewedResults:
             return
         self._standings = slide_standings(self._folder, _at_work(self._folder))
         for standing in self._standings:
-            if standing.job.row.slide_id not in self._numbers:
-                self._numbers[standing.job.row.slide_id] = len(self._jobs)
+            if standing.job.folder not in self._numbers:
+                self._numbers[standing.job.folder] = len(self._jobs)
                 self._jobs.append(standing.job)
         jobs = [standing.job for standing in self._standings]
-        self._audits = {row.slide_id: row for row in audit_together(jobs)}
+        self._audits = {job.folder: row for job, row in zip(jobs, audit_together(jobs), strict=True)}
         self._looked = time.monotonic()
 
     def _row(self, standing: SlideStanding) -> dict[str, Any]:
-        slide_id = standing.job.row.slide_id
-        audit = self._audits[slide_id]
+        job = standing.job
+        audit = self._audits[job.folder]
         # Of a slide that nobody has looked at yet there is no verdict.
         verdict = None if standing.state in ("in work", "waiting") else verdict_words(audit)
         return {
-            "number": self._numbers[slide_id],
-            "id": slide_id,
+            "number": self._numbers[job.folder],
+            "id": job.row.slide_id,
             "state": standing.state,
             "tone": STATUS_TONES.get(standing.state, "neutral"),
             "reason": standing.row.reason if standing.row else "",

@@ -77,7 +77,7 @@ async function askRows() {
 async function askAgain() {
   const before = now.row?.state;
   await askRows();
-  const row = now.rows.find(({ id }) => id === now.row?.id);
+  const row = now.rows.find(({ number }) => number === now.row?.number);
   if (row && row.state !== before) await openSlide(row, fromAddress(location.hash));
 }
 
@@ -85,7 +85,7 @@ function rowButton(row) {
   const tones = element("span", [element("span", row.state, { className: row.tone })], { className: "tones" });
   if (row.verdict) tones.append(" · ", element("span", row.verdict[1], { className: row.verdict[0] }));
   const button = element("button", [row.id, tones], { type: "button", title: row.reason });
-  if (row.id === now.row?.id) button.setAttribute("aria-current", "true");
+  if (row.number === now.row?.number) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => {
     openMenu(false);
     trying(() => openSlide(row, { overlay: now.overlay, opacity: now.opacity, least: now.least }));
