@@ -55,6 +55,8 @@ def test_a_wrong_call_exits_2_with_the_usage(arguments: tuple[str, ...]) -> None
         ("predict {slide} -o {done} --regressor {new}", "cannot read"),
         ("tile {slide} -o {done} --set tissue.mask={new}.png", "tissue.mask: there is no"),
         ("tile {slide} -o {done} --set tissue.mask={text}", "the mask cannot be read"),
+        ("tile {slide} -o {done} --regions {new}.geojson", "tissue.regions: there is no"),
+        ("tile {slide} -o {done} --regions {text}", "this is not GeoJSON with outlined regions"),
         ("extract {slide} -o {done} --slide-id other", "holds results of small, not of"),
         ("export {done}", "nothing to export; give --anndata FILE.h5ad"),
         ("export {new} --anndata {new}.h5ad", "tiles.parquet; run `wsi-scale tile` first"),

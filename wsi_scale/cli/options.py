@@ -40,6 +40,14 @@ Group = Annotated[
     str | None,
     typer.Option(help="Group of the slide, e.g. its patient; a group is never split between training and test."),
 ]
+Regions = Annotated[
+    str | None,
+    typer.Option(
+        help="Outlined regions (GeoJSON of QuPath, level-0 pixels): only tissue within them is tiled, and each tile "
+        "says in which one it lies.",
+        metavar="FILE",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute again, even if the results are up to date.")]
 Device = Annotated[
     str | None,

@@ -93,7 +93,8 @@ class TileFeatures(Features):
     def to_anndata(self) -> "anndata.AnnData":
         """Return the features as AnnData: obs = tiles, X = features at the first mpp, ``obsm`` one entry an mpp.
 
-        With a scale map, obs has its channels and ``reason`` by name.
+        With a scale map, obs has its channels and ``reason`` by name; with the user's regions, ``region`` and
+        ``region_class``.
 
         Raises
         ------
@@ -106,7 +107,7 @@ class TileFeatures(Features):
         except ImportError as error:
             raise ConfigError("AnnData is not installed: pip install 'wsi-scale[anndata]'") from error
         tiles = self.tiles
-        values: dict[str, object] = {}
+        values: dict[str, object] = {name: pd.Categorical(texts) for name, texts in tiles.regions().items()}
         if self.scale_map is not None:
             values |= zip(CHANNELS, self.scale_map.image[:, tiles.row, tiles.col], strict=True)
             codes = self.scale_map.reason[tiles.row, tiles.col]

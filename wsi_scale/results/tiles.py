@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Columns of a table of tiles.
 COLUMNS = ("row", "col", "x", "y", "tissue_fraction")
+#: Its columns of text, if the user gave regions.
+REGION_COLUMNS = ("region", "region_class")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class TileTable:
     x, y
         Top left, level-0 pixels.
     tissue_fraction
-        Share of the tile that is tissue, 0–1.
+        Share of the tile that is tissue, 0–1; of the regions, if there are any.
+    region, region_class
+        Name and class of the user's region that most of the tile lies in; None if no regions were given.
 
     Examples
     --------
@@ -78,15 +82,22 @@ class TileTable:
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     tissue_fraction: NDArray[np.float32]
+    region: NDArray[np.str_] | None = None
+    region_class: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.row)
 
+    def regions(self) -> dict[str, NDArray[np.str_]]:
+        """Name and class of each tile's region, by column; empty without regions."""
+        found = {name: getattr(self, name) for name in REGION_COLUMNS}
+        return {name: values for name, values in found.items() if values is not None}
+
     def to_dataframe(self) -> "pd.DataFrame":
-        """Return one row a tile: row, col, x, y (top left, level-0 pixels) and tissue_fraction."""
+        """Return one row a tile: row, col, x, y (top left, level-0 pixels), tissue_fraction and region, if known."""
         import pandas as pd
 
-        return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
+        return pd.DataFrame({name: getattr(self, name) for name in COLUMNS} | self.regions())
 
 
 @dataclass(frozen=True, eq=False)
