@@ -27,6 +27,7 @@ _FOUR_DIGITS = 5e-4
 MICROMETRES_PER_UNIT = {
     "nm": 1e-3, "µm": 1.0, "um": 1.0, "μm": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0,
     "micrometre": 1.0, "mm": 1e3, "cm": 1e4, "dm": 1e5, "m": 1e6, "inch": 25_400.0, "in": 25_400.0,
+    "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6, "angstrom": 1e-4,
     "å": 1e-4, "pm": 1e-6, "km": 1e9, "mil": 25.4, "thou": 25.4, "ft": 304_800.0, "pt": 25_400.0 / 72,
 }  # fmt: skip
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from wsi_scale.config.models import Config
     from wsi_scale.jobs.job import SlideJob
 
-Slide = Annotated[Path, typer.Argument(help="A slide: a file that OpenSlide or tifffile reads, or a DICOM folder.")]
+Slide = Annotated[
+    Path, typer.Argument(help="A slide: a file that OpenSlide or tifffile reads, or a folder in OME-Zarr or DICOM.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of this slide's results.", show_default=False)
 ]
