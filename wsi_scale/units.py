@@ -59,6 +59,16 @@ def mpp_from_power(power: float) -> float:
     return POWER_TIMES_MPP / power
 
 
+def nominal_power(mpp: float) -> float:
+    """Nominal objective power of a µm per pixel (10x = 1 µm/px): whole from 4x on, as programs expect it.
+
+    >>> nominal_power(0.2525), nominal_power(0.5), nominal_power(4.0)
+    (40, 20, 2.5)
+    """
+    power = POWER_TIMES_MPP / mpp
+    return round(power) if power >= 4 else round(power, 2)
+
+
 def is_plausible_mpp(mpp: float) -> bool:
     """Whether a value is plausible as a slide's µm per pixel (finite, 0.05–50).
 

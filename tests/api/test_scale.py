@@ -124,7 +124,7 @@ def test_features_name_their_tiles(pixels: NDArray[np.uint8], tiles: ws.Tiles, s
     alone = ws.extract_features(pixels, tiles, mpps=[0.5], workers=1)
     np.testing.assert_array_equal(alone.features[:, 0], features.features[:, 0])
     assert np.isnan(alone.features_optimal).all()
-    assert list(alone.to_anndata().obs) == ["row", "col"]
+    assert list(alone.to_anndata().obs) == ["row", "col", "x", "y"]
 
 
 def test_tiles_show_themselves(tiles: ws.Tiles) -> None:

@@ -19,9 +19,7 @@ def write_geojson(folder: Path, tiles: TileTable, scale_map: ScaleMap) -> None:
 
     A tile without an optimal mpp has the reason as its class; the user's region of a tile is in its metadata.
     """
-    side = scale_map.grid.tile_px * scale_map.grid.mpp
-    size = (side / scale_map.grid.mpp_x, side / scale_map.grid.mpp_y)
-    features = [_feature(tiles, index, size, scale_map) for index in range(len(tiles))]
+    features = [_feature(tiles, index, scale_map.grid.tile_size, scale_map) for index in range(len(tiles))]
     content = {"type": "FeatureCollection", "features": features}
     with replacing_file(folder / NAME) as part:
         part.write_text(json.dumps(content), encoding="utf-8")

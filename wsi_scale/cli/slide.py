@@ -193,20 +193,3 @@ def extract(
         settings = load(config, assignments, device)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         run_stages(job, settings, ("extract",), scheduler=scheduler, record_only=record_only)
-
-
-def export(
-    folder: Annotated[Path, typer.Argument(help="A slide's results folder.")],
-    anndata: Annotated[
-        Path | None, typer.Option(help="Write features as AnnData (.h5ad): obs = tiles, obsm['spatial'].")
-    ] = None,
-) -> None:
-    """Write results in file formats of other tools."""
-    with one_line_errors():
-        from wsi_scale.errors import ConfigError
-        from wsi_scale.jobs.export import export_anndata
-
-        if anndata is None:
-            raise ConfigError("nothing to export; give --anndata FILE.h5ad")
-        export_anndata(folder, anndata)
-    conclude(f"wrote {anndata}")

@@ -52,6 +52,12 @@ class TileGrid:
     mpp_y: PositiveFloat
     mpp_source: str
 
+    @property
+    def tile_size(self) -> tuple[float, float]:
+        """(width, height) of a tile, level-0 pixels."""
+        side_um = self.tile_px * self.mpp
+        return side_um / self.mpp_x, side_um / self.mpp_y
+
 
 @dataclass(frozen=True, eq=False)
 class TileTable:
@@ -92,6 +98,14 @@ class TileTable:
         """Name and class of each tile's region, by column; empty without regions."""
         found = {name: getattr(self, name) for name in REGION_COLUMNS}
         return {name: values for name, values in found.items() if values is not None}
+
+    def names(self) -> list[str]:
+        """Name of each tile in tables: its row and column on the grid."""
+        return [f"{row}_{col}" for row, col in zip(self.row.tolist(), self.col.tolist(), strict=True)]
+
+    def centers(self) -> NDArray[np.float64]:
+        """(tile, 2) x and y of each tile's centre, level-0 pixels."""
+        return np.stack([self.x, self.y], axis=1) + np.array(self.grid.tile_size) / 2
 
     def to_dataframe(self) -> "pd.DataFrame":
         """Return one row a tile: row, col, x, y (top left, level-0 pixels), tissue_fraction and region, if known."""

@@ -116,7 +116,6 @@ def _with_regions(table: TileTable, regions: RegionMask | None, tissue: NDArray[
 def thumbnail_corners(table: TileTable, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Place tiles on a thumbnail of (rows, cols) pixels: (tile, 4) left, top, right, bottom."""
     grid = table.grid
-    x, y = table.x.astype(float), table.y.astype(float)
-    field_um = grid.tile_px * grid.mpp
-    corners = np.stack([x, y, x + field_um / grid.mpp_x, y + field_um / grid.mpp_y], axis=1)
+    width, height = grid.tile_size
+    corners = np.stack([table.x, table.y, table.x + width, table.y + height], axis=1)
     return np.asarray(corners / np.array([grid.slide_width / shape[1], grid.slide_height / shape[0]] * 2))
