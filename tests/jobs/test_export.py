@@ -1,5 +1,6 @@
 """Exports are read back by the libraries that they are for, with the values of the results."""
 
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +110,12 @@ def test_all_slides_of_a_study_are_exported_and_a_bad_one_costs_no_other(finishe
     assert "not exported: b: " in error_line(result)
     assert sorted(path.name for path in (tmp_path / "h5_files").iterdir()) == ["a.h5", "c.h5"]
     assert sorted(path.name for path in (tmp_path / "ad").iterdir()) == ["a.h5ad", "c.h5ad"]
+
+
+def test_without_h5py_it_says_what_to_install(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    line = error_line(wsi_scale("export", finished, "--h5", tmp_path / "a.h5"))
+    assert "pip install 'wsi-scale[h5]'" in line
 
 
 @pytest.mark.parametrize("kind", ["h5", "anndata"])

@@ -57,3 +57,9 @@ def test_without_anndata_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "anndata", None)
     with pytest.raises(ConfigError, match=r"pip install 'wsi-scale\[anndata\]'"):
         features(0.5).to_anndata()
+
+
+def test_without_spatialdata_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spatialdata", None)
+    with pytest.raises(ConfigError, match=r"pip install 'wsi-scale\[spatialdata\]'"):
+        features(0.5).to_spatialdata()
