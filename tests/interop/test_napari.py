@@ -6,6 +6,7 @@ import napari
 import npe2
 import numpy as np
 import pytest
+from napari.qt import get_qapp
 from PIL import Image
 
 from wsi_scale.artifacts.scale_map import read_scale_map
@@ -59,6 +60,10 @@ def test_a_screenshot_shows_the_map_where_the_tiles_are(results: Path, pictures:
     viewer = opened(results)
     viewer.window.resize(1100, 800)
     viewer.scale_bar.visible = True
+    viewer.window.show()
+    for _ in range(3):  # until the canvas has its new size
+        get_qapp().processEvents()
+    viewer.reset_view()
     shot = viewer.screenshot(canvas_only=False, flash=False)
     Image.fromarray(shot).save(pictures / f"napari-{results.name}.png")
     viewer.layers["small optimal mpp, µm/px"].visible = False

@@ -219,3 +219,35 @@ def test_a_real_slide_converted_is_the_same_slide(data_root: Path, tmp_path: Pat
     path = write(tmp_path / "cmu.ome.zarr", image, mpp=0.499, chunks=512)
     with open_slide(path) as converted:
         np.testing.assert_array_equal(converted.read(0, 0, 0, converted.width, converted.height), image)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "5", '{"attributes": 3}', '{"attributes": {"ome": {"version": "0.5", "multiscales": []}}}',
+        '{"attributes": {"ome": {"version": "0.5", "multiscales": [{"axes": [{"name": "y"}, {"name": "x"}]}]}}}',
+        '{"attributes": {"ome": {"version": "0.5", "multiscales": [{"axes": [{"name": "x"}, {"name": "y"}]}]}}}',
+        '{"attributes": {"ome": {"bioformats2raw.layout": 3}}}', "\xff", "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_damaged_metadata_is_one_line_and_stops_no_search(tmp_path: Path, text: str) -> None:
+    (tmp_path / "slide.ome.zarr").mkdir()
+    (tmp_path / "slide.ome.zarr" / "zarr.json").write_text(text, encoding="latin-1")
+    (tmp_path / "other.svs").write_bytes(b"")
+    assert "other" in [slide.slide_id for slide in find_slides(tmp_path)]
+    with pytest.raises(SlideError) as error:
+        open_slide(tmp_path / "slide.ome.zarr")
+    assert str(tmp_path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"shape": [3, 0, 64]}, {"shape": [3, -5, 64]}, {"shape": "x"}, {"data_type": "nope"}]
+)
+def test_an_array_with_impossible_metadata_is_one_line(picture: Make, tmp_path: Path, change: dict[str, Any]) -> None:
+    path = write(tmp_path / "slide.ome.zarr", picture(64, 64))
+    described = json.loads((path / "s0" / "zarr.json").read_text())
+    (path / "s0" / "zarr.json").write_text(json.dumps(described | change))
+    with pytest.raises(SlideError) as error, open_slide(path) as slide:
+        slide.read(0, 0, 0, slide.width, slide.height)
+    assert "\n" not in str(error.value)

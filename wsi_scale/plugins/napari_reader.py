@@ -172,7 +172,7 @@ def _tile_layer(tiles: TileTable, scale_map: ScaleMap | None, name: str) -> Laye
         "symbol": "square",
         "face_color": "transparent",
         "border_color": "black",
-        "border_width": 0.03,
+        "border_width": 0.02,
     }
     return centers, said | _placed((1.0, 1.0), (0.0, 0.0)), "points"
 

@@ -123,13 +123,13 @@ def plane_shape(image: OmeZarrImage, level: int = 0) -> tuple[int, int]:
 def _attributes(folder: Path) -> dict[str, Any]:
     """Read what is said of a group."""
     if (folder / "zarr.json").is_file():
-        content: Any = json.loads((folder / "zarr.json").read_bytes()).get("attributes") or {}
-    elif (folder / ".zattrs").is_file():
-        content = json.loads((folder / ".zattrs").read_bytes())
-    else:
-        content = {}
+        return _object(_object(json.loads((folder / "zarr.json").read_bytes())).get("attributes") or {})
+    return _object(json.loads((folder / ".zattrs").read_bytes())) if (folder / ".zattrs").is_file() else {}
+
+
+def _object(content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise ValueError("its attributes are no JSON object")
+        raise ValueError("its metadata is no JSON object")
     return content
 
 
