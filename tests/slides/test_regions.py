@@ -1,15 +1,20 @@
 """Regions as QuPath exports them: what is outlined, how it is called, and which tiles lie in it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage.draw import polygon2mask
 
 from wsi_scale.errors import UserError
 from wsi_scale.slides import Thumbnail
-from wsi_scale.slides.regions import draw_regions, read_regions, regions_of_tiles
+from wsi_scale.slides.regions import Region, draw_regions, read_regions, regions_of_tiles
 
 #: A slide of 800 × 600 px, whose thumbnail shows 4 × 4 px as one.
 THUMBNAIL = Thumbnail(np.zeros((150, 200, 3), np.uint8), 4.0, 4.0)
@@ -131,6 +136,8 @@ def test_a_region_that_reaches_over_the_edge_of_the_slide_is_cut_there(tmp_path:
         ('{"type": "FeatureCollection", "features": []}', "no region is outlined"),
         (json.dumps(collection(feature([[[0, 0], [1, 1]]], name="line"))), "outline of 'line'"),
         (json.dumps(collection(feature([[[0, 0], [1, "x"], [4, 4]]]))), "is not GeoJSON"),
+        (json.dumps(collection(feature([box(0, 0, 1e300, 40)]))), "a corner that is no pixel"),
+        (json.dumps(collection(feature([box(0, 0, float("nan"), 40)]))), "a corner that is no pixel"),
         (json.dumps(collection(feature([], name="empty"))), "'empty' has no outline"),
     ],
 )
@@ -147,3 +154,28 @@ def test_regions_of_another_slide_are_told(tmp_path: Path) -> None:
     path = written(tmp_path, collection(feature([box(10_000, 10_000, 20_000, 20_000)])))
     with pytest.raises(UserError, match=r"none of its regions lies on the slide \(800x600 px\)"):
         draw_regions(path, read_regions(path), THUMBNAIL)
+
+
+@given(st.lists(st.tuples(st.floats(-80, 900), st.floats(-80, 700)), min_size=3, max_size=30))
+def test_any_outline_is_filled_as_scikit_image_fills_it(corners: list[tuple[float, float]]) -> None:
+    ring = np.array(corners)
+    drawn = draw_region(ring)
+    expected = polygon2mask(drawn.shape, (ring / 4 - 0.5)[:, ::-1])
+    # Only centres that lie on the outline itself may go either way.
+    assert (drawn != expected).sum() <= 4
+
+
+def draw_region(ring: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Draw one outline; all False where none of it lies on the slide."""
+    try:
+        return draw_regions(Path("a.geojson"), (Region("a", "", ((ring,),)),), THUMBNAIL).number > 0
+    except UserError:
+        return np.zeros((150, 200), np.bool_)
+
+
+def test_an_outline_of_many_corners_takes_no_minutes() -> None:
+    angles = np.linspace(0, 2 * np.pi, 100_000)
+    ring = (400, 300) + 250 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    begin = time.monotonic()
+    assert draw_region(ring).sum() * 16 == pytest.approx(np.pi * 250**2, rel=0.01)
+    assert time.monotonic() - begin < 10
