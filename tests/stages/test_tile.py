@@ -1,10 +1,13 @@
 """Stage `tile`: tissue, grid and table are of one piece."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
+from ome_zarr.writer import write_multiscale
 from PIL import Image
 
 from tests.runs import MPP, configured, draw, job
@@ -14,6 +17,7 @@ from wsi_scale.config.settings import TileSettings
 from wsi_scale.errors import ArtifactError
 from wsi_scale.jobs.current import current_tiles
 from wsi_scale.jobs.job import SlideJob
+from wsi_scale.slides import open_slide
 from wsi_scale.slides.grid import lay_grid, tissue_fractions
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.tile import tile
@@ -143,6 +147,23 @@ def test_regions_without_tissue_leave_the_slide_empty_and_say_why(patchy: Path, 
     settings = TileSettings.of(configured(*SMALL_TILES, f"tissue.regions={tmp_path}/glass.geojson"))
     record = tile(this, settings)
     assert (record.status, record.reason) == ("empty", "no tissue found in the regions (tissue.regions)")
+
+
+def test_a_slide_in_ome_zarr_has_the_tiles_of_the_same_picture_as_tiff(patchy: Path, tmp_path: Path) -> None:
+    with open_slide(patchy) as slide:
+        image = slide.read(0, 0, 0, slide.width, slide.height)
+    root = zarr.open_group(tmp_path / "patchy.ome.zarr", mode="w")
+    um = {"y": "micrometer", "x": "micrometer"}
+    scale = {"c": 1.0, "y": MPP, "x": MPP}
+    write_multiscale([np.moveaxis(image, -1, 0)], root, axes=list("cyx"), axes_units=um, scale=scale)
+
+    first, _ = read_tiles(tiled(patchy, tmp_path / "tiff").folder)
+    second, _ = read_tiles(tiled(tmp_path / "patchy.ome.zarr", tmp_path / "zarr").folder)
+
+    assert second.grid == replace(first.grid, mpp_source="ome")
+    np.testing.assert_array_equal(second.x, first.x)
+    np.testing.assert_array_equal(second.y, first.y)
+    np.testing.assert_allclose(second.tissue_fraction, first.tissue_fraction, atol=0.02)
 
 
 def test_another_setting_writes_another_table_and_the_same_none(patchy: Path, tmp_path: Path) -> None:

@@ -61,11 +61,11 @@ def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None)
 
 
 def _export_one(job: SlideJob, targets: Mapping[Format, Path], mpp: str | None) -> Iterator[str]:
-    with progress("export"):
-        features = current_features(job, current_tiles(job), current_map(job))
-        for kind, target in targets.items():
+    features = current_features(job, current_tiles(job), current_map(job))
+    for kind, target in targets.items():
+        with progress("export"):
             note = _WRITERS[kind](job, features, target, mpp)
-            yield f"wrote {target}{note}"
+        yield f"wrote {target}{note}"
 
 
 def _write_anndata(job: SlideJob, features: TileFeatures, target: Path, _: str | None) -> str:
