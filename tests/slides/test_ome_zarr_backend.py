@@ -95,6 +95,16 @@ def test_pixel_sizes_are_read_in_their_unit_and_without_one_are_missing(
     assert info.mpp == (mpp if mpp is None else pytest.approx(mpp))
 
 
+def test_a_scale_of_the_whole_image_counts_besides_that_of_the_level(picture: Make, tmp_path: Path) -> None:
+    path = write(tmp_path / "slide.zarr", picture(300, 300), mpp=0.25)
+    said = json.loads((path / "zarr.json").read_text())
+    whole = [{"type": "scale", "scale": [1.0, 4.0, 2.0]}]
+    said["attributes"]["ome"]["multiscales"][0]["coordinateTransformations"] = whole
+    (path / "zarr.json").write_text(json.dumps(said))
+    info = inspect_slide(path, "slide")
+    assert (info.mpp_x, info.mpp_y) == (0.5, 1.0)
+
+
 def test_sharded_chunks_and_grey_are_read(picture: Make, tmp_path: Path) -> None:
     grey = picture(300, 300)[..., :1]
     path = write(tmp_path / "slide.zarr", grey, axes="yx", channels=None, chunks=64, shards=(128, 128))
@@ -136,6 +146,24 @@ def test_a_damaged_chunk_is_one_line_with_its_place(picture: Make, tmp_path: Pat
     (path / "s0" / "c" / "0" / "1" / "0").write_bytes(b"no chunk")
     with open_slide(path) as slide, pytest.raises(SlideError, match="level 0 cannot be decoded at x=0 y=130"):
         slide.read(0, 0, 130, 50, 50)
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        [{"label": name} for name in "RGB"],
+        [{"color": color} for color in ("#ff0000", "#00ff00", "#0000ff")],
+        [{"label": str(number), "color": "FFFFFF"} for number in range(3)],
+        None,
+    ],
+    ids=["names", "colours", "white", "nothing"],
+)
+def test_a_picture_in_colour_is_known_however_its_channels_are_described(
+    picture: Make, tmp_path: Path, channels: list[dict[str, Any]] | None
+) -> None:
+    image = picture(64, 64)
+    with open_slide(write(tmp_path / "slide.zarr", image, channels=channels)) as slide:
+        np.testing.assert_array_equal(slide.read(0, 0, 0, 64, 64), image)
 
 
 FLUO = [{"label": "DAPI", "color": "0000FF"}, {"label": "FITC", "color": "00FF00"}, {"label": "Cy5", "color": "FF0000"}]

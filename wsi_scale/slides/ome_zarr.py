@@ -61,12 +61,14 @@ class OmeZarrImage:
 
     @property
     def declares_colour(self) -> bool | None:
-        """Whether three channels are said to be red, green and blue; None where nothing is said."""
+        """Whether three channels are said to be red, green and blue; None where nothing tells them apart."""
         if len(self.channels) != 3:
             return None
         names = tuple(str(channel.get("label", "")).lower() for channel in self.channels)
-        colors = tuple(str(channel.get("color", "")).lower() for channel in self.channels)
-        return names in _RGB_NAMES or colors == _RGB_COLORS
+        colors = tuple(str(channel.get("color", "")).lower().lstrip("#") for channel in self.channels)
+        if names in _RGB_NAMES or colors == _RGB_COLORS:
+            return True
+        return None if len(set(colors)) == 1 else False
 
 
 def is_zarr(folder: Path) -> bool:
