@@ -142,3 +142,21 @@ clean: ## Remove the demo's results and caches; keep .venv and other results
 .PHONY: test-cluster
 test-cluster: install ## A cohort with faults through a real SLURM on this machine (installs it; as root); 30 minutes
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/cluster -m long --verbose --cases-json results/bench/cluster.json
+
+# An environment of its own: SpatialData and squidpy want other versions of Dask and imagecodecs than requirements.lock.
+INTEROP := results/interop
+
+$(INTEROP)/.installed: tests/interop/requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(INTEROP)/venv
+	$(INTEROP)/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/interop/requirements.lock
+	$(INTEROP)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+.PHONY: test-interop lock-interop
+test-interop: install $(INTEROP)/.installed ## Results in napari, squidpy and SpatialData, and QuPath's script (needs Xvfb); 2 minutes, 2 GB
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.interop.make_results $(INTEROP)/made
+	OMP_NUM_THREADS=1 WSI_SCALE_INTEROP=$(INTEROP)/made xvfb-run --auto-servernum --server-args="-screen 0 1400x1000x24" \
+		$(INTEROP)/venv/bin/python -m pytest tests/interop -W ignore
+
+lock-interop: ## Resolve tests/interop/requirements.py anew into tests/interop/requirements.lock
+	tests/interop/lock.sh $(PYTHON)

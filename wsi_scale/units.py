@@ -27,6 +27,7 @@ _FOUR_DIGITS = 5e-4
 MICROMETRES_PER_UNIT = {
     "nm": 1e-3, "µm": 1.0, "um": 1.0, "μm": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0,
     "micrometre": 1.0, "mm": 1e3, "cm": 1e4, "dm": 1e5, "m": 1e6, "inch": 25_400.0, "in": 25_400.0,
+    "nanometer": 1e-3, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6, "angstrom": 1e-4,
     "å": 1e-4, "pm": 1e-6, "km": 1e9, "mil": 25.4, "thou": 25.4, "ft": 304_800.0, "pt": 25_400.0 / 72,
 }  # fmt: skip
 
@@ -56,6 +57,16 @@ def mpp_from_power(power: float) -> float:
     0.25
     """
     return POWER_TIMES_MPP / power
+
+
+def nominal_power(mpp: float) -> float:
+    """Nominal objective power of a µm per pixel (10x = 1 µm/px): whole from 4x on, as programs expect it.
+
+    >>> nominal_power(0.2525), nominal_power(0.5), nominal_power(4.0)
+    (40, 20, 2.5)
+    """
+    power = POWER_TIMES_MPP / mpp
+    return round(power) if power >= 4 else round(power, 2)
 
 
 def is_plausible_mpp(mpp: float) -> bool:

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import json
 import pickle
 import shutil
 from dataclasses import replace
@@ -124,7 +125,7 @@ def test_features_name_their_tiles(pixels: NDArray[np.uint8], tiles: ws.Tiles, s
     alone = ws.extract_features(pixels, tiles, mpps=[0.5], workers=1)
     np.testing.assert_array_equal(alone.features[:, 0], features.features[:, 0])
     assert np.isnan(alone.features_optimal).all()
-    assert list(alone.to_anndata().obs) == ["row", "col"]
+    assert list(alone.to_anndata().obs) == ["row", "col", "x", "y"]
 
 
 def test_tiles_show_themselves(tiles: ws.Tiles) -> None:
@@ -223,3 +224,14 @@ def test_what_does_not_belong_together_is_refused(
         ws.extract_features(pixels, tiles, mpps=[1, 1.0])
     with pytest.raises(ws.ConfigError, match=r"search\.layers: it is empty"):
         ws.search_scale(pixels, tiles, layers=[])
+
+
+def test_tiles_keep_to_regions_and_name_them(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+    ring = [[0, 0], [650, 0], [650, 1000], [0, 1000], [0, 0]]
+    outlined = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": {"name": "A"}}
+    (tmp_path / "a.geojson").write_text(json.dumps(outlined))
+    found = ws.tile_slide(pixels, slide_mpp=MPP, regions=tmp_path / "a.geojson", min_tissue=0.9)
+    table = found.to_dataframe()
+    assert set(table.region) == {"A"}
+    assert table.x.max() + 224 <= 650 + 0.1 * 224
+    assert set(ws.extract_features(pixels, found, mpps=[1.0], workers=1).to_anndata().obs.region) == {"A"}

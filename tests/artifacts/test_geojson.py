@@ -1,6 +1,7 @@
 """Tiles as QuPath takes them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,14 @@ def test_measurements_are_the_map_and_leave_out_what_has_no_answer(
         assert measurements == expected
         unanswered += len(expected) < 3
     assert unanswered == 1
+
+
+def test_the_region_of_a_tile_is_in_its_metadata(tmp_path: Path, tile_table: TileTable, answered: ScaleMap) -> None:
+    names = np.array(["A" if n % 2 else "" for n in range(len(tile_table))])
+    labels = np.full(len(names), "Tumor")
+    write_geojson(tmp_path, replace(tile_table, region=names, region_class=labels), answered)
+    content = json.loads((tmp_path / "tiles.geojson").read_text(encoding="utf-8"))
+    told = [feature["properties"]["metadata"] for feature in content["features"]]
+    assert told == [
+        {"region_class": "Tumor"} if not name else {"region": name, "region_class": "Tumor"} for name in names
+    ]

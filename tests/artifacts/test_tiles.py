@@ -29,6 +29,19 @@ def test_other_libraries_read_the_columns_of_tiles(tmp_path: Path, tile_table: T
     np.testing.assert_array_equal(frame.x, tile_table.x)
 
 
+def test_regions_come_back_and_other_libraries_read_them(tmp_path: Path, tile_table: TileTable) -> None:
+    names = np.array([f"kärn {n % 3}" if n % 4 else "" for n in range(len(tile_table))])
+    write_tiles(tmp_path, replace(tile_table, region=names, region_class=names[::-1]), "print")
+    read, _ = read_tiles(tmp_path)
+    assert read.region is not None
+    assert read.region_class is not None
+    np.testing.assert_array_equal(read.region, names)
+    np.testing.assert_array_equal(read.region_class, names[::-1])
+    frame = pq.read_table(tmp_path / "tiles.parquet").to_pandas()
+    assert frame.region.tolist() == names.tolist()
+    assert read.to_dataframe().columns.tolist() == frame.columns.tolist()
+
+
 def test_no_tiles_at_all_come_back_too(tmp_path: Path, tile_table: TileTable) -> None:
     none = replace(
         tile_table, **{name: getattr(tile_table, name)[:0] for name in ("row", "col", "x", "y", "tissue_fraction")}

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pytest
 from PIL import Image
@@ -209,24 +208,6 @@ def test_a_slide_without_mpp_fails_with_a_way_out_and_the_estimate(tmp_path: Pat
     estimate = json.loads((tmp_path / "out" / "prediction.json").read_text())["mpp"]
     assert "no usable µm per pixel (mpp); give it with --mpp (Python: mpp= of open_slide or run)" in line
     assert f"estimated from its pixels: {estimate:.3g} µm/px" in line
-
-
-def test_anndata_opens_what_is_exported(finished: Path, tmp_path: Path) -> None:
-    result = wsi_scale("export", finished, "--anndata", tmp_path / "small.h5ad")
-
-    assert result.exit_code == 0, result.output
-    content = anndata.read_h5ad(tmp_path / "small.h5ad")
-    tiles, _ = read_tiles(finished)
-    found = read_features(finished)
-    np.testing.assert_array_equal(content.X, found.features[:, 0])
-    np.testing.assert_array_equal(content.obsm["X_2"], found.features[:, 2])
-    np.testing.assert_array_equal(content.obsm["X_optimal"], found.features_optimal)
-    np.testing.assert_array_equal(content.obsm["spatial"], np.stack([tiles.x, tiles.y], axis=1))
-    optimal = read_scale_map(finished)[0].image[0, tiles.row, tiles.col]
-    np.testing.assert_array_equal(content.obs["optimal_mpp"], optimal)
-    np.testing.assert_array_equal(content.obs["reason"] == "answered", np.isfinite(optimal))
-    assert content.obs_names[6] == "1_1"
-    assert content.uns["wsi_scale"]["layer"] == found.attributes["layer"]
 
 
 def test_a_slide_that_is_gone_is_a_failed_record_where_only_that_is_asked_for(tmp_path: Path) -> None:

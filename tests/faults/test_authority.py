@@ -111,7 +111,7 @@ def test_the_highest_usable_authority_is_believed_and_a_contradiction_is_no_less
     assert info.trusted is (not doubted and is_plausible_mpp(mpp))
     if doubted:
         (line,) = info.warnings
-        name = {"ome": "OME-XML", "metadata": "the scanner's metadata"}[source]
+        name = {"ome": "OME metadata", "metadata": "the scanner's metadata"}[source]
         assert line.startswith(f"the file claims several mpp: 0.263 ({name}), ")
         assert "(TIFF resolution tags)" in line
         assert "0.263" in line
@@ -125,7 +125,7 @@ def test_a_file_that_says_two_things_is_settled_by_who_knows_better(tmp_path: Pa
 
     assert (told.warnings, told.trusted) == ((), True)
     assert contradicted.warnings == (
-        "mpp 0.526 µm/px, as given by you, differs from 0.263 in the header (OME-XML); yours is used",
+        "mpp 0.526 µm/px, as given by you, differs from 0.263 in the header (OME metadata); yours is used",
     )
 
 
@@ -184,8 +184,8 @@ def test_inspect_prints_both_values_with_their_names(tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     assert (told["mpp_source"], told["mpp_doubts"]) == ("ome", ["sources"])
     assert result.stderr.splitlines() == [
-        "warning: the file claims several mpp: 0.263 (OME-XML), 0.526 (TIFF resolution tags) µm/px; the first is used, "
-        "but not trusted for training"
+        "warning: the file claims several mpp: 0.263 (OME metadata), 0.526 (TIFF resolution tags) µm/px; the first is "
+        "used, but not trusted for training"
     ]
 
 

@@ -159,7 +159,7 @@ def test_a_claim_says_whose_it_is_and_what_the_header_says() -> None:
     ]
     page = render_cohort_page([], [], CohortView(rows), CONTEXT)
     assert re.findall(r'class="source">([^<]*)<', page) == [
-        "", "given by you; the header says 0.499", "given by you; the header says nothing", "OME-XML",
+        "", "given by you; the header says 0.499", "given by you; the header says nothing", "OME metadata",
     ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from wsi_scale.results.scale_map import Reason
 def test_a_slides_facts_say_what_was_given_and_what_the_header_says() -> None:
     known = {"status": "ok", "mpp": 0.25, "mpp_source": "override", "header_mpp": 0.499}
     assert ("Pixel", "0.25 µm/px (given by you; the header says 0.499)") in slide_facts(known)
-    assert ("Pixel", "0.25 µm/px (OME-XML)") in slide_facts(known | {"mpp_source": "ome"})
+    assert ("Pixel", "0.25 µm/px (OME metadata)") in slide_facts(known | {"mpp_source": "ome"})
     estimated = known | {"mpp_source": "estimated", "header_mpp": None}
     assert ("Pixel", "0.25 µm/px (estimated from pixels; the header says nothing)") in slide_facts(estimated)
 

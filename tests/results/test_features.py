@@ -27,7 +27,9 @@ def test_each_mpp_has_its_place_in_anndata() -> None:
     np.testing.assert_array_equal(table.X, table.obsm["X_0.5"])
     np.testing.assert_array_equal(table.obsm["X_1"][1], [12, 13, 14, 15])
     assert list(table.obs_names) == ["0_2", "1_0"]
-    np.testing.assert_array_equal(table.obsm["spatial"], [[896, 0], [0, 448]])
+    # Tiles of 448 px; scanpy and squidpy draw them about these points.
+    np.testing.assert_array_equal(table.obsm["spatial"], [[896 + 224, 224], [224, 448 + 224]])
+    assert table.obs[["x", "y"]].to_numpy().tolist() == [[896, 0], [0, 448]]
     assert table.uns["wsi_scale"] == {"network": "embedded", "layer": "C3_2"}  # what a file of AnnData can hold
 
 
@@ -38,7 +40,26 @@ def test_without_fixed_mpps_the_optimal_features_are_what_there_is() -> None:
     assert "mpp: none; at optimal mpp: 1" in repr(alone)
 
 
+def test_features_are_chosen_by_their_mpp() -> None:
+    made = features(0.5, 1.0)
+    for mpp, index, field in ((None, 0, 0.5), ("0.5", 0, 0.5), ("1", 1, 1.0), ("1.0", 1, 1.0)):
+        values, own = made.at(mpp)
+        np.testing.assert_array_equal(values, made.features[:, index])
+        assert own == field
+    np.testing.assert_array_equal(made.at("optimal")[0], made.features_optimal)
+    np.testing.assert_array_equal(features().at()[0], made.features_optimal)
+    for wrong in ("0.25", "fine"):
+        with pytest.raises(ConfigError, match=f"no features at {wrong} µm/px; choose of 0.5, 1, optimal"):
+            made.at(wrong)
+
+
 def test_without_anndata_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "anndata", None)
     with pytest.raises(ConfigError, match=r"pip install 'wsi-scale\[anndata\]'"):
         features(0.5).to_anndata()
+
+
+def test_without_spatialdata_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spatialdata", None)
+    with pytest.raises(ConfigError, match=r"pip install 'wsi-scale\[spatialdata\]'"):
+        features(0.5).to_spatialdata()

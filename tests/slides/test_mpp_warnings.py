@@ -37,7 +37,7 @@ def test_what_is_wrong_raises_its_own_doubt(
 def test_an_override_that_differs_by_more_than_a_percent_is_told(override: float, warned: bool) -> None:
     said = about_override(override, SOUND)
     assert bool(said) is warned
-    assert all(f"{override:.4g}" in warning.text and "OME-XML" in warning.text for warning in said)
+    assert all(f"{override:.4g}" in warning.text and "OME metadata" in warning.text for warning in said)
     assert about_override(override, None) == []
 
 
@@ -53,11 +53,11 @@ def test_a_useless_claim_of_a_higher_authority_is_told_and_one_of_a_lower_is_not
     (line,) = about_claims([useless, SOUND])
     assert line.doubt is None
     assert "1000" in line.text
-    assert "0.25 (OME-XML)" in line.text
+    assert "0.25 (OME metadata)" in line.text
     assert about_claims([SOUND, MppClaim("tiff", 900.0, 900.0)]) == []
 
 
 def test_claims_that_disagree_are_listed_with_both_axes_where_these_differ() -> None:
     (line,) = about_claims([SOUND, MppClaim("tiff", 0.5, 1.0)])
     assert line.doubt == "sources"
-    assert "0.25 (OME-XML), 0.5 × 1 (TIFF resolution tags)" in line.text
+    assert "0.25 (OME metadata), 0.5 × 1 (TIFF resolution tags)" in line.text

@@ -1,10 +1,13 @@
 """Stage `tile`: tissue, grid and table are of one piece."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
+from ome_zarr.writer import write_multiscale
 from PIL import Image
 
 from tests.runs import MPP, configured, draw, job
@@ -14,6 +17,7 @@ from wsi_scale.config.settings import TileSettings
 from wsi_scale.errors import ArtifactError
 from wsi_scale.jobs.current import current_tiles
 from wsi_scale.jobs.job import SlideJob
+from wsi_scale.slides import open_slide
 from wsi_scale.slides.grid import lay_grid, tissue_fractions
 from wsi_scale.stages.inspect import inspect
 from wsi_scale.stages.tile import tile
@@ -89,6 +93,77 @@ def test_a_users_own_mask_decides(patchy: Path, tmp_path: Path) -> None:
     table, _ = read_tiles(this.folder)
     assert table.x.min() == 6 * 64
     assert set(table.row.tolist()) == set(range(9))
+
+
+def _regions(path: Path, right_edge: int) -> Path:
+    """Two regions side by side that meet at x = 192 px."""
+    outlines = [("left", "Tumor", (0, 192)), ("right", "Stroma", (192, right_edge))]
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [[[a, 0], [b, 0], [b, 320], [a, 320], [a, 0]]]},
+            "properties": {"objectType": "annotation", "name": name, "classification": {"name": kind}},
+        }
+        for name, kind, (a, b) in outlines
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_tiles_lie_in_the_users_regions_and_say_in_which(patchy: Path, tmp_path: Path) -> None:
+    _regions(tmp_path / "patchy.geojson", 448)
+
+    this = tiled(patchy, tmp_path / "out", f"tissue.regions={tmp_path}/{{slide_id}}.geojson", "tiling.min_tissue=0.5")
+
+    table, _ = read_tiles(this.folder)
+    assert (table.x.max() + 64, table.y.max() + 64) == (448, 320)
+    assert table.region is not None
+    assert table.region_class is not None
+    np.testing.assert_array_equal(table.region, np.where(table.x < 192, "left", "right"))
+    np.testing.assert_array_equal(table.region_class, np.where(table.x < 192, "Tumor", "Stroma"))
+    assert not read_tissue(this.folder).mask[330:].any()
+
+
+def test_regions_count_by_their_content_and_only_where_they_are_given(patchy: Path, tmp_path: Path) -> None:
+    without = read_tiles(tiled(patchy, tmp_path / "out").folder)[1]
+    regions = f"tissue.regions={_regions(tmp_path / 'a.geojson', 448)}"
+    first = read_tiles(tiled(patchy, tmp_path / "out", regions).folder)[1]
+    moved = f"tissue.regions={(tmp_path / 'a.geojson').rename(tmp_path / 'b.geojson')}"
+    again = read_tiles(tiled(patchy, tmp_path / "out", moved).folder)[1]
+    _regions(tmp_path / "b.geojson", 384)
+    changed = read_tiles(tiled(patchy, tmp_path / "out", moved).folder)[1]
+
+    assert first == again
+    assert len({without, first, changed}) == 3
+    back, _ = read_tiles(tiled(patchy, tmp_path / "out").folder)
+    assert back.region is None
+
+
+def test_regions_without_tissue_leave_the_slide_empty_and_say_why(patchy: Path, tmp_path: Path) -> None:
+    glass = {"type": "Polygon", "coordinates": [[[580, 420], [690, 420], [690, 590], [580, 590], [580, 420]]]}
+    (tmp_path / "glass.geojson").write_text(json.dumps({"type": "Feature", "geometry": glass, "properties": {}}))
+    this = job(patchy, tmp_path / "out")
+    inspect(this)
+    settings = TileSettings.of(configured(*SMALL_TILES, f"tissue.regions={tmp_path}/glass.geojson"))
+    record = tile(this, settings)
+    assert (record.status, record.reason) == ("empty", "no tissue found in the regions (tissue.regions)")
+
+
+def test_a_slide_in_ome_zarr_has_the_tiles_of_the_same_picture_as_tiff(patchy: Path, tmp_path: Path) -> None:
+    with open_slide(patchy) as slide:
+        image = slide.read(0, 0, 0, slide.width, slide.height)
+    root = zarr.open_group(tmp_path / "patchy.ome.zarr", mode="w")
+    um = {"y": "micrometer", "x": "micrometer"}
+    scale = {"c": 1.0, "y": MPP, "x": MPP}
+    write_multiscale([np.moveaxis(image, -1, 0)], root, axes=list("cyx"), axes_units=um, scale=scale)
+
+    first, _ = read_tiles(tiled(patchy, tmp_path / "tiff").folder)
+    second, _ = read_tiles(tiled(tmp_path / "patchy.ome.zarr", tmp_path / "zarr").folder)
+
+    assert second.grid == replace(first.grid, mpp_source="ome")
+    np.testing.assert_array_equal(second.x, first.x)
+    np.testing.assert_array_equal(second.y, first.y)
+    np.testing.assert_allclose(second.tissue_fraction, first.tissue_fraction, atol=0.02)
 
 
 def test_another_setting_writes_another_table_and_the_same_none(patchy: Path, tmp_path: Path) -> None:

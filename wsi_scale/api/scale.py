@@ -40,6 +40,7 @@ def tile_slide(
     min_tissue: float = 0.3,
     method: Literal["auto", "none"] = "auto",
     mask: str | PathLike[str] | None = None,
+    regions: str | PathLike[str] | None = None,
     thumbnail_px: int = 2048,
     brightfield_only: bool = False,
     unreadable_share: float = 0.01,
@@ -53,7 +54,7 @@ def tile_slide(
         An opened slide, a path, or an (H, W, 3) array of uint8.
     tile_px, mpp, overlap_px, edge, min_tissue
         Keys of the section ``tiling``: ``mpp`` is that of the tiles.
-    method, mask, thumbnail_px
+    method, mask, regions, thumbnail_px
         Keys of the section ``tissue``.
     brightfield_only, unreadable_share
         Keys of the section ``slides``.
@@ -63,14 +64,15 @@ def tile_slide(
     Returns
     -------
     tiles
-        ``.to_dataframe()`` has row, col, x, y (top left, level-0 pixels) and tissue_fraction.
+        ``.to_dataframe()`` has row, col, x, y (top left, level-0 pixels) and tissue_fraction; with regions, also region
+        and region_class.
 
     Raises
     ------
     MppError
         The slide has no usable µm per pixel.
     UserError
-        The slide or the mask cannot be read, or a value is none that the key can have.
+        The slide, the mask or the regions cannot be read, or a value is none that the key can have.
 
     Examples
     --------
@@ -89,7 +91,8 @@ def tile_slide(
     )  # fmt: skip
     with opened(slide, slide_mpp) as own:
         info = replace(own.info, identity=own.identity)
-        return tiles_of(own.reader, info, TileSettings.of(config), None if mask is None else Path(mask))
+        drawn = (None if file is None else Path(file) for file in (mask, regions))
+        return tiles_of(own.reader, info, TileSettings.of(config), *drawn)
 
 
 def search_scale(

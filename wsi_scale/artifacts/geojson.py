@@ -17,11 +17,9 @@ NAME = names.GEOJSON
 def write_geojson(folder: Path, tiles: TileTable, scale_map: ScaleMap) -> None:
     """Write one QuPath tile object for each tile; coordinates are level-0 pixels.
 
-    A tile without an optimal mpp has the reason as its class.
+    A tile without an optimal mpp has the reason as its class; the user's region of a tile is in its metadata.
     """
-    side = scale_map.grid.tile_px * scale_map.grid.mpp
-    size = (side / scale_map.grid.mpp_x, side / scale_map.grid.mpp_y)
-    features = [_feature(tiles, index, size, scale_map) for index in range(len(tiles))]
+    features = [_feature(tiles, index, scale_map.grid.tile_size, scale_map) for index in range(len(tiles))]
     content = {"type": "FeatureCollection", "features": features}
     with replacing_file(folder / NAME) as part:
         part.write_text(json.dumps(content), encoding="utf-8")
@@ -46,6 +44,13 @@ def _feature(tiles: TileTable, index: int, size: tuple[float, float], scale_map:
             "name": f"{tiles.row[index]}, {tiles.col[index]}",
             "isLocked": True,
             **why,
+            **_metadata(tiles, index),
             "measurements": measurements,
         },
     }
+
+
+def _metadata(tiles: TileTable, index: int) -> dict[str, dict[str, str]]:
+    """Texts of a tile, which QuPath shows from version 0.5 on."""
+    texts = {name: str(values[index]) for name, values in tiles.regions().items() if values[index]}
+    return {"metadata": texts} if texts else {}

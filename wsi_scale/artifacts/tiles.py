@@ -14,7 +14,7 @@ from wsi_scale.artifacts.documents import check_document
 from wsi_scale.artifacts.formats import FORMAT, UNNUMBERED, check_format
 from wsi_scale.errors import ArtifactError
 from wsi_scale.results.strict import STRICT
-from wsi_scale.results.tiles import TileGrid, TileTable
+from wsi_scale.results.tiles import REGION_COLUMNS, TileGrid, TileTable
 
 NAME = names.TILES
 
@@ -37,7 +37,7 @@ class _Header:
 
 def write_tiles(folder: Path, table: TileTable, fingerprint: str) -> None:
     """Write the tiles; pandas, polars and DuckDB read the same file."""
-    columns = {name: getattr(table, name) for name in ("row", "col", "x", "y", "tissue_fraction")}
+    columns = {name: getattr(table, name) for name in _COLUMNS} | table.regions()
     header = json.dumps(asdict(_Header(fingerprint, table.grid, FORMAT)), sort_keys=True)
     content = pa.table(columns).replace_schema_metadata({_KEY: header.encode()})
     with replacing_file(folder / NAME) as part:
@@ -57,6 +57,9 @@ def read_tiles(folder: Path) -> tuple[TileTable, str]:
         content = pq.read_table(path)
         text = (content.schema.metadata or {})[_KEY]
         columns = {name: content[name].to_numpy() for name in _COLUMNS}
+        columns |= {
+            name: content[name].to_numpy().astype(np.str_) for name in REGION_COLUMNS if name in content.column_names
+        }
     except FileNotFoundError as error:
         raise ArtifactError(f"no {path}; run `wsi-scale tile` first") from error
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:

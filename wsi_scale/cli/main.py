@@ -6,6 +6,7 @@ import typer
 
 from wsi_scale.cli import cohort, slide, tools
 from wsi_scale.cli.array import batch
+from wsi_scale.cli.export import export
 from wsi_scale.cli.magnification import magnification
 from wsi_scale.cli.plan import plan
 from wsi_scale.cli.plot import plot
@@ -68,7 +69,7 @@ app.command(rich_help_panel="Stages of one slide")(slide.tile)
 app.command(rich_help_panel="Stages of one slide")(slide.search)
 app.command(rich_help_panel="Stages of one slide")(slide.extract)
 app.command(rich_help_panel="One slide")(plot)
-app.command(rich_help_panel="One slide")(slide.export)
+app.command(rich_help_panel="One slide")(export)
 app.command(rich_help_panel="Many slides")(cohort.sheet)
 app.command(rich_help_panel="Many slides")(cohort.fit)
 app.add_typer(magnification, name="magnification", rich_help_panel="Many slides")

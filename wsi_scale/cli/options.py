@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from wsi_scale.config.models import Config
     from wsi_scale.jobs.job import SlideJob
 
-Slide = Annotated[Path, typer.Argument(help="A slide: a file that OpenSlide or tifffile reads, or a DICOM folder.")]
+Slide = Annotated[
+    Path, typer.Argument(help="A slide: a file that OpenSlide or tifffile reads, or a folder in OME-Zarr or DICOM.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of this slide's results.", show_default=False)
 ]
@@ -39,6 +41,14 @@ SlideId = Annotated[str | None, typer.Option(help="Name of the slide in the resu
 Group = Annotated[
     str | None,
     typer.Option(help="Group of the slide, e.g. its patient; a group is never split between training and test."),
+]
+Regions = Annotated[
+    str | None,
+    typer.Option(
+        help="Outlined regions (GeoJSON of QuPath, level-0 pixels): only tissue within them is tiled, and each tile "
+        "says in which one it lies.",
+        metavar="FILE",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute again, even if the results are up to date.")]
 Device = Annotated[

@@ -16,6 +16,7 @@ from wsi_scale.cli.options import (
     Output,
     Overwrite,
     RecordOnly,
+    Regions,
     Regressor,
     Results,
     Scheduler,
@@ -42,6 +43,7 @@ def run(
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
+    regions: Regions = None,
     stages: Stages = None,
     regressor: Regressor = None,
     calibration: Calibration = None,
@@ -59,7 +61,7 @@ def run(
     """
     with one_line_errors():
         chosen = None if stages is None else stages_named(stages)
-        settings = load(config, assignments, device)
+        settings = load(config, assignments, device, {"tissue.regions": regions})
         if slides is not None:
             slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
@@ -137,6 +139,7 @@ def tile(
     mpp: Mpp = None,
     slide_id: SlideId = None,
     group: Group = None,
+    regions: Regions = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
     record_only: RecordOnly = False,
@@ -144,7 +147,7 @@ def tile(
 ) -> None:
     """Find the tissue and place a grid of tiles at an exact mpp (needs `inspect -o`)."""
     with one_line_errors():
-        settings = load(config, assignments)
+        settings = load(config, assignments, given={"tissue.regions": regions})
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         run_stages(job, settings, ("tile",), record_only=record_only)
 
@@ -190,20 +193,3 @@ def extract(
         settings = load(config, assignments, device)
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         run_stages(job, settings, ("extract",), scheduler=scheduler, record_only=record_only)
-
-
-def export(
-    folder: Annotated[Path, typer.Argument(help="A slide's results folder.")],
-    anndata: Annotated[
-        Path | None, typer.Option(help="Write features as AnnData (.h5ad): obs = tiles, obsm['spatial'].")
-    ] = None,
-) -> None:
-    """Write results in file formats of other tools."""
-    with one_line_errors():
-        from wsi_scale.errors import ConfigError
-        from wsi_scale.jobs.export import export_anndata
-
-        if anndata is None:
-            raise ConfigError("nothing to export; give --anndata FILE.h5ad")
-        export_anndata(folder, anndata)
-    conclude(f"wrote {anndata}")

@@ -38,6 +38,8 @@ class TissueConfig(Section):
     """auto: found on a thumbnail; none: everything on the slide counts as tissue."""
     mask: Text | None = None
     """The user's own mask; "{slide_id}" in it is replaced by the slide's id. Non-zero and not transparent is tissue."""
+    regions: Text | None = None
+    """Outlines of QuPath (GeoJSON, level-0 pixels): tissue counts only within; "{slide_id}" as in mask."""
     thumbnail_px: PositiveInt = Field(default=2048, ge=256, le=8192)
     """Longer side of the thumbnail, pixels."""
 

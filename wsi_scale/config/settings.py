@@ -90,6 +90,7 @@ class TileSettings(StageSettings):
     unreadable_share: Annotated[float, Key("slides.unreadable_share")]
     mpp: Annotated[Literal["metadata", "estimate"], Key("slides.mpp", in_fingerprint=False)]
     mask: Annotated[str | None, Key("tissue.mask", in_fingerprint=False)]
+    regions: Annotated[str | None, Key("tissue.regions", in_fingerprint=False)]
 
 
 @dataclass(frozen=True)

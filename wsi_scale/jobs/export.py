@@ -1,25 +1,92 @@
 """Results in file formats of other tools."""
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.pictures import read_thumbnail
+from wsi_scale.artifacts.slide_info import NAME as SLIDE_INFO
+from wsi_scale.artifacts.spatialdata_store import write_spatialdata
+from wsi_scale.artifacts.trident_file import write_trident
+from wsi_scale.errors import UserError, one_line
 from wsi_scale.execution.progress import progress
-from wsi_scale.jobs.cohort import job_in
+from wsi_scale.jobs.cohort import job_in, jobs_in
 from wsi_scale.jobs.current import current_features, current_map, current_tiles
+from wsi_scale.jobs.job import SlideJob
+from wsi_scale.results.features import TileFeatures
+
+Format = Literal["anndata", "h5", "spatialdata"]
+
+#: Suffix of a slide's file where those of many slides go into one folder.
+SUFFIXES: Mapping[Format, str] = {"anndata": ".h5ad", "h5": ".h5", "spatialdata": ".zarr"}
 
 
-def export_anndata(folder: Path, target: Path) -> None:
-    """Write a slide's features as AnnData (:meth:`wsi_scale.results.features.TileFeatures.to_anndata`).
+def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None) -> Iterator[str]:
+    """Write a slide's results, or those of each slide of a results folder, in other formats.
+
+    Parameters
+    ----------
+    folder
+        Of one slide, or of many.
+    targets
+        Where each format is written: a file (or store), or of many slides the folder for one a slide.
+    mpp
+        µm per pixel of the features in ``h5``, or ``optimal``; by default the first there is.
+
+    Yields
+    ------
+    line
+        What was written, one line each.
 
     Raises
     ------
-    ConfigError
-        The extra ``anndata`` is not installed.
-    ArtifactError
-        A result is missing, damaged, or not from the last run.
+    UserError
+        A library is not installed; a result is missing, damaged, or not from the last run; of many slides after the
+        others were written, with each that failed.
     """
-    job = job_in(folder)
-    with progress("export"):
-        content = current_features(job, current_tiles(job), current_map(job)).to_anndata()
-        with replacing_file(target) as part:
-            content.write_h5ad(part)
+    if (folder / SLIDE_INFO).exists() or not folder.is_dir():
+        yield from _export_one(job_in(folder), targets, mpp)
+        return
+    failed = []
+    for job in jobs_in(folder):
+        name = job.row.slide_id
+        own = {kind: place / f"{name}{SUFFIXES[kind]}" for kind, place in targets.items()}
+        try:
+            yield from _export_one(job, own, mpp)
+        except UserError as error:
+            failed.append(f"{name}: {one_line(error)}")
+    if failed:
+        raise UserError(f"not exported: {'; '.join(failed)}")
+
+
+def _export_one(job: SlideJob, targets: Mapping[Format, Path], mpp: str | None) -> Iterator[str]:
+    features = current_features(job, current_tiles(job), current_map(job))
+    for kind, target in targets.items():
+        with progress("export"):
+            note = _WRITERS[kind](job, features, target, mpp)
+        yield f"wrote {target}{note}"
+
+
+def _write_anndata(job: SlideJob, features: TileFeatures, target: Path, _: str | None) -> str:
+    content = features.to_anndata(thumbnail=read_thumbnail(job.folder), name=job.row.slide_id)
+    with replacing_file(target) as part:
+        content.write_h5ad(part)
+    return ""
+
+
+def _write_h5(job: SlideJob, features: TileFeatures, target: Path, mpp: str | None) -> str:
+    left_out = write_trident(target, features, job.row.slide_id, mpp)
+    return f" ({left_out} of {len(features)} tiles have no features there and are left out)" if left_out else ""
+
+
+def _write_spatialdata(job: SlideJob, features: TileFeatures, target: Path, _: str | None) -> str:
+    write_spatialdata(target, features.to_spatialdata(thumbnail=read_thumbnail(job.folder), name=job.row.slide_id))
+    return ""
+
+
+_WRITERS: Mapping[Format, Callable[[SlideJob, TileFeatures, Path, str | None], str]] = {
+    "anndata": _write_anndata,
+    "h5": _write_h5,
+    "spatialdata": _write_spatialdata,
+}

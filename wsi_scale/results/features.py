@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from wsi_scale.errors import ConfigError
 from wsi_scale.results.html import facts_html
 from wsi_scale.results.scale_map import CHANNELS, Reason, ScaleMap
-from wsi_scale.results.tiles import TileTable
+from wsi_scale.results.tiles import TileGrid, TileTable
 
 if TYPE_CHECKING:
     import anndata
+    import spatialdata
     import xarray
 
 
@@ -90,10 +91,51 @@ class TileFeatures(Features):
         places = {name: ("tile", getattr(self.tiles, name)) for name in ("row", "col", "x", "y")}
         return xr.Dataset(values, {"mpp": self.mpps, **places}, self._said())
 
-    def to_anndata(self) -> "anndata.AnnData":
+    def at(self, mpp: str | None = None) -> tuple[NDArray[np.float32], float]:
+        """Choose features at one µm per pixel.
+
+        Parameters
+        ----------
+        mpp
+            One of ``mpps`` as text, or ``optimal``; by default the first of them, or the optimal ones if there is none.
+
+        Returns
+        -------
+        features
+            (tile, channel)
+        mpp
+            µm per pixel of their fields; for the optimal ones, whose fields differ, that of the tiles.
+
+        Raises
+        ------
+        ConfigError
+            There are no such features.
+        """
+        names = [f"{value:g}" for value in self.mpps]
+        chosen = mpp if mpp is not None else (names or ["optimal"])[0]
+        if chosen == "optimal":
+            return self.features_optimal, self.tiles.grid.mpp
+        try:
+            index = names.index(f"{float(chosen):g}")
+        except ValueError as error:
+            raise ConfigError(
+                f"there are no features at {chosen} µm/px; choose of {', '.join(names)}, optimal"
+            ) from error
+        return self.features[:, index], float(self.mpps[index])
+
+    def to_anndata(self, thumbnail: NDArray[np.uint8] | None = None, name: str = "slide") -> "anndata.AnnData":
         """Return the features as AnnData: obs = tiles, X = features at the first mpp, ``obsm`` one entry an mpp.
 
-        With a scale map, obs has its channels and ``reason`` by name.
+        ``obsm["spatial"]`` has the centres of the tiles, level-0 pixels, where scanpy and squidpy draw them; obs has
+        row and col, x and y (top left, level-0 pixels), with a scale map its channels and ``reason`` by name, and with
+        the user's regions ``region`` and ``region_class``.
+
+        Parameters
+        ----------
+        thumbnail
+            (row, col, rgb) picture of the whole slide, to be drawn beneath the tiles (``uns["spatial"]``); or None.
+        name
+            Of the slide.
 
         Raises
         ------
@@ -106,22 +148,43 @@ class TileFeatures(Features):
         except ImportError as error:
             raise ConfigError("AnnData is not installed: pip install 'wsi-scale[anndata]'") from error
         tiles = self.tiles
-        values: dict[str, object] = {}
+        values: dict[str, object] = {column: pd.Categorical(texts) for column, texts in tiles.regions().items()}
         if self.scale_map is not None:
             values |= zip(CHANNELS, self.scale_map.image[:, tiles.row, tiles.col], strict=True)
             codes = self.scale_map.reason[tiles.row, tiles.col]
             values["reason"] = pd.Categorical.from_codes(codes, [reason.label for reason in Reason])
-        obs = pd.DataFrame(
-            {"row": tiles.row, "col": tiles.col, **values},
-            index=[f"{r}_{c}" for r, c in zip(tiles.row, tiles.col, strict=True)],
-        )
+        places = {column: getattr(tiles, column) for column in ("row", "col", "x", "y")}
         return anndata.AnnData(
-            X=self.features[:, 0] if len(self.mpps) else self.features_optimal,
-            obs=obs,
-            obsm={"spatial": np.stack([tiles.x, tiles.y], axis=1), "X_optimal": self.features_optimal}
+            X=self.at()[0],
+            obs=pd.DataFrame(places | values, index=tiles.names()),
+            obsm={"spatial": tiles.centers(), "X_optimal": self.features_optimal}
             | {f"X_{mpp:g}": self.features[:, index] for index, mpp in enumerate(self.mpps)},
-            uns={"wsi_scale": self._said()},
+            uns={"wsi_scale": self._said()}
+            | ({} if thumbnail is None else {"spatial": {name: _picture(thumbnail, tiles.grid)}}),
         )
+
+    def to_spatialdata(
+        self, thumbnail: NDArray[np.uint8] | None = None, name: str = "slide"
+    ) -> "spatialdata.SpatialData":
+        """Return tiles (shapes), features (table) and scale map (image) as SpatialData.
+
+        All lie in two coordinate systems: ``global``, level-0 pixels, and ``um``, µm, from the slide's top left corner.
+
+        Parameters
+        ----------
+        thumbnail
+            (row, col, rgb) picture of the whole slide, which becomes the image ``slide``; or None.
+        name
+            Of the slide.
+
+        Raises
+        ------
+        ConfigError
+            The extra ``spatialdata`` is not installed.
+        """
+        from wsi_scale.results.spatial import to_spatialdata
+
+        return to_spatialdata(self, thumbnail, name)
 
     def __repr__(self) -> str:
         return f"TileFeatures({'; '.join(f'{name}: {value}' for name, value in self._facts().items())})"
@@ -137,3 +200,12 @@ class TileFeatures(Features):
         facts["mpp"] = ", ".join(f"{mpp:g}" for mpp in self.mpps) or "none"
         facts["at optimal mpp"] = int(np.isfinite(self.features_optimal[:, 0]).sum())
         return facts | {name: self.attributes[name] for name in ("network", "layer") if name in self.attributes}
+
+
+def _picture(thumbnail: NDArray[np.uint8], grid: TileGrid) -> dict[str, dict[str, Any]]:
+    """Describe a picture of the slide as scanpy and squidpy expect it."""
+    factors = {
+        "tissue_hires_scalef": thumbnail.shape[1] / grid.slide_width,
+        "spot_diameter_fullres": float(np.mean(grid.tile_size)),
+    }
+    return {"images": {"hires": thumbnail}, "scalefactors": factors}

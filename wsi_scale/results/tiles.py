@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Columns of a table of tiles.
 COLUMNS = ("row", "col", "x", "y", "tissue_fraction")
+#: Its columns of text, if the user gave regions.
+REGION_COLUMNS = ("region", "region_class")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class TileGrid:
     mpp_y: PositiveFloat
     mpp_source: str
 
+    @property
+    def tile_size(self) -> tuple[float, float]:
+        """(width, height) of a tile, level-0 pixels."""
+        side_um = self.tile_px * self.mpp
+        return side_um / self.mpp_x, side_um / self.mpp_y
+
 
 @dataclass(frozen=True, eq=False)
 class TileTable:
@@ -62,7 +70,9 @@ class TileTable:
     x, y
         Top left, level-0 pixels.
     tissue_fraction
-        Share of the tile that is tissue, 0–1.
+        Share of the tile that is tissue, 0–1; of the regions, if there are any.
+    region, region_class
+        Name and class of the user's region that most of the tile lies in; None if no regions were given.
 
     Examples
     --------
@@ -78,15 +88,30 @@ class TileTable:
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     tissue_fraction: NDArray[np.float32]
+    region: NDArray[np.str_] | None = None
+    region_class: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.row)
 
+    def regions(self) -> dict[str, NDArray[np.str_]]:
+        """Name and class of each tile's region, by column; empty without regions."""
+        found = {name: getattr(self, name) for name in REGION_COLUMNS}
+        return {name: values for name, values in found.items() if values is not None}
+
+    def names(self) -> list[str]:
+        """Name of each tile in tables: its row and column on the grid."""
+        return [f"{row}_{col}" for row, col in zip(self.row.tolist(), self.col.tolist(), strict=True)]
+
+    def centers(self) -> NDArray[np.float64]:
+        """(tile, 2) x and y of each tile's centre, level-0 pixels."""
+        return np.stack([self.x, self.y], axis=1) + np.array(self.grid.tile_size) / 2
+
     def to_dataframe(self) -> "pd.DataFrame":
-        """Return one row a tile: row, col, x, y (top left, level-0 pixels) and tissue_fraction."""
+        """Return one row a tile: row, col, x, y (top left, level-0 pixels), tissue_fraction and region, if known."""
         import pandas as pd
 
-        return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
+        return pd.DataFrame({name: getattr(self, name) for name in COLUMNS} | self.regions())
 
 
 @dataclass(frozen=True, eq=False)

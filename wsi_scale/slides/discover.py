@@ -14,13 +14,14 @@ from wsi_scale.artifacts.slide_info import NAME as RESULTS_MARK
 from wsi_scale.errors import UserError
 from wsi_scale.slides.dicom import SUFFIX as DICOM_SUFFIX
 from wsi_scale.slides.dicom import dicom_files, slides_among
+from wsi_scale.slides.ome_zarr import holds_slide, is_zarr
 
 log = logging.getLogger(__name__)
 
 #: Suffixes of slides and images, in either case.
 SLIDE_SUFFIXES = (
     ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".czi", ".vsi", ".qptiff",
-    ".ome.tif", ".ome.tiff", ".ome.btf", ".tif", ".tiff", ".btf", ".dcm", ".png", ".jpg", ".jpeg",
+    ".ome.tif", ".ome.tiff", ".ome.btf", ".tif", ".tiff", ".btf", ".dcm", ".png", ".jpg", ".jpeg", ".ome.zarr", ".zarr",
 )  # fmt: skip
 
 _JPEGS = (".jpg", ".jpeg")
@@ -52,7 +53,8 @@ class FoundSlide:
     slide_id
         Unique within the folder searched.
     path
-        The file; for DICOM the folder, or, where that holds several slides, the first level file of the series.
+        The file; for OME-Zarr its folder; for DICOM the folder, or, where that holds several slides, the first level
+        file of the series.
     """
 
     slide_id: str
@@ -63,9 +65,9 @@ def find_slides(folder: Path, *, exclude: Path | None = None) -> list[FoundSlide
     """Search a folder and what is below it for slides.
 
     Skipped are hidden files and folders, files that belong to a MIRAX, VMS or VSI slide, tiles of DeepZoom and
-    Zoomify pyramids, servers' own folders, and folders that hold results. A folder that cannot be listed is
-    left out with a warning. A broken link or a pipe with the name of a slide counts as
-    found: it fails when it is opened, and is reported.
+    Zoomify pyramids, Zarr stores that are no image or a scale map, servers' own folders, and folders that hold
+    results. A folder that cannot be listed is left out with a warning. A broken link or a pipe with the name of a slide
+    counts as found: it fails when it is opened, and is reported.
 
     Parameters
     ----------
@@ -145,6 +147,10 @@ def _walk(top: Path, exclude: Path | None) -> Iterator[Path]:
         if real in seen or real == exclude:
             continue
         seen.add(real)
+        if is_zarr(current):
+            if holds_slide(current):
+                yield current
+            continue
         try:
             here = _list(current)
         except OSError as error:

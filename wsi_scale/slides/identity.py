@@ -10,6 +10,7 @@ from wsi_scale.artifacts.state import Stamp, stamp_of
 from wsi_scale.errors import ReadError
 from wsi_scale.slides.border import check_place
 from wsi_scale.slides.dicom import SUFFIX, read_head, series_beside
+from wsi_scale.slides.ome_zarr import NODE_FILES, is_zarr
 
 #: Bytes of the text file that a Hamamatsu VMS or VMU slide begins with, at most.
 _MAX_LIST_BYTES = 1 << 20
@@ -19,7 +20,8 @@ def slide_files(path: Path) -> list[Path]:
     """All files that a slide consists of, in order.
 
     That is the file itself; with MIRAX (.mrxs) and Olympus (.vsi) the files of the folder beside it, with Hamamatsu
-    (.vms, .vmu) the files that it names, with DICOM the files of the folder or of the series. What else lies in such a
+    (.vms, .vmu) the files that it names, with DICOM the files of the folder or of the series, with OME-Zarr all of the
+    store. What else lies in such a
     folder, results and notes, is no part of the slide.
 
     Raises
@@ -28,6 +30,8 @@ def slide_files(path: Path) -> list[Path]:
         It does not exist, or is neither a file nor a folder.
     """
     check_place(path)
+    if path.is_dir() and is_zarr(path):
+        return sorted(_store_files(path))
     if path.is_dir():
         return sorted(file for file in path.iterdir() if file.is_file() and _is_dicom(file))
     suffix = path.suffix.lower()
@@ -41,13 +45,16 @@ def slide_files(path: Path) -> list[Path]:
 
 
 def slide_identity(path: Path) -> str:
-    """Identity of a slide's content; names, places and times are not used.
+    """Identity of a slide's content; names (but those within a Zarr store), places and times are not used.
 
     Raises
     ------
     SlideError, ArtifactError
         It does not exist, or a file of it cannot be read.
     """
+    if path.is_dir() and is_zarr(path):  # a chunk's name says where it lies
+        named = {str(file.relative_to(path)): file_identity(file) for file in slide_files(path)}
+        return fingerprint("slide in OME-Zarr", files=named)
     files = [file_identity(file) for file in slide_files(path)]
     return files[0] if len(files) == 1 else fingerprint("slide of several files", files=files)
 
@@ -74,6 +81,11 @@ def _is_dicom(file: Path) -> bool:
 def _inside(folder: Path) -> Iterator[Path]:
     for root, _, names in os.walk(folder):
         yield from (file for name in names if not _of_the_system(name) and (file := Path(root) / name).is_file())
+
+
+def _store_files(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        yield from (Path(root) / name for name in names if name in NODE_FILES or not _of_the_system(name))
 
 
 def _of_the_system(name: str) -> bool:

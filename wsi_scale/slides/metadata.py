@@ -52,7 +52,7 @@ class SlideInfo:
     mpp_x, mpp_y
         µm per pixel along each axis.
     mpp_source
-        ``override``, ``metadata`` (the scanner's own), ``ome`` (OME-XML), ``tiff`` (resolution tags),
+        ``override``, ``metadata`` (the scanner's own), ``ome`` (OME-XML or OME-Zarr), ``tiff`` (resolution tags),
         ``estimated`` or ``missing``.
     mpp_doubts
         Why the µm per pixel is not used for fitting: ``axes`` (x and y differ), ``objective`` (far from what the
@@ -246,7 +246,7 @@ def require_mpp(info: SlideInfo) -> tuple[float, float]:
 def _claims(slide: Slide) -> list[MppClaim]:
     """Collect the claims of a file about level 0, one for each source, the most trusted first."""
     reported = _reported(slide.properties, slide.width, slide.height)
-    claims = [MppClaim("metadata", *reported)] if reported else []
+    claims = [*([MppClaim("metadata", *reported)] if reported else []), *slide.mpp_claims]
     from wsi_scale.slides.tiff_header import is_tiff
 
     if slide.path.is_file() and is_tiff(slide.path):

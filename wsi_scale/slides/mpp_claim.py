@@ -13,7 +13,7 @@ MppSource = Literal[Authority, "override", "estimated", "missing"]
 SOURCE_NAMES = {
     "override": "given by you",
     "metadata": "the scanner's metadata",
-    "ome": "OME-XML",
+    "ome": "OME metadata",
     "tiff": "TIFF resolution tags",
     "estimated": "estimated from pixels",
 }
@@ -29,7 +29,8 @@ class MppClaim:
     Attributes
     ----------
     authority
-        ``metadata`` (the scanner's own), ``ome`` (OME-XML) or ``tiff`` (resolution tags, ImageJ's unit included).
+        ``metadata`` (the scanner's own), ``ome`` (OME-XML or OME-Zarr) or ``tiff`` (resolution tags, ImageJ's unit
+        included).
     x, y
         µm per pixel along each axis, as they stand: they may be implausible or not finite.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.border import check_beside, check_place, opening
 from wsi_scale.slides.dicom import dicom_files, series_of
+from wsi_scale.slides.ome_zarr import is_zarr
 from wsi_scale.slides.slide import Reader, Slide
 
 
@@ -13,13 +14,13 @@ def open_slide(path: Path, reader: Reader = "openslide") -> Slide:
     """Open a slide.
 
     The largest image in a file is the slide. OpenSlide reads what it knows; tifffile reads TIFFs that OpenSlide
-    cannot decode or of which it misses the largest image or some levels; Pillow reads PNG and JPEG. Of a folder of
-    DICOM files the series whose level 0 is largest is read, of a DICOM file its own series.
+    cannot decode or of which it misses the largest image or some levels; Pillow reads PNG and JPEG. A folder may be in
+    OME-Zarr. Of a folder of DICOM files the series whose level 0 is largest is read, of a DICOM file its own series.
 
     Parameters
     ----------
     path
-        A file, or a folder that holds DICOM files.
+        A file, or a folder in OME-Zarr or with DICOM files.
     reader
         ``tifffile``: it decodes the pixels of SVS and TIFF files that OpenSlide reads. They are the same, two to six
         times as fast.
@@ -41,6 +42,10 @@ def open_slide(path: Path, reader: Reader = "openslide") -> Slide:
 
 def _open_folder_or_file(path: Path, reader: Reader) -> Slide:
     if path.is_dir():
+        if is_zarr(path):
+            from wsi_scale.slides.ome_zarr_backend import OmeZarrSlide
+
+            return OmeZarrSlide(path)
         return _open_dicom_folder(path)
     with path.open("rb") as stream:
         head = stream.read(16)
@@ -77,7 +82,7 @@ def _open_dicom_folder(folder: Path) -> Slide:
     check_beside(folder)
     files = dicom_files(sorted(file for file in folder.iterdir() if not file.is_dir()))
     if not files:
-        raise SlideError(f"{folder}: a folder without DICOM files is not a slide")
+        raise SlideError(f"{folder}: a folder without DICOM files or OME-Zarr is not a slide")
     sound = [file for file in files if vendor_of(file) == "dicom"]
     opened = {uid: slide for uid, members in series_of(sound).items() if (slide := _open_series(folder, members))}
     if not opened:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wsi_scale.errors import RegionError, SlideError
 from wsi_scale.slides.border import decoding
 from wsi_scale.slides.levels import Level, settle_by_pixels, settle_by_size
+from wsi_scale.slides.mpp_claim import MppClaim
 
 WHITE = (255, 255, 255)
 BLACK = (0, 0, 0)
@@ -36,7 +37,7 @@ class Slide(abc.ABC):
     Parameters
     ----------
     path
-        File (or DICOM folder) as it was given.
+        File (or folder of DICOM or OME-Zarr) as it was given.
     vendor
         What the file claims to be, e.g. ``aperio`` or ``generic-tiff``.
     levels
@@ -56,6 +57,8 @@ class Slide(abc.ABC):
         warnings: tuple[str, ...] = (),
     ) -> None:
         self.path = path
+        #: What the reader itself knows of µm per pixel, the most trusted first.
+        self.mpp_claims: tuple[MppClaim, ...] = ()
         self.is_closed = False
         self.vendor = vendor
         self._reported = levels

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from wsi_scale.artifacts.pictures import write_pictures
 from wsi_scale.artifacts.record import Record
 from wsi_scale.artifacts.stages import SLIDE_STAGES
@@ -20,7 +17,7 @@ from wsi_scale.report.overlay import draw_overlay, hatched
 from wsi_scale.results.tiles import Tiles
 from wsi_scale.slides.metadata import require_mpp
 from wsi_scale.slides.open import open_slide
-from wsi_scale.steps.tile import tile_slide
+from wsi_scale.steps.tile import thumbnail_corners, tile_slide
 
 SPEC = SLIDE_STAGES["tile"]
 
@@ -31,42 +28,45 @@ def tile(job: SlideJob, settings: TileSettings) -> Record:
 
     def prepare(state: FolderState) -> Prepared:
         info = settled_info(job, estimate=estimate)
-        mask = _mask_file(settings, job.row.slide_id)
+        drawn = {
+            name: _own_file(f"tissue.{name}", pattern, job.row.slide_id)
+            for name, pattern in (("mask", settings.mask), ("regions", settings.regions))
+        }
         mpp = (*require_mpp(info), info.mpp_source)
 
         def work(print_: str) -> Outcome:
             with open_slide(job.row.path) as slide:
-                found = tile_slide(slide, info, settings, mask)
+                found = tile_slide(slide, info, settings, drawn["mask"], drawn["regions"])
             count_work(found.tissue.mask.size, "pixels")
             _write(job.folder, found, print_)
             return Outcome("empty" if found.reason else "ok", found.reason)
 
-        return Prepared({"mpp": mpp, "mask": known_identity(state, mask) if mask else None}, work)
+        known = {name: known_identity(state, path) if path else None for name, path in drawn.items()}
+        if known["regions"] is None:  # without regions, results of earlier versions are what this one writes
+            del known["regions"]
+        return Prepared({"mpp": mpp, **known}, work)
 
     return run_stage(job, Stage(SPEC, settings, prepare, None if estimate else ("inspect",)))
 
 
-def _mask_file(settings: TileSettings, slide_id: str) -> Path | None:
-    if settings.mask is None:
+def _own_file(key: str, pattern: str | None, slide_id: str) -> Path | None:
+    """Find the user's own file for a slide."""
+    if pattern is None:
         return None
-    path = Path(settings.mask.replace("{slide_id}", slide_id))
+    path = Path(pattern.replace("{slide_id}", slide_id))
     if not path.exists():
-        raise ConfigError(f"tissue.mask: there is no {path}")
+        raise ConfigError(f"{key}: there is no {path}")
     return path
 
 
 def _write(folder: Path, found: Tiles, print_: str) -> None:
     tissue = found.tissue
     shown = found.thumbnail if tissue.unreadable is None else hatched(found.thumbnail, tissue.unreadable)
-    write_pictures(folder, shown, tissue.mask, draw_overlay(shown, tissue.mask, _corners(found)), tissue.unreadable)
+    write_pictures(
+        folder,
+        shown,
+        tissue.mask,
+        draw_overlay(shown, tissue.mask, thumbnail_corners(found.table, tissue.mask.shape)),
+        tissue.unreadable,
+    )
     write_tiles(folder, found.table, print_)
-
-
-def _corners(found: Tiles) -> NDArray[np.float64]:
-    """(tile, 4): left, top, right, bottom in thumbnail pixels."""
-    table, grid = found.table, found.table.grid
-    x, y = table.x.astype(float), table.y.astype(float)
-    field_um = grid.tile_px * grid.mpp
-    corners = np.stack([x, y, x + field_um / grid.mpp_x, y + field_um / grid.mpp_y], axis=1)
-    rows, cols = found.tissue.mask.shape
-    return np.asarray(corners / np.array([grid.slide_width / cols, grid.slide_height / rows] * 2))

@@ -1,5 +1,6 @@
 """A slide → its tissue mask, and tiles at an exact µm per pixel where there is tissue."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from wsi_scale.results.prediction import DARK_BACKGROUND
 from wsi_scale.results.tiles import TileGrid, Tiles, TileTable, TissueMask
 from wsi_scale.slides.grid import Grid, lay_grid, tissue_fractions
 from wsi_scale.slides.metadata import SlideInfo, require_mpp
+from wsi_scale.slides.regions import RegionMask, draw_regions, read_regions, regions_of_tiles
 from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.tissue import read_mask_image, read_thumbnail, shows_brightfield, tissue_mask
 
@@ -18,7 +20,13 @@ from wsi_scale.slides.tissue import read_mask_image, read_thumbnail, shows_brigh
 LEAST_TISSUE = 1e-6
 
 
-def tile_slide(slide: Slide, info: SlideInfo, settings: TileSettings, mask_file: Path | None = None) -> Tiles:
+def tile_slide(
+    slide: Slide,
+    info: SlideInfo,
+    settings: TileSettings,
+    mask_file: Path | None = None,
+    regions_file: Path | None = None,
+) -> Tiles:
     """Find the tissue of a slide and lay the grid of tiles.
 
     Parameters
@@ -27,20 +35,28 @@ def tile_slide(slide: Slide, info: SlideInfo, settings: TileSettings, mask_file:
         Says how large a level-0 pixel is, and which slide it is.
     mask_file
         Image of the tissue, which then is not searched for.
+    regions_file
+        GeoJSON of outlined regions: only what lies within counts as tissue.
 
     Raises
     ------
     MppError
         The slide has no usable µm per pixel.
     SlideError
-        The slide or the mask cannot be read.
+        The slide cannot be read.
+    UserError
+        The mask or the regions cannot be read.
     """
     grid = _grid(info, settings.tiling)
     thumbnail = read_thumbnail(slide, settings.thumbnail_px, settings.unreadable_share)
     mask = read_mask_image(mask_file, thumbnail) if mask_file else tissue_mask(thumbnail, settings.method)
     is_dark = settings.brightfield_only and not shows_brightfield(thumbnail)
+    regions = None
+    if regions_file is not None:
+        regions = draw_regions(regions_file, read_regions(regions_file), thumbnail)
+        mask = mask & (regions.number > 0)
     tissue = TissueMask(np.zeros_like(mask) if is_dark else mask, thumbnail.unreadable)
-    table = _table(info, settings.tiling, grid, tissue.mask)
+    table = _with_regions(_table(info, settings.tiling, grid, tissue.mask), regions, tissue.mask)
     reason = f"{DARK_BACKGROUND} (slides.brightfield_only)" if is_dark else _why_empty(table, tissue)
     return Tiles(table, tissue, thumbnail.image, settings.tiling.min_tissue, reason, info.identity)
 
@@ -53,7 +69,8 @@ def _why_empty(table: TileTable, tissue: TissueMask) -> str:
         return f"a tile ({side:.0f} µm) is larger than the slide; lower tiling.tile_px or set tiling.edge=pad"
     unreadable = tissue.unreadable
     gaps = "" if unreadable is None else f" ({unreadable.mean():.2%} of the slide cannot be read)"
-    return f"no tissue found{gaps}"
+    where = "" if table.region is None else " in the regions (tissue.regions)"
+    return f"no tissue found{where}{gaps}"
 
 
 def _grid(info: SlideInfo, tiling: TilingConfig) -> Grid:
@@ -86,3 +103,19 @@ def _table(info: SlideInfo, tiling: TilingConfig, grid: Grid, mask: NDArray[np.b
         origins[:, 1],
         fractions[rows, cols],
     )
+
+
+def _with_regions(table: TileTable, regions: RegionMask | None, tissue: NDArray[np.bool_]) -> TileTable:
+    """Add the region of each tile."""
+    if regions is None:
+        return table
+    name, label = regions_of_tiles(regions, thumbnail_corners(table, tissue.shape), tissue)
+    return replace(table, region=name, region_class=label)
+
+
+def thumbnail_corners(table: TileTable, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Place tiles on a thumbnail of (rows, cols) pixels: (tile, 4) left, top, right, bottom."""
+    grid = table.grid
+    width, height = grid.tile_size
+    corners = np.stack([table.x, table.y, table.x + width, table.y + height], axis=1)
+    return np.asarray(corners / np.array([grid.slide_width / shape[1], grid.slide_height / shape[0]] * 2))

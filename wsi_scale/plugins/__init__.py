@@ -1,0 +1,1 @@
+"""What viewers of others load to open results of this program."""
