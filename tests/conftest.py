@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.chromium import CHROMIUM
+from tests.chromium import CHROMIUM, chromium
+
+__all__ = ["chromium"]
 
 # The gate tries the same examples each time, so that it fails for a change, not by chance.
 settings.register_profile("gate", derandomize=True)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chromium import CHROMIUM
 from tests.report.conftest import SlideWriter
 from tests.runs import wsi_scale
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 #: Paper in mm, without its margins of 12 mm, and CSS pixels in a millimetre.
 A4, LETTER = (210 - 24, 297 - 24), (216 - 24, 279 - 24)
@@ -49,18 +48,14 @@ def test_each_figure_is_offered_as_an_svg_that_needs_no_page(results: Path) -> N
 
 
 @pytest.mark.browser
-def test_every_slide_is_a_page_of_paper(results: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(color_scheme="dark")
-        page.goto((results / "report.html").as_uri())
-        page.emulate_media(media="print")
-        heights = {paper: slide_heights(page, paper[0]) for paper in (A4, LETTER)}
-        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        printed = {paper: page.pdf(format=paper).count(b"/Type /Page\n") for paper in ("A4", "Letter")}
-        browser.close()
+def test_every_slide_is_a_page_of_paper(results: Path, chromium: "Browser") -> None:
+    page = chromium.new_page(color_scheme="dark")
+    page.goto((results / "report.html").as_uri())
+    page.emulate_media(media="print")
+    heights = {paper: slide_heights(page, paper[0]) for paper in (A4, LETTER)}
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    printed = {paper: page.pdf(format=paper).count(b"/Type /Page\n") for paper in ("A4", "Letter")}
+    page.close()
 
     for (_, high), found in heights.items():
         assert len(found) == 3

@@ -5,17 +5,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chromium import CHROMIUM
 from tests.runs import own_cache, shared
 from tests.viewer.drawn import Serve, draw_slide, write_results
 from wsi_scale.viewer.server import ViewerServer
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 __all__ = ["own_cache", "shared"]
 
@@ -57,14 +52,3 @@ def serve() -> Iterator[Serve]:
 def server(results: Path, serve: Serve) -> ViewerServer:
     """A server of the two slides."""
     return serve(results)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> "Iterator[Browser]":
-    """The system's Chromium, without a window."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
