@@ -98,6 +98,18 @@ def test_tiles_without_features_are_left_out_and_told(finished: Path, tmp_path: 
     assert [whole.tiles.x[3], whole.tiles.y[3]] not in coords.tolist()
 
 
+def test_the_file_says_which_region_each_tile_is_of(finished: Path, tmp_path: Path) -> None:
+    whole = loaded(finished)
+    names = np.array([f"region µ{row % 3}" for row in whole.tiles.row])
+    tiles = replace(whole.tiles, region=names, region_class=np.full(len(names), "Tumor"))
+    features = whole.features.copy()
+    features[0, 0] = np.nan
+    write_trident(tmp_path / "a.h5", replace(whole, features=features, tiles=tiles), "small")
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["region"].asstr()[:].tolist() == names[1:].tolist()
+        assert set(file["region_class"].asstr()) == {"Tumor"}
+
+
 def test_all_slides_of_a_study_are_exported_and_a_bad_one_costs_no_other(finished: Path, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         copytree(finished, tmp_path / "results" / "slides" / name)

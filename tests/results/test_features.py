@@ -1,6 +1,7 @@
 """Features with their tiles, labelled for xarray and AnnData."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,14 @@ def test_each_mpp_has_its_place_in_anndata() -> None:
     np.testing.assert_array_equal(table.obsm["spatial"], [[896 + 224, 224], [224, 448 + 224]])
     assert table.obs[["x", "y"]].to_numpy().tolist() == [[896, 0], [0, 448]]
     assert table.uns["wsi_scale"] == {"network": "embedded", "layer": "C3_2"}  # what a file of AnnData can hold
+
+
+def test_regions_of_tiles_are_told_by_xarray_and_anndata() -> None:
+    whole = features(0.5)
+    tiles = replace(whole.tiles, region=np.array(["a", "b"]), region_class=np.array(["Tumor", ""]))
+    made = replace(whole, tiles=tiles)
+    assert made.to_xarray().region.values.tolist() == ["a", "b"]
+    assert made.to_anndata().obs[["region", "region_class"]].to_numpy().tolist() == [["a", "Tumor"], ["b", ""]]
 
 
 def test_without_fixed_mpps_the_optimal_features_are_what_there_is() -> None:

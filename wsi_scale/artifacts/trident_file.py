@@ -14,7 +14,8 @@ def write_trident(path: Path, features: TileFeatures, name: str, mpp: str | None
     """Write features and coordinates.
 
     ``features`` is (tile, channel) float32; ``coords`` is (tile, 2) int64, x and y of the top left corner of the field
-    that the features show, level-0 pixels. Tiles without features are left out: training has no use for NaN.
+    that the features show, level-0 pixels. With the user's regions, ``region`` and ``region_class`` are (tile,) texts.
+    Tiles without features are left out: training has no use for NaN.
 
     Parameters
     ----------
@@ -65,4 +66,6 @@ def write_trident(path: Path, features: TileFeatures, name: str, mpp: str | None
         stored = file.create_dataset("features", data=values[held])
         network = features.attributes
         stored.attrs.update({"encoder": f"{network.get('network', '')}:{network.get('layer', '')}", "name": name})
+        for column, texts in features.tiles.regions().items():
+            file.create_dataset(column, data=texts[held].astype(object), dtype=h5py.string_dtype())
     return int((~held).sum())

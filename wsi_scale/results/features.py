@@ -80,7 +80,10 @@ class TileFeatures(Features):
         return len(self.tiles)
 
     def to_xarray(self) -> "xarray.Dataset":
-        """Return the features as one labelled data set, with row, col, x and y of each tile (level-0 pixels)."""
+        """Return the features as one labelled data set, with row, col, x and y of each tile (level-0 pixels).
+
+        With the user's regions also ``region`` and ``region_class``.
+        """
         import xarray as xr
 
         values = {
@@ -88,7 +91,8 @@ class TileFeatures(Features):
             "features_optimal": (("tile", "channel"), self.features_optimal),
             "padded_share": (("tile", "mpp"), self.padded_share),
         }
-        places = {name: ("tile", getattr(self.tiles, name)) for name in ("row", "col", "x", "y")}
+        columns = {name: getattr(self.tiles, name) for name in ("row", "col", "x", "y")} | self.tiles.regions()
+        places = {name: ("tile", values) for name, values in columns.items()}
         return xr.Dataset(values, {"mpp": self.mpps, **places}, self._said())
 
     def at(self, mpp: str | None = None) -> tuple[NDArray[np.float32], float]:
