@@ -9,6 +9,9 @@ export function fromAddress(fragment) {
     const value = Number.parseFloat(given.get(name));
     if (Number.isFinite(value)) asked[name] = value;
   }
+  for (const share of ["opacity", "least"]) {
+    if (share in asked) asked[share] = Math.min(1, Math.max(0, asked[share]));
+  }
   const tile = /^(\d{1,6}),(\d{1,6})$/.exec(given.get("tile") ?? "");
   if (tile) asked.tile = [Number(tile[1]), Number(tile[2])];
   return asked;

@@ -42,10 +42,12 @@ function bar(sideUm) {
 
 function curves(tile) {
   const optimum = tile.optimal ? tile.optimal.mpp : null;
+  const computed = tile.rungs.filter((_, rung) => Object.values(tile.curves).some((values) => values[rung] !== null));
+  const range = [Math.min(...computed), Math.max(...computed)];
   const drawn = Object.entries(tile.curves).flatMap(([layer, values]) => {
     const points = tile.rungs.map((mpp, rung) => [mpp, values[rung]]).filter(([, value]) => value !== null);
     points.sort(([one], [other]) => one - other);
-    return points.length > 1 ? [element("h3", layer), curve(layer, points, tile, optimum)] : [];
+    return points.length > 1 ? [element("h3", layer), curve(layer, points, range, tile, optimum)] : [];
   });
   if (!drawn.length) return [];
   const words = "Response of each layer against µm per pixel. Vertical line: the tile’s optimal mpp; shaded: finer than "
@@ -53,15 +55,16 @@ function curves(tile) {
   return [element("h2", "Response curves"), ...drawn, element("p", words, { className: "note" })];
 }
 
-function curve(layer, points, tile, optimum) {
-  const ends = [points[0][0], points.at(-1)[0]].map(Math.log2);
+/** Draw a layer's curve; all layers of a tile have one axis, from the finest to the coarsest mpp that any has. */
+function curve(layer, points, range, tile, optimum) {
+  const ends = range.map(Math.log2);
   const heights = points.map(([, value]) => value), low = Math.min(0, ...heights), high = Math.max(...heights);
   const x = (mpp) => LEFT + ((Math.log2(mpp) - ends[0]) / (ends[1] - ends[0])) * (WIDTH - LEFT - RIGHT);
   const y = (value) => HEIGHT - BOTTOM - ((value - low) / (high - low || 1)) * (HEIGHT - TOP - BOTTOM);
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
   svg.setAttribute("aria-label", `Response of ${layer}: highest at ${points[heights.indexOf(high)][0]} µm per pixel`);
-  if (tile.finest_mpp > points[0][0]) {
-    const end = x(Math.min(tile.finest_mpp, points.at(-1)[0]));
+  if (tile.finest_mpp > range[0]) {
+    const end = x(Math.min(tile.finest_mpp, range[1]));
     svg.append(shape("rect", { class: "finer", x: LEFT, y: TOP, width: end - LEFT, height: HEIGHT - TOP - BOTTOM }));
   }
   svg.append(shape("path", { class: "axis", d: `M${LEFT} ${HEIGHT - BOTTOM}H${WIDTH - RIGHT}` }));

@@ -126,7 +126,7 @@ async function openSlideNow(row, asked) {
 }
 
 function tellNotes(slide) {
-  const lines = [...slide.notes, slide.no_brightfield, ...(slide.image ? [] : [slide.reason || "There is no picture of this slide yet."])];
+  const lines = [...slide.notes, slide.no_brightfield, slide.reason, slide.image ? "" : "There is no picture of this slide yet."];
   at("without").hidden = !lines.some(Boolean);
   at("without").textContent = [...new Set(lines.filter(Boolean))].join(" · ");
   say([slide.path, ...slide.facts.map(([name, value]) => `${name}: ${value}`), ...slide.warnings].filter(Boolean).join(" · "));
@@ -407,8 +407,8 @@ at("copy").addEventListener("click", () => trying(async () => {
 async function openAsked() {
   const asked = fromAddress(location.hash);
   const row = now.rows.find(({ id }) => id === asked.slide) ?? now.rows.find(({ state }) => state === "ok") ?? now.rows[0];
-  if (asked.slide && row?.id !== asked.slide) say(`There is no slide ${asked.slide} here.`);
   await openSlide(row, row?.id === asked.slide ? asked : {});
+  if (asked.slide && row?.id !== asked.slide) say(`There is no slide ${asked.slide} here.`);
 }
 
 window.addEventListener("hashchange", () => trying(openAsked));
