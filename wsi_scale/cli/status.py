@@ -46,7 +46,10 @@ def _lines(found: "Standing", results: Path, again: str) -> list[str]:
     if found.left_s is not None:
         lines.append(f"time left: about {as_duration(found.left_s)}")
     for row in found.failed[:_LISTED]:
-        lines += [f"failed: {row.slide_id}: {row.reason}", f"        log: {slide_log(results, row.slide_id)}"]
+        lines.append(f"failed: {row.slide_id}: {row.reason}")
+        # `run` keeps no log; the workflow does.
+        log = slide_log(results, row.slide_id)
+        lines += [f"        log: {log}"] if log.exists() else []
     if len(found.failed) > _LISTED:
         lines.append(f"failed: {len(found.failed) - _LISTED} more; see {results / STATUS}")
     if (results / PAGE).exists():
