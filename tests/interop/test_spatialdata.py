@@ -1,7 +1,6 @@
 """SpatialData reads what is exported with equal values, and all of it lies on the slide."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -11,6 +10,7 @@ import spatialdata
 import spatialdata_plot  # noqa: F401 - it adds .pl
 from spatialdata import get_centroids, get_extent, match_table_to_element
 
+from tests.many_tiles import ten_thousand
 from tests.runs import error_line, wsi_scale
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.scale_map import read_scale_map
@@ -89,12 +89,7 @@ def test_an_own_store_is_replaced_and_anothers_is_not(store: Path, results: Path
 def test_ten_thousand_tiles_take_seconds(made: Path, tmp_path: Path) -> None:
     job = job_in(made / "plain")
     one = current_features(job, current_tiles(job), current_map(job))
-    rows, cols = (side.ravel().astype(np.int32) for side in np.mgrid[:100, :100])
-    grid = replace(one.tiles.grid, rows=100, cols=100, slide_width=22_400, slide_height=22_400)
-    corners = {"x": cols.astype(np.int64) * 224, "y": rows.astype(np.int64) * 224}
-    tiles = replace(one.tiles, grid=grid, row=rows, col=cols, tissue_fraction=np.ones(10_000, np.float32), **corners)
-    features = np.resize(one.features, (10_000, *one.features.shape[1:]))
-    many = replace(one, features=features, features_optimal=features[:, 0], tiles=tiles, scale_map=None)
+    many = ten_thousand(one)
 
     begin = time.monotonic()
     write_spatialdata(tmp_path / "many.zarr", many.to_spatialdata())

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.many_tiles import ten_thousand
 from tests.runs import error_line, finished, own_cache, shared, small_slide, wsi_scale
 from wsi_scale.artifacts.features import read_features
 from wsi_scale.artifacts.scale_map import read_scale_map
@@ -132,13 +133,7 @@ def test_without_h5py_it_says_what_to_install(finished: Path, tmp_path: Path, mo
 
 @pytest.mark.parametrize("kind", ["h5", "anndata"])
 def test_ten_thousand_tiles_take_seconds(finished: Path, tmp_path: Path, kind: str) -> None:
-    one = loaded(finished)
-    rows, cols = (side.ravel().astype(np.int32) for side in np.mgrid[:100, :100])
-    grid = replace(one.tiles.grid, rows=100, cols=100, slide_width=22_400, slide_height=22_400)
-    corners = {"x": cols.astype(np.int64) * 224, "y": rows.astype(np.int64) * 224}
-    tiles = replace(one.tiles, grid=grid, row=rows, col=cols, tissue_fraction=np.ones(10_000, np.float32), **corners)
-    features = np.resize(one.features, (10_000, *one.features.shape[1:]))
-    many = replace(one, features=features, features_optimal=features[:, 0], tiles=tiles, scale_map=None)
+    many = ten_thousand(loaded(finished))
     begin = time.monotonic()
     if kind == "h5":
         write_trident(tmp_path / "many.h5", many, "many")

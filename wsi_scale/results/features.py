@@ -93,7 +93,7 @@ class TileFeatures(Features):
         }
         columns = {name: getattr(self.tiles, name) for name in ("row", "col", "x", "y")} | self.tiles.regions()
         places = {name: ("tile", values) for name, values in columns.items()}
-        return xr.Dataset(values, {"mpp": self.mpps, **places}, self._said())
+        return xr.Dataset(values, {"mpp": self.mpps, **places}, self.said())
 
     def at(self, mpp: str | None = None) -> tuple[NDArray[np.float32], float]:
         """Choose features at one µm per pixel.
@@ -163,7 +163,7 @@ class TileFeatures(Features):
             obs=pd.DataFrame(places | values, index=tiles.names()),
             obsm={"spatial": tiles.centers(), "X_optimal": self.features_optimal}
             | {f"X_{mpp:g}": self.features[:, index] for index, mpp in enumerate(self.mpps)},
-            uns={"wsi_scale": self._said()}
+            uns={"wsi_scale": self.said()}
             | ({} if thumbnail is None else {"spatial": {name: _picture(thumbnail, tiles.grid)}}),
         )
 
@@ -196,7 +196,8 @@ class TileFeatures(Features):
     def _repr_html_(self) -> str:
         return facts_html("Features", self._facts())
 
-    def _said(self) -> dict[str, str | int | float]:
+    def said(self) -> dict[str, str | int | float]:
+        """Return the attributes that any file format can hold: texts and numbers."""
         return {name: value for name, value in self.attributes.items() if isinstance(value, str | int | float)}
 
     def _facts(self) -> dict[str, object]:

@@ -54,8 +54,7 @@ def to_spatialdata(
         rows, cols = thumbnail.shape[:2]
         side = (grid.slide_width * grid.mpp_x / cols, grid.slide_height * grid.mpp_y / rows)
         elements["slide"] = _image(np.moveaxis(thumbnail, -1, 0), ("r", "g", "b"), grid, side, 0.0)
-    said = {key: value for key, value in features.attributes.items() if isinstance(value, str | int | float)}
-    return spatialdata.SpatialData.init_from_elements(elements, attrs={"wsi_scale": {"slide": name, **said}})
+    return spatialdata.SpatialData.init_from_elements(elements, attrs={"wsi_scale": {"slide": name, **features.said()}})
 
 
 def _shapes(tiles: TileTable) -> Any:
