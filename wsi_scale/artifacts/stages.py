@@ -66,7 +66,11 @@ SLIDE_STAGES = _table(
     StageSpec("inspect", 3, (), InspectSettings, (names.SLIDE_INFO,)),
     StageSpec("predict", 2, ("inspect",), PredictSettings, (names.PREDICTION,)),
     StageSpec(
-        "tile", 2, ("inspect", "predict"), TileSettings, (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY)
+        "tile",
+        2,
+        ("inspect", "predict"),
+        TileSettings,
+        (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY, names.REGIONS),
     ),
     StageSpec("search", 4, ("inspect", "tile"), SearchSettings, (names.SCALE_MAP, names.GEOJSON)),
     StageSpec("extract", 3, ("inspect", "tile", "search"), ExtractSettings, (names.FEATURES,)),
