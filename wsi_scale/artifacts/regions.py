@@ -61,6 +61,8 @@ def _feature(region: Region) -> dict[str, Any]:
 
 def _region(feature: Any) -> Region:
     properties = feature["properties"]
-    parts = [[np.array(ring, np.float64).reshape(-1, 2) for ring in part] for part in feature["geometry"]["coordinates"]]
+    parts = [
+        [np.array(ring, np.float64).reshape(-1, 2) for ring in part] for part in feature["geometry"]["coordinates"]
+    ]
     label = properties["classification"]["name"] if "classification" in properties else ""
     return Region(str(properties["name"]), str(label), tuple(map(tuple, parts)))

@@ -32,8 +32,11 @@ def plot(
 ) -> None:
     """Draw a slide and a map on it as a picture, with scale bars and the legend of its colours."""
     with one_line_errors():
+        from wsi_scale.artifacts.names import SCALE_MAP
+        from wsi_scale.jobs.folders import slide_at
         from wsi_scale.report.picture import Shown, plot_all, plot_slide
 
+        slide_at(folder, SCALE_MAP)
         if every:
             target = output or Path(f"{folder.resolve().name}-figures")
             files = plot_all(folder, target, confidence)

@@ -61,6 +61,7 @@ def run(
     """
     with one_line_errors():
         from wsi_scale.config.settings import TileSettings
+        from wsi_scale.errors import named
         from wsi_scale.stages.tile import check_own_files
 
         chosen = None if stages is None else stages_named(stages)
@@ -74,7 +75,7 @@ def run(
             return run_stages(job, settings, chosen, regressor, calibration, scheduler, record_only=record_only)
         summary = run_all(job, settings, regressor, calibration, scheduler)
     if summary.status == "failed":
-        typer.echo(f"error: {summary.slide_id}: {summary.reason}", err=True)
+        typer.echo(f"error: {named(summary.slide_id, summary.reason)}", err=True)
         raise typer.Exit(0 if record_only else 1)
     for line in summary_lines(summary, job.folder / "report.html"):
         conclude(line)

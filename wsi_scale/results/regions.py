@@ -69,7 +69,8 @@ def sum_up_regions(tiles: "TileTable", scale_map: "ScaleMap | None") -> tuple[Re
         return ()
     optimal = np.full(len(tiles), np.nan) if scale_map is None else scale_map.optimal_mpp[tiles.row, tiles.col]
     found = []
-    for name, label in sorted(set(zip(tiles.region.tolist(), tiles.region_class.tolist(), strict=True))):
+    named = tiles.region != ""
+    for name, label in sorted(set(zip(tiles.region[named].tolist(), tiles.region_class[named].tolist(), strict=True))):
         within = (tiles.region == name) & (tiles.region_class == label)
         answers = optimal[within & np.isfinite(optimal)]
         middle = quartiles(answers) if len(answers) else None
