@@ -20,7 +20,8 @@ def slide_at(folder: Path, artefact: str) -> SlideJob:
     if not is_slide_folder(folder):
         slides = jobs_in(folder)
         raise ArtifactError(
-            f"{folder} holds results of {count_text(len(slides), 'slide')}; give the folder of one, such as {slides[0].folder}"
+            f"{folder} holds results of {count_text(len(slides), 'slide')}; "
+            f"give the folder of one, such as {slides[0].folder}"
         )
     job = job_in(folder)
     check_has(job, artefact)

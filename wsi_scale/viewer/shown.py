@@ -42,7 +42,7 @@ class ShownSlide:
     identity
         Of the slide's content; "" where the slide cannot be shown.
     problem
-        Why the thumbnail stands for the slide, one line; "" where the slide is shown.
+        Why the slide cannot be shown, and its thumbnail stands for it, one line; "" where it can.
     """
 
     job: SlideJob
@@ -126,7 +126,7 @@ def read_shown(job: SlideJob, audit: AuditRow | None) -> ShownSlide:
     try:
         return ShownSlide(job, view, _identity(job, view), "")
     except UserError as error:
-        return ShownSlide(job, view, "", f"the thumbnail is shown, not the slide: {one_line(error)}")
+        return ShownSlide(job, view, "", one_line(error))
 
 
 def _identity(job: SlideJob, view: SlideView) -> str:
