@@ -74,7 +74,7 @@ def write_results(slide: Path, folder: Path, slide_id: str) -> Path:
     table = TileTable(GRID, row.astype(np.int32), col.astype(np.int32), *corners, np.ones(len(row), np.float32), *named)
     write_regions(folder, [REGION])
     write_tiles(folder, table, "f")
-    thumbnail = np.full((HEIGHT // 2, WIDTH // 2, 3), (250, 220, 90), np.uint8)
+    thumbnail = np.full((HEIGHT // 8, WIDTH // 8, 3), (250, 220, 90), np.uint8)
     write_pictures(folder, thumbnail, np.ones(thumbnail.shape[:2], np.bool_), thumbnail)
     recorded(folder, "tile")
     write_scale_map(folder, found, "f")

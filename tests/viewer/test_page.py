@@ -11,8 +11,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.runs import wsi_scale
+from tests.runs import recorded, wsi_scale
 from tests.viewer.drawn import GRID, MARKED, MARKED_BOX, OTHER, SILENT, Serve
+from wsi_scale.artifacts.pictures import write_pictures
 from wsi_scale.viewer.server import ViewerServer
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def square_of(picture: np.ndarray, cell_px: float, near: np.ndarray) -> np.ndarr
 
 
 def address_of(page: "Page") -> dict[str, str]:
-    page.wait_for_timeout(250)
+    # The page writes its address once nothing has changed for a while.
+    page.wait_for_timeout(600)
     script = "() => Object.fromEntries(new URLSearchParams(location.hash.slice(1)))"
     found: dict[str, str] = page.evaluate(script)
     return found
@@ -359,6 +361,9 @@ def test_a_very_large_slide_is_there_within_two_seconds(page: "Page", serve: Ser
     slide = write_large(tmp_path / "large.tiff")
     assert slide.stat().st_size < 100e6
     assert wsi_scale("inspect", slide, "-o", tmp_path / "result").exit_code == 0
+    thumbnail = np.full((1638, 2048, 3), (200, 120, 160), np.uint8)
+    write_pictures(tmp_path / "result", thumbnail, np.ones(thumbnail.shape[:2], np.bool_), thumbnail)
+    recorded(tmp_path / "result", "tile")
     server = serve(tmp_path / "result")
 
     before = time.monotonic()
@@ -369,5 +374,5 @@ def test_a_very_large_slide_is_there_within_two_seconds(page: "Page", serve: Ser
     settle(page)
     assert page.evaluate(SHOWN)
     print(f"first view of 100,000 × 80,000 px: {took:.2f} s")  # noqa: T201
-    # Two seconds on a machine of its own; others may be at work here.
-    assert took < 6
+    # It takes half a second; others may be at work on the machine.
+    assert took < 4

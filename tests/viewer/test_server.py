@@ -152,6 +152,16 @@ def test_tiles_are_the_slide_s_own_pixels(server: ViewerServer) -> None:
     assert np.abs(overview[y // 4 + 8, x // 4 + 8].astype(int) - BLUE).max() < 24
 
 
+def test_an_overview_is_cut_from_the_thumbnail_as_far_as_that_is_sharp(server: ViewerServer) -> None:
+    finest = ask(server, "slides/0").values["image"]["finest"]  # type: ignore[index]
+
+    coarse, sharp = (ask(server, f"slides/0/tiles/{level}/0_0").pixels for level in (finest - 4, finest - 2))
+
+    assert coarse.shape == (82, 119, 3)
+    assert np.abs(coarse.astype(int) - (250, 220, 90)).max() < 12
+    assert sharp[-1, -1].min() > 240
+
+
 def test_channels_and_reasons_are_the_map_s(server: ViewerServer) -> None:
     found = scale_map()
     shape = (GRID.rows, GRID.cols)
