@@ -161,7 +161,7 @@ def _outlined(region: Region, scale: tuple[float, float]) -> tuple[str, float, f
         corners = ring * scale + (_LEFT, _TOP)
         path.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners.tolist()) + "z")
     x, y = region.top
-    return "".join(path), _LEFT + x * scale[0] + 4, _TOP + max(y * scale[1], 0) + 14, region.name
+    return "".join(path), _LEFT + x * scale[0] + 4, _TOP + max(y * scale[1], 0) + 16, region.name
 
 
 def _hatching(places: NDArray[np.bool_], margin: float, step: float, size: tuple[float, float]) -> str:
