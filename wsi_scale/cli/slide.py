@@ -56,8 +56,10 @@ def run(
 ) -> None:
     """Run all stages on one slide: scale map, features, µm per pixel and a report.
 
-    Leaves slide.json, prediction.json, tiles.parquet, scale.ome.zarr, features.zarr and report.html in the
-    output folder. A second call computes only what is missing or out of date.
+    Give one of -o FOLDER, for a slide alone, and --results RESULTS, for one of many: then its folder is
+    RESULTS/slides/ID, and `report`, `view` and `status` take RESULTS. The folder gets slide.json, prediction.json,
+    tiles.parquet, scale.ome.zarr, features.zarr and report.html. A second call computes only what is missing or out of
+    date.
     """
     with one_line_errors():
         from wsi_scale.config.settings import TileSettings

@@ -107,7 +107,7 @@ def draw_field(
 
 def is_as_sharp(thumbnail: NDArray[np.uint8], slide_size: tuple[int, int], field: Field, size: tuple[int, int]) -> bool:
     """Whether a thumbnail has as many pixels of a part of a slide as a picture of it; parameters as in ``cut_out``."""
-    return size[0] * slide_size[0] <= field.width * thumbnail.shape[1]
+    return bool(size[0] * slide_size[0] <= field.width * thumbnail.shape[1])
 
 
 def cut_out(
