@@ -14,7 +14,8 @@ import wsi_scale as ws
 from benchmarks.data import IMAGES, RESULTS, data_root
 from wsi_scale.artifacts.pictures import THUMBNAIL
 from wsi_scale.artifacts.scale_map import read_scale_map
-from wsi_scale.report.picture import Shown, draw_picture, read_pictured
+from wsi_scale.report.picture import Shown, draw_picture
+from wsi_scale.report.pictured import read_pictured
 
 DEMO = Path("results/slides/demo-1_doubling")
 #: Squamous carcinoma of the lung, H&E, of an atlas under the MIT licence; its header holds a converter's default.

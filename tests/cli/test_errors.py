@@ -115,7 +115,7 @@ def test_an_unreadable_slide_is_told_once_by_a_whole_run(tmp_path: Path) -> None
 
     done = in_child("run", text, "--output", tmp_path / "out")
 
-    assert error_line(done).startswith("error: letter: letter.svs: not a known slide or image format")
+    assert error_line(done).startswith("error: letter.svs: not a known slide or image format")
     assert [line.split(",")[0] for line in done.stderr.splitlines()[:-1]] == [
         "letter: inspect: failed",
         "letter: report: ok",

@@ -11,7 +11,8 @@ from tests.runs import error_line, recorded, wsi_scale
 from wsi_scale.artifacts.regions import write_regions
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.errors import ArtifactError
-from wsi_scale.report.picture import Shown, draw_picture, read_pictured
+from wsi_scale.report.picture import Shown, draw_picture
+from wsi_scale.report.pictured import read_pictured
 from wsi_scale.results.regions import Region
 from wsi_scale.results.scale_map import Reason
 

@@ -62,9 +62,7 @@ def run(
     date.
     """
     with one_line_errors():
-        from wsi_scale.config.settings import TileSettings
         from wsi_scale.errors import named
-        from wsi_scale.stages.tile import check_own_files
 
         chosen = None if stages is None else stages_named(stages)
         settings = load(config, assignments, device, {"tissue.regions": regions})
@@ -72,6 +70,9 @@ def run(
             slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
         if not record_only and (chosen is None or "tile" in chosen):
+            from wsi_scale.config.settings import TileSettings
+            from wsi_scale.stages.tile import check_own_files
+
             check_own_files(job.row.slide_id, TileSettings.of(settings))
         if chosen is not None:
             return run_stages(job, settings, chosen, regressor, calibration, scheduler, record_only=record_only)

@@ -1,6 +1,5 @@
 """A slide and a channel of its scale map as one picture to show: scale bars, colours with their legend, no axes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.artifacts.names import REGIONS, SCALE_MAP, THUMBNAIL
-from wsi_scale.artifacts.pictures import read_thumbnail
-from wsi_scale.artifacts.record import check_artefact
-from wsi_scale.artifacts.regions import read_regions
-from wsi_scale.artifacts.scale_map import read_scale_map
-from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.report.colors import LEAST_CONFIDENCE, ColorScale, channel_scale
+from wsi_scale.report.pictured import PicturedSlide, read_pictured
 from wsi_scale.report.plots import distribution_figure, layer_figures
 from wsi_scale.report.svg import DAYLIGHT, style
 from wsi_scale.report.ticks import log_ticks, round_length, short
@@ -57,28 +51,6 @@ class Shown:
 
     channel: str = "optimal_mpp"
     least_confidence: float = LEAST_CONFIDENCE
-
-
-@dataclass(frozen=True)
-class PicturedSlide:
-    """What a picture is drawn from.
-
-    Attributes
-    ----------
-    slide_id
-        Name of the slide.
-    thumbnail
-        (row, col, rgb) the whole slide.
-    scale_map
-        Its map.
-    regions
-        The user's regions, which are outlined.
-    """
-
-    slide_id: str
-    thumbnail: NDArray[np.uint8]
-    scale_map: ScaleMap
-    regions: Sequence[Region] = ()
 
 
 def plot_slide(folder: Path, target: Path, shown: Shown) -> None:
@@ -144,25 +116,6 @@ def plot_all(folder: Path, target: Path, least_confidence: float = LEAST_CONFIDE
             paths.append(target / f"{folder.resolve().name}-{name}{suffix}")
             save_picture(figure, paths[-1])
     return paths
-
-
-def read_pictured(folder: Path) -> PicturedSlide:
-    """Read and check what a slide's picture is drawn from.
-
-    Raises
-    ------
-    ArtifactError
-        It is missing or damaged.
-    """
-    scale_map, _ = read_scale_map(folder)
-    check_artefact(folder, SCALE_MAP)
-    thumbnail = read_thumbnail(folder)
-    check_artefact(folder, THUMBNAIL)
-    regions: tuple[Region, ...] = ()
-    if (folder / REGIONS).exists():
-        regions = read_regions(folder)
-        check_artefact(folder, REGIONS)
-    return PicturedSlide(str(read_slide_info(folder)["slide_id"]), thumbnail, scale_map, regions)
 
 
 def draw_picture(slide: PicturedSlide, shown: Shown) -> "Figure":
