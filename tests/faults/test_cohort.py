@@ -148,6 +148,7 @@ def test_a_picture_that_was_cut_is_drawn_anew(small_slide: Path, finished_copy: 
 
 def test_a_slide_whose_single_run_was_killed_at_once_is_a_failed_row(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "slides" / "small")
+    (tmp_path / "none.svs").write_bytes(b"")
     inspect(job(tmp_path / "none.svs", tmp_path / "slides" / "killed"))
     (tmp_path / "slides" / "killed" / "inspect.json").unlink()
 
@@ -203,6 +204,7 @@ def test_a_failure_is_recorded_where_no_record_tells_of_the_stage(tmp_path: Path
 
 def test_a_run_that_ended_before_its_report_gets_one_and_a_good_report_stays(finished: Path, tmp_path: Path) -> None:
     jobs = damaged(finished, tmp_path)
+    (tmp_path / "killed.svs").write_bytes(b"")
     killed = SlideJob(SheetRow("killed", tmp_path / "killed.svs", None, None), tmp_path / "slides" / "killed")
 
     rows = complete([*jobs, killed], tmp_path, configured())
