@@ -148,7 +148,6 @@ def test_a_picture_that_was_cut_is_drawn_anew(small_slide: Path, finished_copy: 
 
 def test_a_slide_whose_single_run_was_killed_at_once_is_a_failed_row(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "slides" / "small")
-    (tmp_path / "none.svs").write_bytes(b"")
     inspect(job(tmp_path / "none.svs", tmp_path / "slides" / "killed"))
     (tmp_path / "slides" / "killed" / "inspect.json").unlink()
 
