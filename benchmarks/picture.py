@@ -12,9 +12,10 @@ from PIL import Image
 
 import wsi_scale as ws
 from benchmarks.data import IMAGES, RESULTS, data_root
-from wsi_scale.artifacts.pictures import THUMBNAIL, read_thumbnail
+from wsi_scale.artifacts.pictures import THUMBNAIL
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.report.picture import Shown, draw_picture
+from wsi_scale.report.pictured import read_pictured
 
 DEMO = Path("results/slides/demo-1_doubling")
 #: Squamous carcinoma of the lung, H&E, of an atlas under the MIT licence; its header holds a converter's default.
@@ -36,8 +37,7 @@ def draw_real(target: Path) -> None:
     folder = RESULTS / "picture"
     tiling, features = {"overlap_px": OVERLAP_PX}, {"mpps": [2.0], "optimal": False}
     ws.run(data_root() / REAL, folder, slide_id="lung", mpp=REAL_MPP, tiling=tiling, features=features)
-    scale_map, _ = read_scale_map(folder)
-    draw_picture(read_thumbnail(folder), scale_map, Shown()).savefig(target, dpi=_DPI, pil_kwargs=_JPEG)
+    draw_picture(read_pictured(folder), Shown()).savefig(target, dpi=_DPI, pil_kwargs=_JPEG)
 
 
 def draw_demo(target: Path) -> None:

@@ -101,3 +101,15 @@ class OutputError(UserError):
 def one_line(error: BaseException) -> str:
     """Put an error's text on one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def named(slide_id: str, reason: str) -> str:
+    """Lead a reason with the name of its slide, unless it begins with that itself.
+
+    Examples
+    --------
+    >>> named("a", "a.svs: cut short"), named("a", "no tissue found")
+    ('a.svs: cut short', 'a: no tissue found')
+    """
+    first, colon, _ = reason.partition(": ")
+    return reason if colon and first.rpartition("/")[2].startswith(slide_id) else f"{slide_id}: {reason}"

@@ -19,6 +19,7 @@ from wsi_scale.artifacts import (
     pictures,
     prediction,
     record,
+    regions,
     regressor,
     runs,
     scale_map,
@@ -26,6 +27,7 @@ from wsi_scale.artifacts import (
     status,
     tiles,
 )
+from wsi_scale.results.regions import Region
 
 
 @dataclass
@@ -169,6 +171,12 @@ def write_pictures(folder: Path, seed: int) -> None:
     pictures.write_pictures(folder, image, rng.random((20, 30)) < 0.5, image[::-1].copy())
 
 
+def make_region(s: int) -> Region:
+    """Make a region of two parts, one with a hole."""
+    corners = np.array([[0.0, 0.0], [9.5 + s, 0.0], [9.0, 9.0]])
+    return Region("core ä", "Tumor", ((corners, corners / 3), (corners + 20,)))
+
+
 KINDS = {
     "tiles": Kind("tiles.parquet", lambda f, s: tiles.write_tiles(f, make_tiles(s), f"print {s}"), tiles.read_tiles),
     "scale map 0.5": Kind(
@@ -210,6 +218,9 @@ KINDS = {
     ),
     "audit": Kind("audit.tsv", lambda f, s: audit.write_audit(f, make_audit(s))),
     "pictures": Kind("tissue.png", write_pictures, pictures.read_tissue),
+    "regions": Kind(
+        "tile-regions.geojson", lambda f, s: regions.write_regions(f, [make_region(s)]), regions.read_regions
+    ),
     "record": Kind(
         "tile.json",
         lambda f, s: record.write_record(f, record.Record("tile", "failed", f"reason {s}", "print")),

@@ -28,12 +28,21 @@ def test_a_slide_is_ok_where_all_its_stages_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stage", SLIDE_STAGES)
 def test_a_slide_has_failed_where_one_stage_has_or_is_missing(tmp_path: Path, stage: str) -> None:
     leave(tmp_path, **{s: "ok" for s in SLIDE_STAGES if s != stage})
-    row = slide_status(tmp_path, "a", "a.svs")
+    row = slide_status(tmp_path, "a", str(tmp_path))
     assert row.status == "failed"
-    assert stage in row.reason
+    assert f"{stage} did not finish" in row.reason
     leave(tmp_path, **{stage: "failed"})
     row = slide_status(tmp_path, "a", "a.svs")
     assert (row.status, row.reason) == ("failed", f"{stage} says why")
+
+
+def test_a_slide_that_is_not_there_says_so(tmp_path: Path) -> None:
+    row = slide_status(tmp_path / "a", "a", f"{tmp_path}/gone.svs")
+    assert (row.status, row.reason) == (
+        "failed",
+        f"the slide's file {tmp_path}/gone.svs is not there; check the path, or whether its disk is mounted, and "
+        "run again",
+    )
 
 
 def test_a_slide_without_tissue_is_empty_and_says_the_first_reason(tmp_path: Path) -> None:

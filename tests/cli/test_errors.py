@@ -59,7 +59,11 @@ def test_a_wrong_call_exits_2_with_the_usage(arguments: tuple[str, ...]) -> None
         ("tile {slide} -o {done} --regions {text}", "this is not GeoJSON with outlined regions"),
         ("extract {slide} -o {done} --slide-id other", "holds results of small, not of"),
         ("export {done}", "nothing to export; give --anndata FILE.h5ad, --h5 FILE.h5 or --spatialdata STORE.zarr"),
-        ("export {new} --anndata {new}.h5ad", "tiles.parquet; run `wsi-scale tile` first"),
+        ("export {new} --anndata {new}.h5ad", "is not there; give a folder of results"),
+        ("export {slide} --h5 {new}.h5", "is a file; give a folder of results"),
+        ("export {done} --h5 {new}.hdf", "name a file that ends in .h5 or .hdf5"),
+        ("view {new} --no-browser", "is not there; give a folder of results"),
+        ("run {slide} -o {new} --regions {text}", "this is not GeoJSON with outlined regions"),
         ("export {done} --h5 {new}.h5 --features-mpp 0.7", "no features at 0.7 µm/px; choose of 0.5, 1, 2, optimal"),
         ("export {folder} --h5 {new}", "holds no results of slides"),
         ("report {folder}", "holds no results of slides"),
@@ -111,7 +115,7 @@ def test_an_unreadable_slide_is_told_once_by_a_whole_run(tmp_path: Path) -> None
 
     done = in_child("run", text, "--output", tmp_path / "out")
 
-    assert error_line(done).startswith("error: letter: letter.svs: not a known slide or image format")
+    assert error_line(done).startswith("error: letter.svs: not a known slide or image format")
     assert [line.split(",")[0] for line in done.stderr.splitlines()[:-1]] == [
         "letter: inspect: failed",
         "letter: report: ok",

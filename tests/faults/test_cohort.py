@@ -203,6 +203,7 @@ def test_a_failure_is_recorded_where_no_record_tells_of_the_stage(tmp_path: Path
 
 def test_a_run_that_ended_before_its_report_gets_one_and_a_good_report_stays(finished: Path, tmp_path: Path) -> None:
     jobs = damaged(finished, tmp_path)
+    (tmp_path / "killed.svs").write_bytes(b"")
     killed = SlideJob(SheetRow("killed", tmp_path / "killed.svs", None, None), tmp_path / "slides" / "killed")
 
     rows = complete([*jobs, killed], tmp_path, configured())

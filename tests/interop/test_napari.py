@@ -12,6 +12,7 @@ from PIL import Image
 
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
+from wsi_scale.report.colors import LEAST_CONFIDENCE
 
 TILE_UM = 112.0
 
@@ -28,8 +29,9 @@ def test_slide_map_and_tiles_lie_on_one_another(results: Path) -> None:
     tiles, _ = read_tiles(results)
     scale_map, _ = read_scale_map(results)
     grid = tiles.grid
-    layers = {layer.name.removeprefix("small "): layer for layer in viewer.layers}
-    assert list(layers) == ["small", "optimal mpp, µm/px", "confidence", "dominant radius, µm", "tiles"]
+    layers = {layer.name.removesuffix(" – small"): layer for layer in viewer.layers}
+    outlined = ["regions"] if results.name == "dense" else []
+    assert list(layers) == ["small", *outlined, "optimal mpp, µm/px", "confidence", "dominant radius, µm", "tiles"]
     assert all([str(unit) for unit in layer.units] == ["micrometer", "micrometer"] for layer in viewer.layers)
 
     # World coordinates of the slide's own corners: (0, 0) and its size in µm.
@@ -41,7 +43,8 @@ def test_slide_map_and_tiles_lie_on_one_another(results: Path) -> None:
         np.testing.assert_allclose(place, layers["tiles"].data[index], atol=0.5)
         expected = (tiles.y[index] * grid.mpp_y + TILE_UM / 2, tiles.x[index] * grid.mpp_x + TILE_UM / 2)
         np.testing.assert_allclose(place, expected, atol=0.5)
-    np.testing.assert_array_equal(layers["optimal mpp, µm/px"].data, scale_map.optimal_mpp)
+    sure = scale_map.confidence >= LEAST_CONFIDENCE
+    np.testing.assert_array_equal(layers["optimal mpp, µm/px"].data, np.where(sure, scale_map.optimal_mpp, np.nan))
     np.testing.assert_array_equal(layers["confidence"].data, scale_map.confidence)
     told = layers["tiles"].features
     np.testing.assert_array_equal(told["dominant_radius_um"], scale_map.dominant_radius_um[tiles.row, tiles.col])
@@ -68,11 +71,11 @@ def test_a_screenshot_shows_the_map_where_the_tiles_are(results: Path, pictures:
     viewer.reset_view()
     Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).save(pictures / f"napari-{results.name}.png")
     shown = viewer.screenshot(flash=False)
-    viewer.layers["small optimal mpp, µm/px"].visible = False
+    viewer.layers["optimal mpp, µm/px – small"].visible = False
     hidden = viewer.screenshot(flash=False)
     changed = np.argwhere(np.abs(shown[..., :3].astype(int) - hidden[..., :3]).sum(axis=2) > 30)
     # On the screen the map has the shape that its answers have on the grid, hole and corners included.
-    answered = np.argwhere(np.isfinite(viewer.layers["small optimal mpp, µm/px"].data))
+    answered = np.argwhere(np.isfinite(viewer.layers["optimal mpp, µm/px – small"].data))
     places = np.ptp(answered, axis=0) + 1
     drawn = np.ptp(changed, axis=0) + 1
     assert drawn[1] / drawn[0] == pytest.approx(places[1] / places[0], rel=0.02)
@@ -84,7 +87,7 @@ def test_a_screenshot_shows_the_map_where_the_tiles_are(results: Path, pictures:
 def test_a_scale_map_alone_opens_too(made: Path) -> None:
     viewer = opened(made / "plain" / "scale.ome.zarr")
     assert [layer.name for layer in viewer.layers] == [
-        "plain optimal mpp, µm/px", "plain confidence", "plain dominant radius, µm",
+        "optimal mpp, µm/px – plain", "confidence – plain", "dominant radius, µm – plain",
     ]  # fmt: skip
     viewer.close()
 

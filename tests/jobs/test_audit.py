@@ -124,7 +124,7 @@ def test_the_table_has_one_row_for_each_slide_and_says_who_said_what(small_slide
     assert given["reason"].startswith("you gave 0.25 µm/px (the header says 0.5); estimated from pixels:")
     assert {row["flag"] for row in others} == {"unreadable"}
     assert "not a known slide or image format" in others[0]["reason"]
-    assert others[1]["reason"] == "inspect did not finish; run again"
+    assert others[1]["reason"] == "inspect did not finish (killed, or out of memory?); run again"
     assert "slide.json" in others[2]["reason"]
     assert count_flags(rows) == {"off_2x": 1, "unreadable": 3, "agrees": 1}
 

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.runs import finished, finished_copy, own_cache, shared, small_slide
+from tests.runs import finished, finished_copy, own_cache, recorded, shared, small_slide
+from wsi_scale.artifacts.record import read_record
+from wsi_scale.artifacts.regions import write_regions
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.errors import ArtifactError
 from wsi_scale.plugins import napari_reader
 from wsi_scale.plugins.napari_reader import Layer, get_reader
+from wsi_scale.report.colors import LEAST_CONFIDENCE
+from wsi_scale.results.regions import Region
 from wsi_scale.slides import open_slide
 
 __all__ = ["finished", "finished_copy", "own_cache", "shared", "small_slide"]
@@ -29,10 +33,10 @@ def test_slide_map_and_tiles_are_placed_in_micrometres(finished: Path) -> None:
     layers = layers_of(finished)
     assert [(kind, said["name"]) for _, said, kind in layers] == [
         ("image", "small"),
-        ("image", "small optimal mpp, µm/px"),
-        ("image", "small confidence"),
-        ("image", "small dominant radius, µm"),
-        ("points", "small tiles"),
+        ("image", "optimal mpp, µm/px – small"),
+        ("image", "confidence – small"),
+        ("image", "dominant radius, µm – small"),
+        ("points", "tiles – small"),
     ]
     (levels, slide, _), (values, mapped, _), *_, (centers, tiled, _) = layers
     # The slide's corner is at 0: its first pixel, of 0.5 µm, has its centre at 0.25.
@@ -45,8 +49,23 @@ def test_slide_map_and_tiles_are_placed_in_micrometres(finished: Path) -> None:
     assert tiled["size"] == 112
     assert all(said["units"] == ("um", "um") for _, said, _ in layers)
     scale_map, _ = read_scale_map(finished)
-    np.testing.assert_array_equal(values, scale_map.optimal_mpp)
+    sure = scale_map.confidence >= LEAST_CONFIDENCE
+    np.testing.assert_array_equal(values, np.where(sure, scale_map.optimal_mpp, np.nan))
     np.testing.assert_array_equal(tiled["features"]["confidence"], scale_map.confidence[tiles.row, tiles.col])
+
+
+def test_regions_are_outlined_with_their_names(finished_copy: Path) -> None:
+    ring = np.array([[100.0, 200.0], [700.0, 200.0], [700.0, 800.0]])
+    write_regions(finished_copy, [Region("core A", "Tumor", ((ring,),))])
+    for stage in ("tile", "search"):
+        before = read_record(finished_copy, stage)
+        assert before is not None
+        recorded(finished_copy, stage, print_=before.fingerprint)
+
+    (outlines, said) = next((data, said) for data, said, kind in layers_of(finished_copy) if kind == "shapes")
+
+    np.testing.assert_allclose(outlines[0], ring[:, ::-1] * 0.5)
+    assert said["features"] == {"region": ["core A"], "region_class": ["Tumor"]}
 
 
 def test_the_slide_is_read_only_where_it_is_shown(finished: Path, small_slide: Path) -> None:
@@ -67,9 +86,6 @@ def test_without_its_slide_the_thumbnail_lies_in_its_place(finished_copy: Path, 
     # As it would have been written, had the slide lain there.
     changed = (finished_copy / "slide.json").read_text().replace(json.dumps(info["path"]), json.dumps(str(place)))
     (finished_copy / "slide.json").write_text(changed)
-    from tests.runs import recorded
-    from wsi_scale.artifacts.record import read_record
-
     before = read_record(finished_copy, "inspect")
     assert before is not None
     recorded(finished_copy, "inspect", print_=before.fingerprint)
@@ -92,7 +108,7 @@ def test_only_results_of_this_program_are_claimed(finished: Path, small_slide: P
 
 def test_a_scale_map_alone_is_opened(finished: Path) -> None:
     names = [said["name"] for _, said, _ in layers_of(finished / "scale.ome.zarr")]
-    assert names == ["finished optimal mpp, µm/px", "finished confidence", "finished dominant radius, µm"]
+    assert names == ["optimal mpp, µm/px – finished", "confidence – finished", "dominant radius, µm – finished"]
 
 
 def test_damaged_results_are_told_in_one_line(finished_copy: Path) -> None:

@@ -15,6 +15,7 @@ from wsi_scale.report.cohort import CohortView, read_cohort_view
 from wsi_scale.report.pages import MOST_EMBEDDED, render_cohort_page, render_slide_page
 from wsi_scale.report.slide_view import SlideView, read_slide_view
 from wsi_scale.results.audit import FLAGS, AuditRow, Flag, unreadable_row
+from wsi_scale.results.regions import Region
 from wsi_scale.results.scale_map import CHANNELS, Reason
 from wsi_scale.results.summary import Quartiles, SlideSummary
 
@@ -301,3 +302,20 @@ def test_places_that_cannot_be_read_are_hatched_and_counted(tmp_path: Path, writ
     assert len(parsed.ids) == len(set(parsed.ids))
     assert note in render_cohort_page([_row(view.status)], [], CohortView(), CONTEXT)
     assert "hatching" not in render_slide_page(read_slide_view(write_ok(tmp_path / "b", "b"), "b"), CONTEXT)
+
+
+def test_regions_are_outlined_on_the_maps_and_summed_up_in_a_table(write_ok: SlideWriter, tmp_path: Path) -> None:
+    view = read_slide_view(write_ok(tmp_path / "slide", "slide"), "slide")
+    assert view.tiles is not None
+    assert view.scale_map is not None
+    left = view.tiles.col < 9
+    tiles = replace(view.tiles, region=np.where(left, "core <A>", "rest"), region_class=np.where(left, "Tumor", ""))
+    ring = np.array([[800.0, 400.0], [4000.0, 400.0], [4000.0, 3600.0]])
+    answers = view.scale_map.optimal_mpp[tiles.row, tiles.col][left]
+
+    page = render_slide_page(replace(view, tiles=tiles, regions=(Region("core <A>", "Tumor", ((ring,),)),)), {})
+
+    assert page.count('<text class="region"') == 2
+    table = re.sub(r"\s*<[^>]*>\s*", " ", page[page.index('<table class="compact regions') :].partition("</table>")[0])
+    median = f"{np.nanmedian(answers):.3g}"
+    assert f"core &lt;A&gt; Tumor {left.sum()} {np.isfinite(answers).sum()} {median}" in re.sub(" +", " ", table)

@@ -7,11 +7,14 @@ import pytest
 from PIL import Image
 
 from tests.report.conftest import GRID, SlideWriter
-from tests.runs import error_line, wsi_scale
-from wsi_scale.artifacts.pictures import read_thumbnail
+from tests.runs import error_line, recorded, wsi_scale
+from wsi_scale.artifacts.regions import write_regions
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.errors import ArtifactError
 from wsi_scale.report.picture import Shown, draw_picture
+from wsi_scale.report.pictured import read_pictured
+from wsi_scale.results.regions import Region
+from wsi_scale.results.scale_map import Reason
 
 
 def test_each_suffix_gives_its_kind_of_picture_and_the_same_bytes(write_ok: SlideWriter, tmp_path: Path) -> None:
@@ -38,7 +41,7 @@ def test_the_map_lies_around_the_centres_of_its_tiles(write_ok: SlideWriter, tmp
     folder = write_ok(tmp_path / "slide", "slide")
     scale_map, _ = read_scale_map(folder)
 
-    figure = draw_picture(read_thumbnail(folder), scale_map, Shown("confidence"))
+    figure = draw_picture(read_pictured(folder), Shown("confidence"))
 
     _, mapped = figure.axes[:2]
     slide, cells = mapped.images
@@ -57,12 +60,17 @@ def test_only_tiles_that_are_sure_enough_are_shown_and_the_others_counted(
     answered = np.isfinite(scale_map.optimal_mpp)
     sure = answered & (scale_map.confidence >= 0.7)
 
-    figure = draw_picture(read_thumbnail(folder), scale_map, Shown("optimal_mpp", 0.7))
+    figure = draw_picture(read_pictured(folder), Shown("optimal_mpp", 0.7))
 
     mapped = figure.axes[1]
     shown = np.asarray(mapped.images[1].get_array())[..., 3] > 0
     np.testing.assert_array_equal(shown, sure)
-    assert mapped.get_xlabel() == f"{(answered & ~sure).sum()} tiles of a confidence below 0.7 not shown"
+    tiles = (scale_map.reason != Reason.GLASS).sum()
+    assert figure.get_supxlabel() == (
+        f"{sure.sum()} of {tiles} tiles shown; {(answered & ~sure).sum()} of a confidence below 0.7 not shown; "
+        f"{tiles - answered.sum()} without an answer"
+    )
+    assert figure.get_suptitle() == "slide"
 
 
 @pytest.mark.parametrize(
@@ -88,13 +96,14 @@ def test_a_slide_without_a_map_or_sure_tiles_is_one_line(
 ) -> None:
     failed = write_failed(tmp_path / "failed", "failed", "no mpp")
     unsure = write_ok(tmp_path / "unsure", "unsure")
-    scale_map, _ = read_scale_map(unsure)
 
-    assert "run `wsi-scale search`" in error_line(wsi_scale("plot", failed))
+    assert error_line(wsi_scale("plot", failed)).endswith(
+        "there is no scale.ome.zarr, because the slide has failed: no mpp"
+    )
     with pytest.raises(
         ArtifactError, match=r"no tile has a value of optimal mpp to show; \d+ tiles of a confidence below 1.1"
     ):
-        draw_picture(read_thumbnail(unsure), scale_map, Shown("optimal_mpp", 1.1))
+        draw_picture(read_pictured(unsure), Shown("optimal_mpp", 1.1))
 
 
 def test_every_figure_of_the_report_is_written_as_svg_and_png(write_ok: SlideWriter, tmp_path: Path) -> None:
@@ -111,3 +120,32 @@ def test_every_figure_of_the_report_is_written_as_svg_and_png(write_ok: SlideWri
     # On white, in the report's blue and orange.
     assert colours is not None
     assert {(255, 255, 255), (42, 111, 151), (196, 84, 26)} <= {colour for _, colour in colours}
+
+
+def test_regions_are_outlined_with_their_names_on_slide_and_map(write_ok: SlideWriter, tmp_path: Path) -> None:
+    folder = write_ok(tmp_path / "slide", "slide")
+    ring = np.array([[800.0, 400.0], [4000.0, 400.0], [4000.0, 3600.0]])
+    write_regions(folder, [Region("core A", "Tumor", ((ring,),))])
+    recorded(folder, "tile")
+    recorded(folder, "search")
+
+    figure = draw_picture(read_pictured(folder), Shown())
+
+    for axes in figure.axes[:2]:
+        assert [text.get_text() for text in axes.texts] == ["core A"]
+        (outline,) = axes.lines
+        np.testing.assert_allclose(outline.get_xydata()[:3], ring * (GRID.mpp_x, GRID.mpp_y))
+
+
+def test_a_folder_that_is_not_one_slides_is_told_with_what_to_give(write_ok: SlideWriter, tmp_path: Path) -> None:
+    write_ok(tmp_path / "cohort" / "slides" / "a", "a")
+    (tmp_path / "picture.png").write_bytes(b"")
+
+    def told(*folder: object) -> str:
+        return error_line(wsi_scale("plot", *folder))
+
+    assert f"holds results of 1 slide; give the folder of one, such as {tmp_path}/cohort/slides/a" in told(
+        tmp_path / "cohort"
+    )
+    assert f"{tmp_path}/nowhere is not there; give a folder of results" in told(tmp_path / "nowhere")
+    assert f"{tmp_path}/picture.png is a file; give a folder of results" in told(tmp_path / "picture.png")

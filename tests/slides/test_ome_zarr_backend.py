@@ -13,9 +13,10 @@ import zarr
 from numpy.typing import NDArray
 from ome_zarr.writer import write_multiscale, write_multiscale_labels
 
-from wsi_scale.errors import SlideError
+from wsi_scale.errors import MppError, SlideError
 from wsi_scale.slides import find_slides, inspect_slide, open_slide
 from wsi_scale.slides.identity import slide_files, slide_identity
+from wsi_scale.slides.metadata import HOW_TO_GIVE_MPP, require_mpp
 from wsi_scale.slides.ome_zarr_backend import OmeZarrSlide
 
 Make = Callable[..., NDArray[np.uint8]]
@@ -93,6 +94,26 @@ def test_pixel_sizes_are_read_in_their_unit_and_without_one_are_missing(
 ) -> None:
     info = inspect_slide(write(tmp_path / "slide.zarr", picture(300, 300), mpp=scale, unit=unit), "slide")
     assert info.mpp == (mpp if mpp is None else pytest.approx(mpp))
+
+
+def test_a_scale_without_a_unit_is_told_with_what_to_do(picture: Make, tmp_path: Path) -> None:
+    info = inspect_slide(write(tmp_path / "slide.zarr", picture(300, 300), mpp=0.25, unit=None), "slide")
+
+    with pytest.raises(MppError) as told:
+        require_mpp(info)
+
+    assert "the store has a scale of 0.25 (x) and 0.25 (y) with no unit; if that is in µm" in str(told.value)
+    assert str(told.value).endswith(HOW_TO_GIVE_MPP)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_damaged_file_of_a_store_is_named(picture: Make, tmp_path: Path, number: int) -> None:
+    path = write(tmp_path / "slide.zarr", picture(300, 300))
+    damaged = sorted(path.rglob("zarr.json"), key=lambda file: len(file.parts))[number]
+    damaged.write_text("{")
+
+    with pytest.raises(SlideError, match=f"{damaged.parent.name}/zarr.json is not JSON"):
+        open_slide(path)
 
 
 def test_a_scale_of_the_whole_image_counts_besides_that_of_the_level(picture: Make, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 from tests.runs import recorded, wsi_scale
 from wsi_scale.artifacts.pictures import write_pictures
 from wsi_scale.artifacts.prediction import write_prediction
+from wsi_scale.artifacts.regions import write_regions
 from wsi_scale.artifacts.scale_map import write_scale_map
 from wsi_scale.artifacts.tiles import write_tiles
 from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.regions import Region
 from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid, TileTable
 from wsi_scale.synthesis import write_pyramid
@@ -27,6 +29,9 @@ OTHER = (5, 15)
 #: A cell that agrees too little to be shown, one without an answer, and one without a tile.
 UNSURE, SILENT, GLASS = (3, 4), (10, 4), (0, 0)
 BLUE = (20, 40, 220)
+
+#: What a user would have outlined.
+REGION = Region("core A", "Tumor", ((np.array([[100.0, 200.0], [1500.0, 200.0], [1500.0, 1200.0], [100.0, 1200.0]]),),))
 
 Serve = Callable[..., ViewerServer]
 
@@ -65,9 +70,11 @@ def write_results(slide: Path, folder: Path, slide_id: str) -> Path:
     found = scale_map()
     row, col = np.nonzero(found.reason != Reason.GLASS)
     corners = [np.int64(place * 64) for place in (col, row)]
-    table = TileTable(GRID, row.astype(np.int32), col.astype(np.int32), *corners, np.ones(len(row), np.float32))
+    named = [np.full(len(row), text) for text in (REGION.name, REGION.label)]
+    table = TileTable(GRID, row.astype(np.int32), col.astype(np.int32), *corners, np.ones(len(row), np.float32), *named)
+    write_regions(folder, [REGION])
     write_tiles(folder, table, "f")
-    thumbnail = np.full((HEIGHT // 2, WIDTH // 2, 3), (250, 220, 90), np.uint8)
+    thumbnail = np.full((HEIGHT // 8, WIDTH // 8, 3), (250, 220, 90), np.uint8)
     write_pictures(folder, thumbnail, np.ones(thumbnail.shape[:2], np.bool_), thumbnail)
     recorded(folder, "tile")
     write_scale_map(folder, found, "f")

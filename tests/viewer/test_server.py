@@ -19,8 +19,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.runs import error_line, in_child
-from tests.viewer.drawn import BLUE, GLASS, GRID, MARKED, MARKED_BOX, SILENT, Serve, scale_map, write_results
+from tests.runs import error_line, in_child, wsi_scale
+from tests.viewer.drawn import BLUE, GLASS, GRID, MARKED, MARKED_BOX, REGION, SILENT, Serve, scale_map, write_results
+from wsi_scale.artifacts.status import StatusRow, write_status
 from wsi_scale.viewer.server import ViewerServer
 
 
@@ -57,6 +58,7 @@ def test_only_who_has_the_key_gets_an_answer(server: ViewerServer) -> None:
     for path in ("/", "/slides", f"/{token}", f"/{token[:-1]}/", f"/{token.swapcase()}/slides", "/%00/", "/%C3%A9/"):
         refused = ask(server, path, token=False)
         assert refused.status == 403, path
+        assert refused.headers["content-type"].startswith("text/plain")
         assert "copy the whole address" in refused.body.decode()
     assert ask(server, "").status == 200
     assert len(token) >= 32
@@ -150,6 +152,16 @@ def test_tiles_are_the_slide_s_own_pixels(server: ViewerServer) -> None:
     assert np.abs(overview[y // 4 + 8, x // 4 + 8].astype(int) - BLUE).max() < 24
 
 
+def test_an_overview_is_cut_from_the_thumbnail_as_far_as_that_is_sharp(server: ViewerServer) -> None:
+    finest = ask(server, "slides/0").values["image"]["finest"]  # type: ignore[index]
+
+    coarse, sharp = (ask(server, f"slides/0/tiles/{level}/0_0").pixels for level in (finest - 4, finest - 2))
+
+    assert coarse.shape == (82, 119, 3)
+    assert np.abs(coarse.astype(int) - (250, 220, 90)).max() < 12
+    assert sharp[-1, -1].min() > 240
+
+
 def test_channels_and_reasons_are_the_map_s(server: ViewerServer) -> None:
     found = scale_map()
     shape = (GRID.rows, GRID.cols)
@@ -173,7 +185,8 @@ def test_a_tile_is_told_with_views_of_the_right_fields(server: ViewerServer) -> 
     assert isinstance(silent, dict)
     assert ["optimal mpp", "2 µm/px"] in told["numbers"]
     assert told["curves"] == {"C3_1": [None, 0.2, 0.5, 0.9, 0.4]}
-    assert (silent["optimal"], silent["reason"][:10]) == (None, "no_optimum")
+    assert (silent["optimal"], silent["reason"]) == (None, "too few channels prefer a scale")
+    assert (told["native"]["mpp"], told["native"]["where"], told["region"]) == (0.5, "level 0", "core A")
     # The tile is 64 µm wide, blue in the middle half; 64 px at 2 µm/px show twice that, blue in the middle quarter.
     assert (native.shape, optimal.shape) == ((128, 128, 3), (64, 64, 3))
     assert [share_blue(native), share_blue(optimal)] == pytest.approx([1 / 4, 1 / 16], abs=0.02)
@@ -186,11 +199,14 @@ def share_blue(pixels: np.ndarray) -> float:
 def test_the_thumbnail_stands_for_a_slide_that_is_gone_and_a_line_says_so(server: ViewerServer) -> None:
     told = ask(server, "slides/1").values
     assert isinstance(told, dict)
+    place = ask(server, "slides/1/places/{}/{}".format(*MARKED)).values
+    assert isinstance(place, dict)
 
     tile = ask(server, f"slides/1/tiles/{told['image']['finest']}/1_1").pixels
 
     assert told["image"]["width"] == 1900
     assert any("the thumbnail is shown, not the slide" in note and "gone.tiff" in note for note in told["notes"])
+    assert "gone.tiff" in place["problem"]
     assert np.abs(tile.astype(int) - (250, 220, 90)).max() < 12
     assert told["overlays"]
 
@@ -207,6 +223,13 @@ def test_a_slide_that_was_replaced_is_not_shown_under_a_map_of_another(
 
     (note,) = ask(server, "slides/0").values["notes"]  # type: ignore[index]
     assert "has changed since these results were made" in note
+
+
+def test_regions_are_told_with_their_outlines_and_what_their_tiles_say(server: ViewerServer) -> None:
+    (region,) = ask(server, "slides/0").values["regions"]  # type: ignore[index]
+
+    assert (region["name"], region["words"]) == ("core A", "Tumor; 4 tiles, 3 with an optimal mpp, median 0.5 µm/px")
+    assert region["rings"] == [REGION.polygons[0][0].tolist()]
 
 
 def test_a_damaged_place_is_striped_and_the_rest_is_shown(slide: Path, serve: Serve, tmp_path: Path) -> None:
@@ -275,6 +298,21 @@ def test_tiles_are_kept_within_a_bound(results: Path, serve: Serve) -> None:
         ask(server, f"slides/1/tiles/{finest}/{x}_0")
 
     assert 0 < server.site.cache.held_bytes <= 3 * max(sizes)
+
+
+def test_a_slide_that_only_the_report_knows_is_listed_and_says_that_it_is_not_there(
+    results: Path, serve: Serve, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(results, tmp_path / "results"))
+    write_status(copy, [StatusRow("lost", f"{tmp_path}/lost.svs", "failed", "an earlier reason")])
+
+    listed = {row["id"]: row for row in ask(serve(copy), "slides").values}  # type: ignore[attr-defined]
+    counted = wsi_scale("status", copy)
+
+    assert listed["lost"]["state"] == "failed"
+    assert f"the slide's file {tmp_path}/lost.svs is not there" in listed["lost"]["reason"]
+    assert f"failed: lost: the slide's file {tmp_path}/lost.svs is not there" in counted.stdout
+    assert counted.stdout.startswith("3 slides: 2 ok, 1 failed")
 
 
 def test_a_folder_without_results_and_a_taken_port_are_one_line(results: Path, tmp_path: Path) -> None:

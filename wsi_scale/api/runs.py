@@ -12,6 +12,7 @@ from wsi_scale.api.slide import Slide
 from wsi_scale.artifacts.names import PAGE
 from wsi_scale.artifacts.record import Status, read_record
 from wsi_scale.artifacts.stages import SLIDE_STAGES
+from wsi_scale.config.settings import TileSettings
 from wsi_scale.errors import ArtifactError, ConfigError, SlideError
 from wsi_scale.execution.progress import showing_progress
 from wsi_scale.jobs.cohort import job_in
@@ -26,6 +27,7 @@ from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.scale_map import ScaleMap
 from wsi_scale.results.tiles import Tiles
 from wsi_scale.slides.metadata import SlideInfo
+from wsi_scale.stages.tile import check_own_files
 
 #: Key that a run of one slide does not read → what to do instead.
 _WITHOUT_EFFECT = {
@@ -123,7 +125,8 @@ def run(
     Raises
     ------
     UserError
-        There is no such slide, the folder is another slide's or cannot be written, or a key is unknown. What a stage
+        There is no such slide, the folder is another slide's or cannot be written, a key is unknown, or a mask or
+        regions cannot be read. What a stage
         fails with is no error: it is the result's reason.
 
     Examples
@@ -142,6 +145,7 @@ def run(
     row = single_row(Path(slide), slide_id, mpp, group)
     _refuse_without_effect(configuration)
     config = configured(**configuration)
+    check_own_files(row.slide_id, TileSettings.of(config))
     with showing_progress(progress):
         run_stages(SlideJob(row, Path(output), overwrite), config)
     return load_result(output)

@@ -6,6 +6,8 @@ TILES = "tiles.parquet"
 THUMBNAIL = "thumbnail.jpg"
 MASK = "tissue.png"
 OVERLAY = "overlay.png"
+#: The user's regions, if there are any; under no name that a user is likely to give his own file.
+REGIONS = "tile-regions.geojson"
 SCALE_MAP = "scale.ome.zarr"
 GEOJSON = "tiles.geojson"
 FEATURES = "features.zarr"

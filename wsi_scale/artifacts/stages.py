@@ -66,7 +66,11 @@ SLIDE_STAGES = _table(
     StageSpec("inspect", 3, (), InspectSettings, (names.SLIDE_INFO,)),
     StageSpec("predict", 2, ("inspect",), PredictSettings, (names.PREDICTION,)),
     StageSpec(
-        "tile", 2, ("inspect", "predict"), TileSettings, (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY)
+        "tile",
+        2,
+        ("inspect", "predict"),
+        TileSettings,
+        (names.TILES, names.THUMBNAIL, names.MASK, names.OVERLAY, names.REGIONS),
     ),
     StageSpec("search", 4, ("inspect", "tile"), SearchSettings, (names.SCALE_MAP, names.GEOJSON)),
     StageSpec("extract", 3, ("inspect", "tile", "search"), ExtractSettings, (names.FEATURES,)),
@@ -77,7 +81,7 @@ COHORT_STAGES = _table(
     StageSpec("calibrate", 1, (), CalibrateSettings, (names.CALIBRATION,)),
     StageSpec("fit", 3, ("inspect",), FitSettings, (names.REGRESSOR,)),
     StageSpec(
-        "report", 1, tuple(SLIDE_STAGES), ReportSettings, (names.PAGE, names.STATUS, names.SLIDES_TABLE, names.AUDIT)
+        "report", 2, tuple(SLIDE_STAGES), ReportSettings, (names.PAGE, names.STATUS, names.SLIDES_TABLE, names.AUDIT)
     ),
 )
 

@@ -17,6 +17,7 @@ from wsi_scale.results.strict import STRICT
 
 NAME = names.STATUS
 
+_FIRST = next(iter(SLIDE_STAGES))
 _AGAIN = "run `wsi-scale report` again"
 _COLUMNS = ("slide_id", "path", "status", "reason")
 
@@ -53,7 +54,7 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
     for stage in stages:
         record = read_record(folder, stage)
         if record is None:
-            return StatusRow(slide_id, path, "failed", f"{stage} did not finish (killed, or out of memory?); run again")
+            return StatusRow(slide_id, path, "failed", unfinished(stage, path))
         if record.status == "failed":
             return StatusRow(slide_id, path, "failed", record.reason)
         if newer := find_newer(folder, record):
@@ -62,6 +63,21 @@ def slide_status(folder: Path, slide_id: str, path: str, stages: Sequence[str] =
             status, reason = "empty", record.reason
         reason = reason or record.reason
     return StatusRow(slide_id, path, status, reason)
+
+
+def is_gone(path: str) -> bool:
+    """Whether nothing lies at a slide's path; False where that cannot be told, as of one that a table has escaped."""
+    try:
+        return bool(path) and "\\" not in path and not Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def unfinished(stage: str, path: str) -> str:
+    """Say why a stage has left no record."""
+    if stage == _FIRST and is_gone(path):
+        return f"the slide's file {path} is not there; check the path, or whether its disk is mounted, and run again"
+    return f"{stage} did not finish (killed, or out of memory?); run again"
 
 
 def write_status(folder: Path, rows: Sequence[StatusRow]) -> None:

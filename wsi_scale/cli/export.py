@@ -35,6 +35,12 @@ def export(
 ) -> None:
     """Write results in file formats of other tools; several at once if you like.
 
+    Of one slide: wsi-scale export RESULTS/slides/ID --anndata ID.h5ad --h5 ID.h5
+
+    Of a cohort, one file a slide: wsi-scale export RESULTS --h5 FOLDER leaves FOLDER/ID.h5 of every slide.
+
+    Each format needs its extra: pip install 'wsi-scale[anndata]', 'wsi-scale[h5]' or 'wsi-scale[spatialdata]'.
+
     QuPath needs no export: drag tiles.geojson onto the slide. napari opens the results folder itself, with the extra
     `napari`.
     """

@@ -56,20 +56,29 @@ def run(
 ) -> None:
     """Run all stages on one slide: scale map, features, µm per pixel and a report.
 
-    Leaves slide.json, prediction.json, tiles.parquet, scale.ome.zarr, features.zarr and report.html in the
-    output folder. A second call computes only what is missing or out of date.
+    Give one of -o FOLDER, for a slide alone, and --results RESULTS, for one of many: then its folder is
+    RESULTS/slides/ID, and `report`, `view` and `status` take RESULTS. The folder gets slide.json, prediction.json,
+    tiles.parquet, scale.ome.zarr, features.zarr and report.html. A second call computes only what is missing or out of
+    date.
     """
     with one_line_errors():
+        from wsi_scale.errors import named
+
         chosen = None if stages is None else stages_named(stages)
         settings = load(config, assignments, device, {"tissue.regions": regions})
         if slides is not None:
             slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
+        if not record_only and (chosen is None or "tile" in chosen):
+            from wsi_scale.config.settings import TileSettings
+            from wsi_scale.stages.tile import check_own_files
+
+            check_own_files(job.row.slide_id, TileSettings.of(settings))
         if chosen is not None:
             return run_stages(job, settings, chosen, regressor, calibration, scheduler, record_only=record_only)
         summary = run_all(job, settings, regressor, calibration, scheduler)
     if summary.status == "failed":
-        typer.echo(f"error: {summary.slide_id}: {summary.reason}", err=True)
+        typer.echo(f"error: {named(summary.slide_id, summary.reason)}", err=True)
         raise typer.Exit(0 if record_only else 1)
     for line in summary_lines(summary, job.folder / "report.html"):
         conclude(line)

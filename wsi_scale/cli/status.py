@@ -37,6 +37,7 @@ def status(
 def _lines(found: "Standing", results: Path, again: str) -> list[str]:
     """Write a run's standing as lines."""
     from wsi_scale.artifacts.names import PAGE, STATUS
+    from wsi_scale.errors import named
     from wsi_scale.jobs.logs import slide_log
     from wsi_scale.units import as_duration
 
@@ -46,7 +47,7 @@ def _lines(found: "Standing", results: Path, again: str) -> list[str]:
     if found.left_s is not None:
         lines.append(f"time left: about {as_duration(found.left_s)}")
     for row in found.failed[:_LISTED]:
-        lines.append(f"failed: {row.slide_id}: {row.reason}")
+        lines.append(f"failed: {named(row.slide_id, row.reason)}")
         # `run` keeps no log; the workflow does.
         log = slide_log(results, row.slide_id)
         lines += [f"        log: {log}"] if log.exists() else []

@@ -20,6 +20,9 @@ def view(
 ) -> None:
     """Look at results on their slides in the browser: pan, zoom, lay maps on the slide, click a tile.
 
+    Keys: arrows move, + and - zoom, 0 shows all of the slide, Enter opens the tile in the middle, Escape closes it.
+    Regions that were given with --regions are outlined; what lies under the pointer is told in the last line.
+
     The server answers on this machine (127.0.0.1) only, to who has the printed address, and needs no internet. On a
     server without a screen, forward the port: ssh -L PORT:127.0.0.1:PORT HOST. Ctrl-C ends it.
     """

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wsi_scale.artifacts.audit import write_audit
 from wsi_scale.artifacts.record import read_record
+from wsi_scale.artifacts.status import unfinished
 from wsi_scale.execution.guard import guarded
 from wsi_scale.jobs.current import current_info, current_prediction
 from wsi_scale.jobs.job import SlideJob
@@ -32,7 +33,7 @@ def audit_slide(job: SlideJob) -> AuditRow:
     def judged() -> AuditRow:
         record = read_record(job.folder, "inspect")
         if record is None:
-            return unreadable_row(slide_id, path, "inspect did not finish; run again")
+            return unreadable_row(slide_id, path, unfinished("inspect", path))
         if record.status != "ok":
             return unreadable_row(slide_id, path, record.reason)
         info = current_info(job)

@@ -12,7 +12,7 @@ from wsi_scale.execution.lock import LOCK
 from wsi_scale.jobs.job import SLIDES, SlideJob
 from wsi_scale.slides.border import check_place
 from wsi_scale.slides.metadata import SlideInfo
-from wsi_scale.slides.sheet import SheetRow, slides_of
+from wsi_scale.slides.sheet import SheetRow, is_there, slides_of
 
 
 def slide_folder(results: Path, slide_id: str) -> Path:
@@ -106,6 +106,9 @@ def jobs_in(results: Path) -> list[SlideJob]:
     ArtifactError
         There are none.
     """
+    if not results.is_dir():
+        why = "is a file" if is_there(results) else "is not there"
+        raise ArtifactError(f"{results} {why}; give a folder of results, as `run -o` or the workflow leave it")
     folder = results / SLIDES if (results / SLIDES).is_dir() else results
     found = sorted({path.parent for mark in (NAME, LOCK) for path in folder.glob(f"*/{mark}")})
     if not found:

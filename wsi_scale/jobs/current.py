@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.features import read_features
-from wsi_scale.artifacts.names import FEATURES, MASK, PREDICTION, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
+from wsi_scale.artifacts.names import FEATURES, MASK, PREDICTION, REGIONS, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
 from wsi_scale.artifacts.pictures import read_thumbnail, read_tissue
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import check_artefact
+from wsi_scale.artifacts.regions import read_regions
 from wsi_scale.artifacts.scale_map import read_channels, read_scale_map
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.artifacts.tiles import read_tiles, tile_count
@@ -20,6 +21,7 @@ from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.results.features import TileFeatures
 from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.regions import Region
 from wsi_scale.results.scale_map import ScaleMap
 from wsi_scale.results.tiles import Tiles, TileTable, TissueMask
 from wsi_scale.slides.metadata import SlideInfo, with_estimated_mpp
@@ -92,6 +94,15 @@ def current_tissue(job: SlideJob) -> TissueMask:
     return tissue
 
 
+def current_regions(job: SlideJob) -> tuple[Region, ...]:
+    """Read the regions that a slide's tiles lie in; () where none were given."""
+    if not (job.folder / REGIONS).exists():
+        return ()
+    found = read_regions(job.folder)
+    check_artefact(job.folder, REGIONS)
+    return found
+
+
 def current_tiling(job: SlideJob) -> Tiles:
     """Read a slide's tiles with its tissue mask and its picture, as `tile` found them.
 
@@ -102,7 +113,8 @@ def current_tiling(job: SlideJob) -> Tiles:
     thumbnail = read_thumbnail(job.folder)
     record = check_artefact(job.folder, THUMBNAIL)
     least = float(np.min(table.tissue_fraction, initial=1.0))
-    return Tiles(table, current_tissue(job), thumbnail, least, record.reason, current_info(job).identity)
+    identity, outlines = current_info(job).identity, current_regions(job)
+    return Tiles(table, current_tissue(job), thumbnail, least, record.reason, identity, outlines)
 
 
 def current_map(job: SlideJob) -> ScaleMap:

@@ -5,21 +5,24 @@ from pathlib import Path
 from typing import Literal
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.artifacts.names import FEATURES
 from wsi_scale.artifacts.pictures import read_thumbnail
-from wsi_scale.artifacts.slide_info import NAME as SLIDE_INFO
 from wsi_scale.artifacts.spatialdata_store import write_spatialdata
 from wsi_scale.artifacts.trident_file import write_trident
-from wsi_scale.errors import UserError, one_line
+from wsi_scale.errors import ConfigError, UserError, named, one_line
 from wsi_scale.execution.progress import progress
-from wsi_scale.jobs.cohort import job_in, jobs_in
+from wsi_scale.jobs.cohort import is_slide_folder, job_in, jobs_in
 from wsi_scale.jobs.current import current_features, current_map, current_tiles
+from wsi_scale.jobs.folders import check_has
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.results.features import TileFeatures
 
 Format = Literal["anndata", "h5", "spatialdata"]
 
-#: Suffix of a slide's file where those of many slides go into one folder.
-SUFFIXES: Mapping[Format, str] = {"anndata": ".h5ad", "h5": ".h5", "spatialdata": ".zarr"}
+#: Suffixes that a slide's file may have; the first is that of files of many slides in one folder.
+SUFFIXES: Mapping[Format, tuple[str, ...]] = {
+    "anndata": (".h5ad",), "h5": (".h5", ".hdf5"), "spatialdata": (".zarr",),
+}  # fmt: skip
 
 
 def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None) -> Iterator[str]:
@@ -42,25 +45,29 @@ def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None)
     Raises
     ------
     UserError
-        A library is not installed; a result is missing, damaged, or not from the last run; of many slides after the
-        others were written, with each that failed.
+        A file has a suffix of another format; a library is not installed; a result is missing, damaged, or not from
+        the last run. Of many slides it is told after the others were written, with each that failed.
     """
-    if (folder / SLIDE_INFO).exists() or not folder.is_dir():
+    if is_slide_folder(folder):
+        for kind, place in targets.items():
+            if place.suffix.lower() not in SUFFIXES[kind]:
+                raise ConfigError(f"{place}: name a file that ends in {' or '.join(SUFFIXES[kind])}")
         yield from _export_one(job_in(folder), targets, mpp)
         return
     failed = []
     for job in jobs_in(folder):
         name = job.row.slide_id
-        own = {kind: place / f"{name}{SUFFIXES[kind]}" for kind, place in targets.items()}
+        own = {kind: place / f"{name}{SUFFIXES[kind][0]}" for kind, place in targets.items()}
         try:
             yield from _export_one(job, own, mpp)
         except UserError as error:
-            failed.append(f"{name}: {one_line(error)}")
+            failed.append(named(name, one_line(error)))
     if failed:
         raise UserError(f"not exported: {'; '.join(failed)}")
 
 
 def _export_one(job: SlideJob, targets: Mapping[Format, Path], mpp: str | None) -> Iterator[str]:
+    check_has(job, FEATURES)
     features = current_features(job, current_tiles(job), current_map(job))
     for kind, target in targets.items():
         with progress("export"):

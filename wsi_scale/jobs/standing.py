@@ -9,15 +9,17 @@ from wsi_scale.artifacts.at_work import AtWork, read_at_work
 from wsi_scale.artifacts.plan import NAME as PLAN
 from wsi_scale.artifacts.record import read_record, record_path
 from wsi_scale.artifacts.stages import SLIDE_STAGES
-from wsi_scale.artifacts.status import StatusRow
+from wsi_scale.artifacts.status import NAME as STATUS
+from wsi_scale.artifacts.status import StatusRow, is_gone, read_status
 from wsi_scale.artifacts.tiles import tile_count
 from wsi_scale.errors import ArtifactError
-from wsi_scale.jobs.cohort import jobs_at, jobs_of
+from wsi_scale.jobs.cohort import is_slide_folder, jobs_at, jobs_of, slide_folder
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.status import status_of
+from wsi_scale.slides.sheet import SheetRow
 
-#: The last stage of a slide.
-_LAST = list(SLIDE_STAGES)[-1]
+#: The first and the last stage of a slide.
+_FIRST, *_, _LAST = SLIDE_STAGES
 #: Slides that were done last, from whose times the time left is estimated.
 _RECENT = 50
 #: Fewer say nothing about the others.
@@ -110,11 +112,26 @@ def slide_standings(results: Path, at_work: Sequence[AtWork], *, ended: bool = F
     """
     working = {this.slide_id for this in at_work}
     found = []
-    for job in jobs_of(results / PLAN, results) if (results / PLAN).exists() else jobs_at(results):
-        row = _row(job, done=ended or ended_at(job.folder) is not None)
+    for job in _jobs(results):
+        gone = not record_path(job.folder, _FIRST).exists() and is_gone(str(job.row.path))
+        row = _row(job, done=ended or gone or ended_at(job.folder) is not None)
         state = row.status if row else "in work" if job.row.slide_id in working else "waiting"
         found.append(SlideStanding(job, state, row))
     return found
+
+
+def _jobs(results: Path) -> list[SlideJob]:
+    """Jobs of the slides of a run; without its plan those with results, and those that only the report knows."""
+    if (results / PLAN).exists():
+        return jobs_of(results / PLAN, results)
+    jobs = jobs_at(results)
+    try:
+        told = [] if is_slide_folder(results) else read_status(results / STATUS)
+    except ArtifactError:  # no report, or a damaged one
+        told = []
+    known = {job.row.slide_id for job in jobs}
+    rows = [SheetRow(row.slide_id, Path(row.path), None, None) for row in told if row.slide_id not in known]
+    return jobs + [SlideJob(row, slide_folder(results, row.slide_id)) for row in rows]
 
 
 def ended_at(folder: Path) -> float | None:

@@ -18,8 +18,10 @@ from wsi_scale.artifacts.pictures import read_thumbnail
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.errors import ArtifactError, SlideError
 from wsi_scale.jobs.cohort import job_in
-from wsi_scale.jobs.current import current_info, current_map, current_tiles
+from wsi_scale.jobs.current import current_info, current_map, current_regions, current_tiles
 from wsi_scale.jobs.job import SlideJob
+from wsi_scale.report.colors import LEAST_CONFIDENCE
+from wsi_scale.results.regions import Region
 from wsi_scale.results.scale_map import MEANINGS, Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid, TileTable
 from wsi_scale.slides.metadata import SlideInfo
@@ -32,6 +34,7 @@ Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 #: Side of the blocks in which the slide is read, pixels.
 _BLOCK_PX = 1024
+#: Layers begin with what they show: napari cuts the ends of long names.
 #: Channels of the map that become layers, and their colours; only the first is shown at once.
 _CHANNELS = {"optimal_mpp": "viridis", "confidence": "gray", "dominant_radius_um": "plasma"}
 _UNITS = ("um", "um")
@@ -72,6 +75,8 @@ def _open_results(folder: Path) -> list[Layer]:
     job = job_in(folder)
     tiles, name = current_tiles(job), job.row.slide_id
     layers = [_slide_layer(job, tiles.grid)]
+    if regions := current_regions(job):
+        layers.append(_region_layer(regions, tiles.grid, name))
     scale_map = current_map(job) if (job.folder / SCALE_MAP).exists() else None
     if scale_map is not None:
         layers += _map_layers(scale_map, name)
@@ -136,18 +141,24 @@ def _lazy(held: _Held, level: int) -> Any:
 
 
 def _map_layers(scale_map: ScaleMap, name: str) -> Iterator[Layer]:
-    """Lay channels of the map, each pixel about the centre of its tile."""
+    """Lay channels of the map, each pixel about the centre of its tile; what is not sure enough is left out.
+
+    Of confidence itself all is there, and of the tiles every value.
+    """
     grid = scale_map.grid
     half = grid.tile_px * grid.mpp / 2
+    unsure = ~(scale_map.confidence >= LEAST_CONFIDENCE)
     for label, colormap in _CHANNELS.items():
         values = scale_map.channel(label)
+        if label != "confidence":
+            values = np.where(unsure, np.float32(np.nan), values)
         finite = values[np.isfinite(values)]
         if not finite.size:
             continue
         title, unit, _ = MEANINGS[label]
         low, high = (0.0, 1.0) if unit == "1" else np.percentile(finite, (2, 98)).tolist()
         said = {
-            "name": f"{name} {title}" if unit == "1" else f"{name} {title}, {unit}",
+            "name": f"{title} – {name}" if unit == "1" else f"{title}, {unit} – {name}",
             "colormap": colormap,
             "contrast_limits": (low, high if high > low else low + 1.0),
             "opacity": 0.6,
@@ -155,6 +166,25 @@ def _map_layers(scale_map: ScaleMap, name: str) -> Iterator[Layer]:
             "visible": label == "optimal_mpp",
         }
         yield values, said | _placed((grid.step_um, grid.step_um), (half, half)), "image"
+
+
+def _region_layer(regions: Sequence[Region], grid: TileGrid, name: str) -> Layer:
+    """Lay the outlines of the user's regions with their names; holes are outlines of their own."""
+    rings = [(region, ring) for region in regions for rings in region.polygons for ring in rings]
+    said = {
+        "name": f"regions – {name}",
+        "shape_type": "polygon",
+        "face_color": "transparent",
+        "edge_color": "black",
+        "edge_width": max(grid.slide_width * grid.mpp_x, grid.slide_height * grid.mpp_y) / 400,
+        "features": {
+            key: [getattr(region, own) for region, _ in rings]
+            for key, own in (("region", "name"), ("region_class", "label"))
+        },
+        "text": {"string": "{region}", "anchor": "upper_left", "color": "black", "size": 10},
+    }
+    outlines = [ring[:, ::-1] * (grid.mpp_y, grid.mpp_x) for _, ring in rings]
+    return outlines, said | _placed((1.0, 1.0), (0.0, 0.0)), "shapes"
 
 
 def _tile_layer(tiles: TileTable, scale_map: ScaleMap | None, name: str) -> Layer:
@@ -166,13 +196,15 @@ def _tile_layer(tiles: TileTable, scale_map: ScaleMap | None, name: str) -> Laye
         values |= {label: scale_map.channel(label)[tiles.row, tiles.col] for label in MEANINGS}
         values["reason"] = [Reason(code).label for code in scale_map.reason[tiles.row, tiles.col]]
     said = {
-        "name": f"{name} tiles",
+        "name": f"tiles – {name}",
         "features": values,
         "size": grid.tile_px * grid.mpp,
         "symbol": "square",
         "face_color": "transparent",
-        "border_color": "black",
-        "border_width": 0.02,
+        # Thin and half clear: frames of many small tiles must not hide the slide.
+        "border_color": "white",
+        "border_width": 0.01,
+        "opacity": 0.5,
     }
     return centers, said | _placed((1.0, 1.0), (0.0, 0.0)), "points"
 

@@ -1,5 +1,6 @@
 """A map of the tiles' values at its place on the slide, with axes in mm and a legend."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from wsi_scale.report.colors import ColorScale
 from wsi_scale.report.images import pixels_uri
 from wsi_scale.report.ticks import linear_ticks, short
+from wsi_scale.results.regions import Region
 from wsi_scale.results.tiles import TileGrid
 
 #: Room for the axes' labels left of and above the slide, units of the drawing.
@@ -46,6 +48,8 @@ class MapDrawing:
         Outline of the places that cannot be decoded, as an SVG path in the drawing; "" without any.
     unreadable_words
         How many these are.
+    regions
+        Of each region its outline as an SVG path in the drawing, the place of its name, and the name.
     """
 
     width: float
@@ -67,6 +71,7 @@ class MapDrawing:
     description: str
     unreadable_path: str
     unreadable_words: str
+    regions: list[tuple[str, float, float, str]]
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,14 @@ class MapFrame:
         Largest width and height of the slide in the drawing.
     underlay_uri
         A picture of the whole slide under the map; "" for none.
+    regions
+        Outlined on the map, with their names.
     """
 
     description: str
     box: tuple[float, float]
     underlay_uri: str = ""
+    regions: Sequence[Region] = ()
 
 
 def lay_map(
@@ -139,7 +147,21 @@ def lay_map(
         description=frame.description,
         unreadable_path=hatching,
         unreadable_words=f"cannot be read ({int(unreadable.sum())})" if unreadable is not None else "",
+        regions=[
+            _outlined(region, (slide_width / grid.slide_width, slide_height / grid.slide_height))
+            for region in frame.regions
+        ],
     )
+
+
+def _outlined(region: Region, scale: tuple[float, float]) -> tuple[str, float, float, str]:
+    """Path of a region in the drawing, and its name at the highest corner, where it has room beneath the outline."""
+    path = []
+    for ring in (ring for rings in region.polygons for ring in rings):
+        corners = ring * scale + (_LEFT, _TOP)
+        path.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners.tolist()) + "z")
+    x, y = region.top
+    return "".join(path), _LEFT + x * scale[0] + 4, _TOP + max(y * scale[1], 0) + 16, region.name
 
 
 def _hatching(places: NDArray[np.bool_], margin: float, step: float, size: tuple[float, float]) -> str:

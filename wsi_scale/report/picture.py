@@ -8,17 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.artifacts.atomic import replacing_file
-from wsi_scale.artifacts.names import SCALE_MAP, THUMBNAIL
-from wsi_scale.artifacts.pictures import read_thumbnail
-from wsi_scale.artifacts.record import check_artefact
-from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.report.colors import LEAST_CONFIDENCE, ColorScale, channel_scale
+from wsi_scale.report.pictured import PicturedSlide, read_pictured
 from wsi_scale.report.plots import distribution_figure, layer_figures
 from wsi_scale.report.svg import DAYLIGHT, style
 from wsi_scale.report.ticks import log_ticks, round_length, short
 from wsi_scale.report.words import count_text
-from wsi_scale.results.scale_map import MEANINGS, ScaleMap
+from wsi_scale.results.regions import Region
+from wsi_scale.results.scale_map import MEANINGS, Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid
 
 if TYPE_CHECKING:
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".svg", ".pdf")
 #: Inches: the longer side of a slide in a picture, and the least that its shorter side takes.
 _LONGEST_IN, _SHORTEST_IN = 4.4, 2.2
-#: Inches beside and above the two slides, for legend and titles.
-_BESIDE_IN, _ABOVE_IN = 1.7, 0.55
+#: Inches beside the two slides for the legend, and above and beneath them for titles, scale bars and counts.
+_BESIDE_IN, _ABOVE_IN = 1.7, 1.15
 _DPI = 160
 #: How far the slide under a map is faded to white, and how strong the map is on it.
 _FADED, _STRENGTH = 0.25, 0.72
@@ -76,8 +74,7 @@ def plot_slide(folder: Path, target: Path, shown: Shown) -> None:
         raise ConfigError(f"there is no channel {shown.channel!r}; choose one of {', '.join(MEANINGS)}")
     if target.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{target}: name a file that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-    scale_map, thumbnail = _read(folder)
-    save_picture(draw_picture(thumbnail, scale_map, shown), target)
+    save_picture(draw_picture(read_pictured(folder), shown), target)
 
 
 def plot_all(folder: Path, target: Path, least_confidence: float = LEAST_CONFIDENCE) -> list[Path]:
@@ -102,9 +99,10 @@ def plot_all(folder: Path, target: Path, least_confidence: float = LEAST_CONFIDE
     ArtifactError
         The results are missing or damaged, no tile has an answer, or a file cannot be written.
     """
-    scale_map, thumbnail = _read(folder)
+    slide = read_pictured(folder)
+    scale_map = slide.scale_map
     figures = {
-        label: draw_picture(thumbnail, scale_map, Shown(label, least_confidence))
+        label: draw_picture(slide, Shown(label, least_confidence))
         for label in ("optimal_mpp", "dominant_radius_um", "confidence")
         if np.isfinite(scale_map.channel(label)).any()
     }
@@ -120,22 +118,8 @@ def plot_all(folder: Path, target: Path, least_confidence: float = LEAST_CONFIDE
     return paths
 
 
-def _read(folder: Path) -> tuple[ScaleMap, NDArray[np.uint8]]:
-    """Read and check a slide's map and its thumbnail."""
-    scale_map, _ = read_scale_map(folder)
-    check_artefact(folder, SCALE_MAP)
-    thumbnail = read_thumbnail(folder)
-    check_artefact(folder, THUMBNAIL)
-    return scale_map, thumbnail
-
-
-def draw_picture(thumbnail: NDArray[np.uint8], scale_map: ScaleMap, shown: Shown) -> "Figure":
-    """Draw the slide, and beside it the map on the slide.
-
-    Parameters
-    ----------
-    thumbnail
-        (row, col, rgb) the whole slide.
+def draw_picture(slide: PicturedSlide, shown: Shown) -> "Figure":
+    """Draw the slide, and beside it the map on the slide; regions are outlined on both.
 
     Raises
     ------
@@ -144,6 +128,7 @@ def draw_picture(thumbnail: NDArray[np.uint8], scale_map: ScaleMap, shown: Shown
     """
     from matplotlib.figure import Figure
 
+    scale_map, thumbnail = slide.scale_map, slide.thumbnail
     values, hidden = _sure(scale_map, shown)
     per_um = scale_map.attributes.get("optimal_mpp_per_um")
     scale = channel_scale(shown.channel, scale_map.channel(shown.channel), per_um)
@@ -155,6 +140,7 @@ def draw_picture(thumbnail: NDArray[np.uint8], scale_map: ScaleMap, shown: Shown
     inches = _LONGEST_IN / max(width, height)
     panel = max(width * inches, _SHORTEST_IN), max(height * inches, _SHORTEST_IN)
     figure = Figure((2 * panel[0] + _BESIDE_IN, panel[1] + _ABOVE_IN), layout="constrained")
+    figure.suptitle(slide.slide_id, fontsize=10, fontweight="bold", wrap=True)
     plain, mapped = figure.subplots(1, 2)
     pale = (255 - (255 - thumbnail.astype(np.float32)) * (1 - _FADED)).astype(np.uint8)
     for axes, image, title in ((plain, thumbnail, "the slide"), (mapped, pale, MEANINGS[shown.channel].title)):
@@ -162,6 +148,8 @@ def draw_picture(thumbnail: NDArray[np.uint8], scale_map: ScaleMap, shown: Shown
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
         axes.set_title(title, fontsize=10)
         axes.add_artist(_bar(axes, width))
+        for region in slide.regions:
+            _outline(axes, region, grid)
     left, top, right, bottom = _extent(grid)
     painted = scale.paint(values)
     mapped.imshow(
@@ -169,10 +157,35 @@ def draw_picture(thumbnail: NDArray[np.uint8], scale_map: ScaleMap, shown: Shown
     )
     mapped.set(xlim=(0, width), ylim=(height, 0))
     _legend(mapped, scale)
-    if hidden:
-        words = f"{count_text(hidden, 'tile')} of a confidence below {shown.least_confidence:g} not shown"
-        mapped.set_xlabel(words, fontsize=8)
+    figure.supxlabel(_counts(values, scale_map, hidden, shown), fontsize=8)
     return figure
+
+
+def _counts(values: NDArray[np.float32], scale_map: ScaleMap, hidden: int, shown: Shown) -> str:
+    """Say how many tiles are shown, and why others are not."""
+    tiles, drawn = int((scale_map.reason != Reason.GLASS).sum()), int(np.isfinite(values).sum())
+    words = [f"{drawn} of {count_text(tiles, 'tile')} shown"]
+    if hidden:
+        words.append(f"{hidden} of a confidence below {shown.least_confidence:g} not shown")
+    if silent := tiles - drawn - hidden:
+        words.append(f"{silent} without an answer")
+    return "; ".join(words)
+
+
+def _outline(axes: "Axes", region: Region, grid: TileGrid) -> None:
+    """Outline a region, in µm, and write its name beneath its highest corner."""
+    from matplotlib.patheffects import withStroke
+
+    scale = grid.mpp_x, grid.mpp_y
+    white = [withStroke(linewidth=2.5, foreground="white")]
+    for ring in (ring for rings in region.polygons for ring in rings):
+        closed = np.concatenate([ring, ring[:1]]) * scale
+        axes.plot(*closed.T, color=DAYLIGHT.ink, linewidth=1.0, path_effects=white)
+    x, y = np.multiply(region.top, scale).tolist()
+    axes.annotate(
+        region.name, (x, max(y, 0)), (3, -3), textcoords="offset points", ha="left", va="top", fontsize=7,
+        color=DAYLIGHT.ink, path_effects=white, annotation_clip=True,
+    )  # fmt: skip
 
 
 def save_picture(figure: "Figure", target: Path) -> None:
@@ -207,14 +220,15 @@ def _extent(grid: TileGrid) -> tuple[float, float, float, float]:
 
 
 def _bar(axes: "Axes", width_um: float) -> "AnchoredSizeBar":
-    """Make a scale bar of a round length."""
+    """Make a scale bar of a round length; it lies beneath the slide, so that it hides no tile."""
     from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
     length = round_length(_BAR_SHARE * width_um)
     words = f"{short(length / 1e3)} mm" if length >= 1e3 else f"{short(length)} µm"
-    bar = AnchoredSizeBar(axes.transData, length, words, "lower right", pad=0.4, sep=3, size_vertical=width_um / 120)
-    bar.patch.set(alpha=0.8, edgecolor="none")
-    return bar
+    return AnchoredSizeBar(
+        axes.transData, length, words, "upper right", pad=0, borderpad=0.3, sep=3, size_vertical=width_um / 120,
+        frameon=False, bbox_to_anchor=(1, 0), bbox_transform=axes.transAxes,
+    )  # fmt: skip
 
 
 def _legend(axes: "Axes", scale: ColorScale) -> None:

@@ -21,6 +21,7 @@ from wsi_scale.report.words import (
     slide_facts,
     unanswered_words,
 )
+from wsi_scale.results.regions import RegionSummary, sum_up_regions
 from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.results.summary import quartiles
 
@@ -90,6 +91,7 @@ class SlideSection:
     scale: Scale | None
     no_scale: str
     no_brightfield: str
+    regions: tuple[RegionSummary, ...]
     prediction_words: str
     by_downsample: list[tuple[str, str]]
 
@@ -110,6 +112,7 @@ def lay_section(view: SlideView, anchor: str) -> SlideSection:
         scale=scale,
         no_brightfield=no_brightfield_words(view.prediction) if view.prediction else "",
         no_scale=_no_scale(view.scale_map) if view.scale_map and not scale else "",
+        regions=sum_up_regions(view.tiles, view.scale_map) if view.tiles else (),
         prediction_words=prediction_words(view.prediction) if view.prediction else "",
         by_downsample=by_downsample(view.prediction) if view.prediction and view.prediction.is_brightfield else [],
     )
@@ -151,14 +154,14 @@ def _scale(view: SlideView) -> Scale | None:
             optimal,
             scale_map.grid,
             mpp_scale(optimal, scale_map.attributes.get("optimal_mpp_per_um") if summed_up else None),
-            MapFrame(f"Scale map. {words}", _MAP_BOX, pale),
+            MapFrame(f"Scale map. {words}", _MAP_BOX, pale, view.regions),
             unreadable,
         ),
         confidence=lay_map(
             confidence,
             scale_map.grid,
             CONFIDENCE_SCALE,
-            MapFrame(described, _CONFIDENCE_BOX),
+            MapFrame(described, _CONFIDENCE_BOX, regions=view.regions),
             unreadable,
         ),
         curves=tuple(_curves(scale_map, middle)) if summed_up else (),

@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from wsi_scale.artifacts.names import MASK, OVERLAY, PREDICTION, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
+from wsi_scale.artifacts.names import MASK, OVERLAY, PREDICTION, REGIONS, SCALE_MAP, SLIDE_INFO, THUMBNAIL, TILES
 from wsi_scale.artifacts.pictures import check_picture, read_tissue
 from wsi_scale.artifacts.prediction import read_prediction
 from wsi_scale.artifacts.record import Record, check_artefact, read_record
+from wsi_scale.artifacts.regions import read_regions
 from wsi_scale.artifacts.scale_map import read_scale_map
 from wsi_scale.artifacts.slide_info import read_slide_info
 from wsi_scale.artifacts.stages import SLIDE_STAGES
@@ -18,6 +19,7 @@ from wsi_scale.artifacts.tiles import read_tiles
 from wsi_scale.errors import ArtifactError
 from wsi_scale.results.audit import AuditRow
 from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.regions import Region
 from wsi_scale.results.scale_map import ScaleMap
 from wsi_scale.results.tiles import TileTable
 from wsi_scale.slides.metadata import SlideInfo, with_estimated_mpp
@@ -44,6 +46,8 @@ class SlideView:
         Paths of the pictures, or None.
     striped
         Whether the pictures have stripes where the slide cannot be decoded.
+    regions
+        Outlines that the user gave.
     tiles, scale_map, prediction
         As stored, or None.
     audit
@@ -58,6 +62,7 @@ class SlideView:
     thumbnail: Path | None
     overlay: Path | None
     striped: bool
+    regions: tuple[Region, ...]
     tiles: TileTable | None
     scale_map: ScaleMap | None
     prediction: Prediction | None
@@ -105,6 +110,7 @@ def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: Audit
         for name in (THUMBNAIL, OVERLAY)
     ]
     striped = bool(pictures[1]) and sound(MASK) and tried(lambda: read_tissue(folder).unreadable) is not None
+    outlined = "tile" in done and (folder / REGIONS).exists() and sound(REGIONS)
     tiles = tried(lambda: read_tiles(folder)) if "tile" in found and sound(TILES) else None
     scale_map = tried(lambda: read_scale_map(folder)) if "search" in found and sound(SCALE_MAP) else None
     prediction = tried(lambda: read_prediction(folder)) if "predict" in found and sound(PREDICTION) else None
@@ -119,6 +125,7 @@ def read_slide_view(folder: Path, slide_id: str, *, path: str = "", audit: Audit
         thumbnail=pictures[0],
         overlay=pictures[1],
         striped=striped,
+        regions=(tried(lambda: read_regions(folder)) if outlined else None) or (),
         tiles=tiles[0] if tiles else None,
         scale_map=scale_map[0] if scale_map else None,
         prediction=prediction,

@@ -31,7 +31,8 @@ _VARIABLES = Colours("var(--figure-ink)", "var(--figure-faint)", "var(--figure-a
 _ALONE_STYLE = (
     "<style>text{font:12px sans-serif;fill:#2b3037}.plot text{font:inherit}.frame,.tick{fill:none;stroke:#8b929c;"
     "stroke-width:.8}.ground{fill:#f7dcd8}.stripe{stroke:#cc3311;stroke-width:2.5;fill:none}.unreadable{stroke:#cc3311;"
-    "stroke-width:.5}.cells{image-rendering:pixelated}</style>"
+    "stroke-width:.5}.cells{image-rendering:pixelated}path.region{fill:none;stroke:#1c1f24;stroke-width:1.4}text.region{"
+    "fill:#1c1f24;stroke:#fff;stroke-width:3px;paint-order:stroke;font-weight:600}</style>"
 )
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.results.audit import FLAGS, AuditRow, CohortFinding, Flag, count_flags
 from wsi_scale.results.prediction import Prediction
+from wsi_scale.results.regions import RegionSummary
 from wsi_scale.results.scale_map import Reason
 from wsi_scale.results.summary import quartiles
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES
@@ -76,6 +77,19 @@ def unanswered_words(counts: Mapping[Reason, int]) -> str:
     """
     listed = ", ".join(f"{count} {reason.label} ({REASON_WORDS[reason]})" for reason, count in counts.items())
     return f"Without an optimal mpp: {listed}." if listed else ""
+
+
+def region_words(found: RegionSummary) -> str:
+    """Say what the tiles of a region tell.
+
+    Examples
+    --------
+    >>> region_words(RegionSummary("core A", "Tumor", 4, 3, quartiles(np.array([0.5, 1.0, 1.5]))))
+    'Tumor; 4 tiles, 3 with an optimal mpp, median 1 µm/px'
+    """
+    label = f"{found.label}; " if found.label else ""
+    said = f"{label}{count_text(found.tiles, 'tile')}, {found.answered} with an optimal mpp"
+    return f"{said}, median {mpp_text(found.optimal_mpp.median)} µm/px" if found.optimal_mpp else said
 
 
 def interval_text(low: float | None, high: float | None) -> str:

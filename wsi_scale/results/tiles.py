@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from wsi_scale.results.html import facts_html, picture_html
+from wsi_scale.results.regions import Region
 from wsi_scale.results.strict import STRICT
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ class Tiles:
         Why there is no tile, one line; "" where there are some.
     slide_identity
         Digest of the content of the slide that they lie on.
+    regions
+        The user's regions, in the order of their file.
 
     Examples
     --------
@@ -162,6 +165,7 @@ class Tiles:
     min_tissue: float
     reason: str
     slide_identity: str
+    regions: tuple[Region, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)

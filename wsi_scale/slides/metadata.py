@@ -15,6 +15,7 @@ from wsi_scale.slides.identity import slide_identity
 from wsi_scale.slides.mpp_claim import SOURCE_NAMES, Authority, MppClaim, MppSource, believed
 from wsi_scale.slides.mpp_warnings import (
     HOW_TO_GIVE_MPP,
+    MISSING,
     PLAUSIBLE_RANGE,
     MppDoubt,
     about_claims,
@@ -186,7 +187,7 @@ def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float |
     else:
         said = about_override(override_mpp, header)
         mpp_xy, source = (override_mpp, override_mpp), "override"
-    said += about_mpp(mpp_xy, source, power)
+    said += about_mpp(mpp_xy, source, power, slide.why_no_mpp)
     finite = mpp_xy if mpp_xy and all(map(math.isfinite, mpp_xy)) else None
     return SlideInfo(
         slide_id=slide_id,
@@ -236,7 +237,9 @@ def require_mpp(info: SlideInfo) -> tuple[float, float]:
     if info.usable_mpp is not None:
         return info.usable_mpp
     if info.mpp is None:
-        raise MppError(f"{info.slide_id}: the slide has no usable µm per pixel (mpp); {HOW_TO_GIVE_MPP}")
+        last = info.warnings[-1] if info.warnings else ""
+        why = last.removeprefix(MISSING) if last.startswith(MISSING) else f"; {HOW_TO_GIVE_MPP}"
+        raise MppError(f"{info.slide_id}: the slide has no usable µm per pixel (mpp){why}")
     raise MppError(
         f"{info.slide_id}: {info.mpp:.4g} µm/px ({SOURCE_NAMES[info.mpp_source]}) lies outside {PLAUSIBLE_RANGE} "
         f"and is not used; {HOW_TO_GIVE_MPP}"

@@ -14,6 +14,9 @@ MppDoubt = Literal["axes", "objective", "sources"]
 #: How a user gives what the slide does not say.
 HOW_TO_GIVE_MPP = "give it with --mpp (Python: mpp= of open_slide or run) or in the sheet's mpp column"
 
+#: How the warning of a slide without µm per pixel begins.
+MISSING = "mpp is missing"
+
 PLAUSIBLE_RANGE = f"{PLAUSIBLE_MPP[0]:g}–{PLAUSIBLE_MPP[1]:g}"
 
 #: Relative difference from which x and y, or header and override, count as different.
@@ -64,7 +67,9 @@ def about_claims(claims: Sequence[MppClaim]) -> list[MppWarning]:
     return said
 
 
-def about_mpp(mpp_xy: tuple[float, float] | None, source: MppSource, power: float | None) -> list[MppWarning]:
+def about_mpp(
+    mpp_xy: tuple[float, float] | None, source: MppSource, power: float | None, why_missing: str = ""
+) -> list[MppWarning]:
     """Warn of everything that is wrong with the µm per pixel that is used.
 
     Parameters
@@ -75,9 +80,11 @@ def about_mpp(mpp_xy: tuple[float, float] | None, source: MppSource, power: floa
         Who says so.
     power
         The objective's, if it is known.
+    why_missing
+        Why the file says nothing, where its reader knows that.
     """
     if mpp_xy is None:
-        return [MppWarning(f"mpp is missing; {HOW_TO_GIVE_MPP}")]
+        return [MppWarning(f"{MISSING}{f': {why_missing}' if why_missing else ''}; {HOW_TO_GIVE_MPP}")]
     x, y = mpp_xy
     mean = (x + y) / 2
     named = f"mpp {mean:.4g} µm/px ({SOURCE_NAMES[source]})"

@@ -60,6 +60,19 @@ class OmeZarrImage:
         return None if None in factors else MppClaim("ome", x, y)
 
     @property
+    def why_no_mpp(self) -> str:
+        """Why there is no such claim, and what to do; "" where nothing is said of a pixel's size at all."""
+        x, y = self.scales[0]
+        if self.mpp_claim is not None or (x, y) == (1.0, 1.0):
+            return ""
+        unit = " or ".join(sorted({unit for unit in self.units if unit and not micrometres_per_unit(unit)}))
+        said = f"the unit {unit!r}, which is no length" if unit else "no unit"
+        return (
+            f"the store has a scale of {x:g} (x) and {y:g} (y) with {said}; if that is in µm, write "
+            f'"unit": "micrometer" to the axes x and y in its metadata'
+        )
+
+    @property
     def declares_colour(self) -> bool | None:
         """Whether three channels are said to be red, green and blue; None where nothing tells them apart."""
         if len(self.channels) != 3:
@@ -118,20 +131,30 @@ def plane_shape(image: OmeZarrImage, level: int = 0) -> tuple[int, int]:
     """(height, width) of a level, without opening it."""
     array = image.group / image.levels[level]
     name = "zarr.json" if (array / "zarr.json").is_file() else ".zarray"
-    height, width = json.loads((array / name).read_bytes())["shape"][-2:]
+    height, width = _object(array / name)["shape"][-2:]
     return int(height), int(width)
 
 
 def _attributes(folder: Path) -> dict[str, Any]:
     """Read what is said of a group."""
     if (folder / "zarr.json").is_file():
-        return _object(_object(json.loads((folder / "zarr.json").read_bytes())).get("attributes") or {})
-    return _object(json.loads((folder / ".zattrs").read_bytes())) if (folder / ".zattrs").is_file() else {}
+        return _as_object(_object(folder / "zarr.json").get("attributes") or {}, "its metadata")
+    return _object(folder / ".zattrs") if (folder / ".zattrs").is_file() else {}
 
 
-def _object(content: Any) -> dict[str, Any]:
+def _object(file: Path) -> dict[str, Any]:
+    """Read a metadata file of a store; what is wrong with it names the file, of which a store has many."""
+    named = f"{file.parent.name}/{file.name}"
+    try:
+        content = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{named} is not JSON: {error}") from error
+    return _as_object(content, named)
+
+
+def _as_object(content: Any, named: str) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise ValueError("its metadata is no JSON object")
+        raise ValueError(f"{named} is no JSON object")
     return content
 
 

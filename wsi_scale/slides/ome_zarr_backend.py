@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wsi_scale.errors import SlideError
 from wsi_scale.slides.intensity import significant_bits, to_eight_bits
 from wsi_scale.slides.levels import Level
-from wsi_scale.slides.ome_zarr import OmeZarrImage, find_image
+from wsi_scale.slides.ome_zarr import OmeZarrImage, find_image, plane_shape
 from wsi_scale.slides.slide import Slide
 
 #: The number of bits in use is found from at most this many bands of the coarsest level.
@@ -49,6 +49,7 @@ class OmeZarrSlide(Slide):
         )
         super().__init__(path, "ome-zarr", levels, {})
         self.mpp_claims = () if image.mpp_claim is None else (image.mpp_claim,)
+        self.why_no_mpp = image.why_no_mpp
 
     def _significant_bits(self) -> int:
         coarsest = self._arrays[-1]
@@ -85,6 +86,7 @@ class OmeZarrSlide(Slide):
 
 
 def _open(image: OmeZarrImage, name: str) -> zarr.Array[Any]:
+    plane_shape(image, image.levels.index(name))  # a damaged file is named, which zarr does not do
     array = zarr.open_array(image.group / name, mode="r")
     if array.ndim != len(image.axes):
         raise ValueError(f"array {name} has {array.ndim} axes and not {len(image.axes)}")

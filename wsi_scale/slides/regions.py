@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsi_scale.errors import UserError
+from wsi_scale.results.regions import Region, Ring
 from wsi_scale.slides.tissue import Thumbnail
 
 #: QuPath's objects that nobody outlines by hand; an export of "all objects" holds them beside the annotations.
@@ -17,28 +18,6 @@ _NOT_DRAWN = frozenset(("detection", "cell", "tile", "root"))
 
 #: No side of a slide is as long as this, pixels.
 _MOST_PX = 1 << 31
-
-#: A ring of (x, y) corners in level-0 pixels: (corner, 2).
-Ring = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """An outlined part of a slide.
-
-    Attributes
-    ----------
-    name
-        As the annotation is called; without a name, its class; without either, ``region`` and its number in the file.
-    label
-        Name of its class; "" without one.
-    polygons
-        Of each part, its outline and then its holes, in level-0 pixels.
-    """
-
-    name: str
-    label: str
-    polygons: tuple[tuple[Ring, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,6 +59,8 @@ class Slide(abc.ABC):
         self.path = path
         #: What the reader itself knows of µm per pixel, the most trusted first.
         self.mpp_claims: tuple[MppClaim, ...] = ()
+        #: Why there is no such claim, where the reader knows it.
+        self.why_no_mpp = ""
         self.is_closed = False
         self.vendor = vendor
         self._reported = levels

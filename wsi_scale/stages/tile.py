@@ -1,9 +1,10 @@
-"""Stage `tile`: a slide → tissue mask, ``tiles.parquet`` and pictures of both."""
+"""Stage `tile`: a slide → tissue mask, ``tiles.parquet``, pictures of both, and the user's regions."""
 
 from pathlib import Path
 
 from wsi_scale.artifacts.pictures import write_pictures
 from wsi_scale.artifacts.record import Record
+from wsi_scale.artifacts.regions import write_regions
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.artifacts.state import FolderState
 from wsi_scale.artifacts.tiles import write_tiles
@@ -17,6 +18,7 @@ from wsi_scale.report.overlay import draw_overlay, hatched
 from wsi_scale.results.tiles import Tiles
 from wsi_scale.slides.metadata import require_mpp
 from wsi_scale.slides.open import open_slide
+from wsi_scale.slides.regions import read_regions
 from wsi_scale.steps.tile import thumbnail_corners, tile_slide
 
 SPEC = SLIDE_STAGES["tile"]
@@ -42,11 +44,25 @@ def tile(job: SlideJob, settings: TileSettings) -> Record:
             return Outcome("empty" if found.reason else "ok", found.reason)
 
         known = {name: known_identity(state, path) if path else None for name, path in drawn.items()}
-        if known["regions"] is None:  # without regions, results of earlier versions are what this one writes
-            del known["regions"]
-        return Prepared({"mpp": mpp, **known}, work)
+        regions = known.pop("regions")
+        # Without regions, results of earlier versions are what this one writes; with them, these had no outlines.
+        return Prepared({"mpp": mpp, **known, **({"outlines": regions} if regions else {})}, work)
 
     return run_stage(job, Stage(SPEC, settings, prepare, None if estimate else ("inspect",)))
+
+
+def check_own_files(slide_id: str, settings: TileSettings) -> None:
+    """Read the user's own files for a slide, so that what is wrong with them is told before any work.
+
+    Raises
+    ------
+    UserError
+        The mask or the regions are not there, or the regions cannot be read.
+    """
+    _own_file("tissue.mask", settings.mask, slide_id)
+    regions = _own_file("tissue.regions", settings.regions, slide_id)
+    if regions is not None:
+        read_regions(regions)
 
 
 def _own_file(key: str, pattern: str | None, slide_id: str) -> Path | None:
@@ -69,4 +85,5 @@ def _write(folder: Path, found: Tiles, print_: str) -> None:
         draw_overlay(shown, tissue.mask, thumbnail_corners(found.table, tissue.mask.shape)),
         tissue.unreadable,
     )
+    write_regions(folder, found.regions)
     write_tiles(folder, found.table, print_)

@@ -58,7 +58,8 @@ def tile_slide(
     tissue = TissueMask(np.zeros_like(mask) if is_dark else mask, thumbnail.unreadable)
     table = _with_regions(_table(info, settings.tiling, grid, tissue.mask), regions, tissue.mask)
     reason = f"{DARK_BACKGROUND} (slides.brightfield_only)" if is_dark else _why_empty(table, tissue)
-    return Tiles(table, tissue, thumbnail.image, settings.tiling.min_tissue, reason, info.identity)
+    outlines = regions.regions if regions else ()
+    return Tiles(table, tissue, thumbnail.image, settings.tiling.min_tissue, reason, info.identity, outlines)
 
 
 def _why_empty(table: TileTable, tissue: TissueMask) -> str:

@@ -8,7 +8,9 @@ import numpy as np
 
 from wsi_scale.report.colors import LEAST_CONFIDENCE, ColorScale, channel_scale
 from wsi_scale.report.overlay import OUTLINE_RGB
-from wsi_scale.report.words import REASON_WORDS, no_brightfield_words, slide_facts, verdict_words
+from wsi_scale.report.slide_view import SlideView
+from wsi_scale.report.words import REASON_WORDS, no_brightfield_words, region_words, slide_facts, verdict_words
+from wsi_scale.results.regions import Region, sum_up_regions
 from wsi_scale.results.scale_map import MEANINGS, REASON_COLORS, Reason, ScaleMap
 from wsi_scale.results.tiles import TileGrid
 from wsi_scale.units import pixels
@@ -30,7 +32,7 @@ def described_slide(shown: ShownSlide) -> dict[str, Any]:
         "id": view.slide_id,
         "status": view.status.status,
         "reason": view.status.reason,
-        "notes": [*view.notes, *([shown.problem] if shown.problem else [])],
+        "notes": [*view.notes, *([f"the thumbnail is shown, not the slide: {shown.problem}"] if shown.problem else [])],
         "warnings": [str(warning) for warning in warnings] if isinstance(warnings, list) else [],
         "no_brightfield": no_brightfield_words(view.prediction) if view.prediction else "",
         "facts": slide_facts(view.info),
@@ -43,6 +45,7 @@ def described_slide(shown: ShownSlide) -> dict[str, Any]:
         "overlays": list(_overlays(scale_map)) if scale_map else [],
         "reasons": _reasons(scale_map) if scale_map else [],
         "least_confidence": LEAST_CONFIDENCE,
+        "regions": _regions(view),
         "tissue": _hex(OUTLINE_RGB) if view.thumbnail else None,
     }
 
@@ -55,6 +58,7 @@ def described_place(shown: ShownSlide, scale_map: ScaleMap, place: Place) -> dic
         "col": place.col,
         "numbers": place.numbers,
         "reason": place.reason,
+        "region": _region_at(shown.view, place),
         "problem": shown.problem,
         "native": _view(place.native),
         "optimal": _view(place.optimal) if place.optimal else None,
@@ -115,13 +119,16 @@ def _colors(scale: ColorScale) -> str:
 
 
 def _reasons(scale_map: ScaleMap) -> list[dict[str, Any]]:
-    """Why places have no optimal mpp: of those that occur, code, name, words, colour and how many they are."""
+    """Why places have no optimal mpp: of those that occur, code, words, colour and how many they are.
+
+    Where there is too little tissue lies no tile: these are counted as places.
+    """
     glass = int((scale_map.reason == Reason.GLASS).sum())
     counts = {**scale_map.unanswered(), **({Reason.GLASS: glass} if glass else {})}
     return [
         {
             "code": int(reason),
-            "name": reason.label,
+            "counted": "place" if reason == Reason.GLASS else "tile",
             "words": REASON_WORDS[reason],
             "color": _hex(REASON_COLORS[reason]),
             "count": count,
@@ -130,9 +137,38 @@ def _reasons(scale_map: ScaleMap) -> list[dict[str, Any]]:
     ]
 
 
+def _regions(view: SlideView) -> list[dict[str, Any]]:
+    """Outlines of the user's regions with their names, and what their tiles say; the smaller ones come last."""
+    summaries = sum_up_regions(view.tiles, view.scale_map) if view.tiles else ()
+    words = {(found.name, found.label): region_words(found) for found in summaries}
+    return [
+        {
+            "name": region.name,
+            "words": words.get((region.name, region.label), "no tiles"),
+            "top": region.top,
+            "rings": [np.round(ring, 1).tolist() for rings in region.polygons for ring in rings],
+        }
+        for region in sorted(view.regions, key=lambda region: -_spanned(region))
+    ]
+
+
+def _spanned(region: Region) -> float:
+    """Area of the box around a region, level-0 pixels."""
+    corners = np.concatenate([rings[0] for rings in region.polygons])
+    return float(np.prod(np.ptp(corners, axis=0)))
+
+
+def _region_at(view: SlideView, place: Place) -> str:
+    """Name of the region that a tile lies in; "" without one."""
+    if view.tiles is None or view.tiles.region is None:
+        return ""
+    found = view.tiles.region[(view.tiles.row == place.row) & (view.tiles.col == place.col)]
+    return str(found[0]) if len(found) else ""
+
+
 def _hex(rgb: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
-def _view(view: PlaceView) -> dict[str, float]:
-    return {"size_px": view.size_px, "side_um": view.side_um, "mpp": view.mpp}
+def _view(view: PlaceView) -> dict[str, float | str]:
+    return {"size_px": view.size_px, "side_um": view.side_um, "mpp": view.mpp, "where": view.where}

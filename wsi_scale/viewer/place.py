@@ -1,6 +1,6 @@
 """One tile of a scale map: where it lies, its numbers, its curves, and what a network sees of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,12 +26,15 @@ class PlaceView:
         Its side in pixels.
     side_um, mpp
         The same in µm, and µm per pixel.
+    where
+        What its pixels are, in words; "" where the mpp says all.
     """
 
     field: Field
     size_px: int
     side_um: float
     mpp: float
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,12 @@ def place_at(scale_map: ScaleMap, row: int, col: int) -> Place | None:
     side_um = grid.tile_px * grid.mpp
     own_px = round(pixels(side_um, grid.mpp_x))
     native = _view(grid, row, col, side_um, min(own_px, MOST_PX))
+    # A whole number of pixels is not quite as wide as the tile: told is what level 0 has, not what rounding makes it.
+    exact = own_px <= MOST_PX
+    native = replace(native, mpp=grid.mpp_x, where="level 0") if exact else replace(native, where="made smaller")
     best = float(scale_map.optimal_mpp[row, col])
     optimal = _view(grid, row, col, grid.tile_px * best, grid.tile_px) if np.isfinite(best) else None
-    words = "" if reason == Reason.ANSWERED else f"{reason.label}: {REASON_WORDS[reason]}"
+    words = "" if reason == Reason.ANSWERED else REASON_WORDS[reason]
     return Place(row, col, native, optimal, tuple(_numbers(scale_map, row, col)), words)
 
 

@@ -100,9 +100,14 @@ def draw_field(
     try:
         return read_field(slide, field, size)
     except RegionError:
-        if thumbnail is not None and size[0] * slide.width <= field.width * thumbnail.shape[1]:
+        if thumbnail is not None and is_as_sharp(thumbnail, whole, field, size):
             return cut_out(thumbnail, whole, field, size)
         return hatched(np.zeros((size[1], size[0], 3), np.uint8), np.ones((size[1], size[0]), np.bool_))
+
+
+def is_as_sharp(thumbnail: NDArray[np.uint8], slide_size: tuple[int, int], field: Field, size: tuple[int, int]) -> bool:
+    """Whether a thumbnail has as many pixels of a part of a slide as a picture of it; parameters as in ``cut_out``."""
+    return bool(size[0] * slide_size[0] <= field.width * thumbnail.shape[1])
 
 
 def cut_out(

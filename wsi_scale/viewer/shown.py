@@ -19,11 +19,10 @@ from wsi_scale.report.overlay import OUTLINE_RGB
 from wsi_scale.report.slide_view import SlideView, read_slide_view
 from wsi_scale.results.audit import AuditRow
 from wsi_scale.results.scale_map import REASON_COLORS, Reason, ScaleMap
-from wsi_scale.slides.identity import slide_identity
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.slide import Slide
 from wsi_scale.viewer.place import Place
-from wsi_scale.viewer.pyramid import Pyramid, cut_out, draw_field
+from wsi_scale.viewer.pyramid import Pyramid, cut_out, draw_field, is_as_sharp
 
 #: Reads from slides at a time: each may hold some hundred megabytes of pixels.
 _AT_A_TIME = threading.BoundedSemaphore(4)
@@ -42,7 +41,7 @@ class ShownSlide:
     identity
         Of the slide's content; "" where the slide cannot be shown.
     problem
-        Why the thumbnail stands for the slide, one line; "" where the slide is shown.
+        Why the slide cannot be shown, and its thumbnail stands for it, one line; "" where it can.
     """
 
     job: SlideJob
@@ -63,11 +62,9 @@ class ShownSlide:
     @cached_property
     def pyramid(self) -> Pyramid | None:
         """Where tiles lie; None where there is nothing to show."""
-        if self.identity:
-            with _opened(self.job, self.identity) as slide:
-                return Pyramid(slide.width, slide.height)
         width, height = self.view.info.get("width"), self.view.info.get("height")
-        if self.thumbnail is None or not (isinstance(width, int) and isinstance(height, int)):
+        shows_nothing = self.thumbnail is None and not self.identity
+        if shows_nothing or not (isinstance(width, int) and isinstance(height, int)):
             return None
         return Pyramid(width, height)
 
@@ -82,10 +79,10 @@ class ShownSlide:
         place = self.pyramid and self.pyramid.tile(level, column, row)
         if not place or self.pyramid is None:
             return None
-        if not self.identity:
-            if self.thumbnail is None:
-                return None
-            return jpeg(cut_out(self.thumbnail, (self.pyramid.width, self.pyramid.height), *place))
+        whole, thumbnail = (self.pyramid.width, self.pyramid.height), self.thumbnail
+        # To open a slide takes a second or more; what the thumbnail shows as sharply does not wait.
+        if thumbnail is not None and (not self.identity or is_as_sharp(thumbnail, whole, *place)):
+            return jpeg(cut_out(thumbnail, whole, *place))
         with _AT_A_TIME, _opened(self.job, self.identity) as slide:
             return jpeg(draw_field(slide, *place, self.thumbnail))
 
@@ -126,17 +123,16 @@ def read_shown(job: SlideJob, audit: AuditRow | None) -> ShownSlide:
     try:
         return ShownSlide(job, view, _identity(job, view), "")
     except UserError as error:
-        return ShownSlide(job, view, "", f"the thumbnail is shown, not the slide: {one_line(error)}")
+        return ShownSlide(job, view, "", one_line(error))
 
 
 def _identity(job: SlideJob, view: SlideView) -> str:
     if not view.info:
         raise SlideError("its slide.json is missing or damaged, or says that the slide cannot be read")
-    identity = slide_identity(job.row.path)
+    identity = job.identity()
     if view.info.get("identity") != identity:
         raise SlideError(f"{job.row.path} has changed since these results were made; run again")
-    with _opened(job, identity):
-        return identity
+    return identity
 
 
 @contextmanager

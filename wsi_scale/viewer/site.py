@@ -41,6 +41,8 @@ _FILES: Mapping[str, tuple[Path, str]] = {
 #: Bytes of encoded tiles that the server keeps.
 CACHE_BYTES = 256 << 20
 
+#: For a person: who opens the address without its key sees this line in the browser.
+_NO_KEY = b"The key is missing: copy the whole address that `wsi-scale view` has printed.\n"
 _NOT_HERE = "there is nothing at this address"
 
 
@@ -82,7 +84,7 @@ class Site:
         """Answer a request for the path of an address, without its query."""
         token, slash, rest = path.removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode("utf-8", "surrogateescape"), self._token) or not slash:
-            return _said(403, "the key is missing: copy the whole address that `wsi-scale view` has printed")
+            return Answer(403, "text/plain; charset=utf-8", _NO_KEY)
         try:
             if rest in _FILES:
                 file, kind = _FILES[rest]

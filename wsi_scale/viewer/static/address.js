@@ -12,6 +12,7 @@ export function fromAddress(fragment) {
   for (const share of ["opacity", "least"]) {
     if (share in asked) asked[share] = Math.min(1, Math.max(0, asked[share]));
   }
+  if (given.has("regions")) asked.regions = given.get("regions") !== "0";
   const tile = /^(\d{1,6}),(\d{1,6})$/.exec(given.get("tile") ?? "");
   if (tile) asked.tile = [Number(tile[1]), Number(tile[2])];
   return asked;
@@ -27,6 +28,7 @@ export function toAddress(shown) {
   parts.set("overlay", shown.overlay);
   parts.set("opacity", String(shown.opacity));
   parts.set("least", String(shown.least));
+  if (!shown.regions) parts.set("regions", "0");
   if (shown.tile) parts.set("tile", shown.tile.join(","));
   return `#${parts}`;
 }

@@ -50,8 +50,27 @@ function painted(grid, colorOf) {
   return canvas;
 }
 
-/** Draw a picture over a rectangle of the slide (level-0 pixels), and the frame of a tile. */
-export function drawCells(canvas, toScreen, layer, opacity, frame) {
+/** Make the outlines of regions, in level-0 pixels, ready to be drawn and asked whether they hold a point. */
+export function outlined(regions) {
+  return regions.map((region) => {
+    const path = new Path2D();
+    for (const ring of region.rings) {
+      ring.forEach(([x, y], corner) => (corner ? path.lineTo(x, y) : path.moveTo(x, y)));
+      path.closePath();
+    }
+    return { ...region, path };
+  });
+}
+
+const asking = document.createElement("canvas").getContext("2d");
+
+/** The smallest region that holds a point of the slide. */
+export function regionAt(regions, { x, y }) {
+  return regions.findLast(({ path }) => asking.isPointInPath(path, x, y, "evenodd"));
+}
+
+/** Draw a picture over a rectangle of the slide (level-0 pixels), regions with their names, and the frame of a tile. */
+export function drawCells(canvas, toScreen, { layer, opacity, regions, frame }) {
   const ratio = window.devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -66,6 +85,7 @@ export function drawCells(canvas, toScreen, layer, opacity, frame) {
     context.drawImage(layer.picture, left, top, right - left, bottom - top);
     context.globalAlpha = 1;
   }
+  if (regions.length) drawRegions(context, toScreen, regions, ratio);
   if (frame) {
     const { left, top, right, bottom } = corners(toScreen, frame);
     for (const [color, thick] of [["#ffffff", 4], ["#1c1f24", 2]]) {
@@ -79,4 +99,26 @@ export function drawCells(canvas, toScreen, layer, opacity, frame) {
 function corners(toScreen, [x, y, width, height]) {
   const first = toScreen(x, y), last = toScreen(x + width, y + height);
   return { left: first.x, top: first.y, right: last.x, bottom: last.y };
+}
+
+/** Draw outlines as wide as on the screen at any zoom, each with its name at its highest corner. */
+function drawRegions(context, toScreen, regions, ratio) {
+  const { left, top, right, bottom } = corners(toScreen, [0, 0, 1000, 1000]);
+  const [across, down] = [(right - left) / 1000, (bottom - top) / 1000];
+  context.save();
+  context.setTransform(across * ratio, 0, 0, down * ratio, left * ratio, top * ratio);
+  for (const [color, thick] of [["#ffffff", 4], ["#1c1f24", 2]]) {
+    context.strokeStyle = color;
+    context.lineWidth = thick / across;
+    for (const { path } of regions) context.stroke(path);
+  }
+  context.restore();
+  Object.assign(context, { font: "600 13px system-ui, sans-serif", textBaseline: "top", lineJoin: "round", lineWidth: 4 });
+  for (const { name, top: [x, y] } of regions) {
+    const place = toScreen(Math.max(x, 0), Math.max(y, 0));
+    context.strokeStyle = "#ffffff";
+    context.strokeText(name, place.x + 6, place.y + 5);
+    context.fillStyle = "#1c1f24";
+    context.fillText(name, place.x + 6, place.y + 5);
+  }
 }

@@ -9,20 +9,21 @@ const WIDTH = 340, HEIGHT = 96, LEFT = 6, RIGHT = 6, TOP = 6, BOTTOM = 20;
 /** Fill the panel with what the server tells of a tile; ``address`` is that of the tile. */
 export function showTile(panel, tile, address) {
   panel.title.textContent = `Tile in row ${tile.row}, column ${tile.col}`;
-  const views = [view(`${address}/native`, tile.native, tile.optimal, "The tile", "level 0", tile.problem)];
-  if (tile.optimal) views.push(view(`${address}/optimal`, tile.optimal, tile.native, "At its optimal mpp", "", tile.problem));
+  const views = [view(`${address}/native`, tile.native, tile.optimal, "The tile", tile.problem)];
+  if (tile.optimal) views.push(view(`${address}/optimal`, tile.optimal, tile.native, "At its optimal mpp", tile.problem));
   panel.views.replaceChildren(...views);
   const terms = tile.numbers.flatMap(([name, value]) => [element("dt", name), element("dd", value)]);
   if (tile.reason) terms.unshift(element("dt", "no optimal mpp"), element("dd", tile.reason));
+  if (tile.region) terms.unshift(element("dt", "region"), element("dd", tile.region));
   panel.numbers.replaceChildren(element("dl", terms));
   panel.curves.replaceChildren(...curves(tile));
 }
 
 /** A view of the tile with its scale in words; the smaller of the two views is framed in the larger one. */
-function view(address, own, other, title, where, problem) {
+function view(address, own, other, title, problem) {
   const words = `${lengthText(own.side_um)} wide, ${own.size_px} px at ${Number(own.mpp.toPrecision(3))} µm/px`;
-  const caption = element("figcaption", [element("b", title), `${where ? ` (${where})` : ""}: ${words}`]);
-  if (problem) return element("figure", [element("p", "No picture: the slide is not there.", { className: "note" }), caption]);
+  const caption = element("figcaption", [element("b", title), `${own.where ? ` (${own.where})` : ""}: ${words}`]);
+  if (problem) return element("figure", [element("p", `No picture: ${problem}.`, { className: "note" }), caption]);
   const framed = element("div", element("img", "", { src: address, alt: `${title}, ${words}` }), { className: "framed" });
   if (other && other.side_um < own.side_um * 0.95) {
     const frame = element("div", "", { className: "frame" }), share = other.side_um / own.side_um;

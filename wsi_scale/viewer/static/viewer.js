@@ -1,7 +1,7 @@
 // The page: list of slides, the slide with a map on it, and what a person does with them.
 
 import { fromAddress, toAddress } from "./address.js";
-import { drawCells, floats, paintChannel, paintReasons } from "./cells.js";
+import { drawCells, floats, outlined, paintChannel, paintReasons, regionAt } from "./cells.js";
 import { channelLegend, element, listLegend } from "./legend.js";
 import { drawBars } from "./scalebar.js";
 import { showTile } from "./tile.js";
@@ -20,7 +20,7 @@ const panel = { title: at("tile-title"), views: at("views"), numbers: at("number
 /** All slides; the one that is shown, with the values that were asked for; and what is asked of the view. */
 const now = {
   rows: [], row: null, slide: null, values: new Map(), layer: null, tile: null, tileFrame: null,
-  overlay: null, opacity: 0.7, least: null, opening: true,
+  overlay: null, opacity: 0.7, least: null, outlines: [], regions: true, opening: true,
 };
 
 // OpenSeadragon adds rules of its own unless an element of this name is there, and the page's policy forbids inline
@@ -88,7 +88,7 @@ function rowButton(row) {
   if (row.number === now.row?.number) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => {
     openMenu(false);
-    trying(() => openSlide(row, { overlay: now.overlay, opacity: now.opacity, least: now.least }));
+    trying(() => openSlide(row, { overlay: now.overlay, opacity: now.opacity, least: now.least, regions: now.regions }));
   });
   return element("li", button);
 }
@@ -109,6 +109,10 @@ async function openSlideNow(row, asked) {
   const slide = await (await ask(`slides/${row.number}`)).json();
   Object.assign(now, { row, slide, values: new Map(), layer: null, tile: null, tileFrame: null });
   now.opacity = asked.opacity ?? now.opacity;
+  now.outlines = outlined(slide.regions);
+  now.regions = asked.regions ?? now.regions;
+  at("regions-label").hidden = !slide.regions.length;
+  at("regions").checked = now.regions;
   now.least = asked.least ?? now.least ?? slide.least_confidence;
   at("list").replaceChildren(...now.rows.map(rowButton));
   document.title = `${slide.id} · wsi-scale viewer`;
@@ -161,8 +165,8 @@ function moveTo({ x, y, zoom }) {
 }
 
 function draw() {
-  const layer = item() ? now.layer : null;
-  drawCells(at("cells"), toScreen, layer, now.opacity, item() ? now.tileFrame : null);
+  const shown = item() ? { layer: now.layer, regions: now.regions ? now.outlines : [], frame: now.tileFrame } : { regions: [] };
+  drawCells(at("cells"), toScreen, { ...shown, opacity: now.opacity });
   if (item()) drawBars(at("bars"), now.slide, zoomNow());
   else at("bars").replaceChildren();
 }
@@ -180,7 +184,7 @@ function noteAddress() {
 }
 
 function shownNow() {
-  const shown = { slide: now.row.id, overlay: now.overlay, opacity: now.opacity, least: now.least, tile: now.tile };
+  const shown = { slide: now.row.id, overlay: now.overlay, opacity: now.opacity, least: now.least, regions: now.regions, tile: now.tile };
   if (!item()) return shown;
   const { x, y } = item().viewportToImageCoordinates(viewer.viewport.getCenter(true));
   return { ...shown, x, y, zoom: zoomNow() };
@@ -198,7 +202,7 @@ viewer.addHandler("canvas-key", (event) => { event.preventDefaultAction = true; 
 function offerOverlays(slide, asked) {
   const offered = slide.overlays.map(({ key, title, unit }) => [key, unit ? `${title}, ${unit}` : title]);
   if (slide.tissue) offered.push(["tissue", "tissue"]);
-  if (slide.grid) offered.push(["reason", "reason for no answer"]);
+  if (slide.grid) offered.push(["reason", "why there is no optimal mpp"]);
   offered.push(["none", "nothing"]);
   at("overlay").replaceChildren(...offered.map(([value, text]) => element("option", text, { value })));
   now.overlay = offered.some(([key]) => key === asked) ? asked : offered[0][0];
@@ -242,8 +246,8 @@ async function channelLayer(chosen) {
 
 async function reasonLayer() {
   const { grid, reasons } = now.slide, codes = await channel("reason");
-  const words = (one) => `${one.count} ${one.name}: ${one.words}`;
-  listLegend(at("legend"), "no optimal mpp, tiles", reasons.map((one) => ({ color: one.color, words: words(one) })));
+  const words = (one) => `${one.count} ${one.counted}${one.count === 1 ? "" : "s"}: ${one.words}`;
+  listLegend(at("legend"), "why there is no optimal mpp", reasons.map((one) => ({ color: one.color, words: words(one) })));
   return { box: gridBox(grid), picture: paintReasons(grid, reasons, codes) };
 }
 
@@ -326,17 +330,26 @@ at("steps").addEventListener("click", ({ target }) => {
 // ---- values under the pointer
 
 at("stage").addEventListener("pointermove", (event) => {
-  if (event.pointerType === "touch" || !now.values.size) return;
+  if (event.pointerType === "touch" || !now.slide || !item()) return;
   const box = at("stage").getBoundingClientRect();
-  const cell = cellAt(new OpenSeadragon.Point(event.clientX - box.left, event.clientY - box.top));
-  if (!cell) return;
-  const place = cell[0] * now.slide.grid.cols + cell[1];
+  const point = new OpenSeadragon.Point(event.clientX - box.left, event.clientY - box.top);
+  const cell = cellAt(point), region = regionAt(now.outlines, item().viewerElementToImageCoordinates(point));
+  const within = region ? [`${region.name}: ${region.words}`] : [];
+  if (cell) say([`row ${cell[0]}, column ${cell[1]}`, ...valuesAt(cell), ...within].join(" · "));
+  else if (region) say(within[0]);
+});
+
+/** What the maps that were looked at say of a cell, in words. */
+function valuesAt([row, col]) {
+  const place = row * now.slide.grid.cols + col;
   const told = now.slide.overlays.flatMap(({ key, title, unit }) => {
     const value = now.values.get(key)?.[place];
     return value === undefined || Number.isNaN(value) ? [] : [`${title} ${Number(value.toPrecision(3))}${unit ? ` ${unit}` : ""}`];
   });
-  say([`row ${cell[0]}, column ${cell[1]}`, ...told].join(" · "));
-});
+  const code = now.values.get("reason")?.[place];
+  const reason = now.slide.reasons.find((one) => one.code === code);
+  return reason ? [`no optimal mpp: ${reason.words}`, ...told] : told;
+}
 
 // ---- controls and keys
 
@@ -352,6 +365,11 @@ at("opacity").addEventListener("input", () => {
 at("least").addEventListener("input", () => {
   now.least = Number(at("least").value);
   trying(showOverlay);
+});
+at("regions").addEventListener("change", () => {
+  now.regions = at("regions").checked;
+  draw();
+  noteAddress();
 });
 at("controls").addEventListener("submit", (event) => event.preventDefault());
 
