@@ -132,8 +132,39 @@ fine-tuning-full: install ## The same for three architectures, three tasks, thre
 wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 
-wheel-test: wheel ## Install the wheel in an empty environment and run it on a demo slide
+wheel-test: ## The wheel in an empty environment, on a demo slide: PYTHON=python3.13 for another Python (6 GB)
 	benchmarks/wheel_test.sh $(PYTHON)
+
+# The tools of a release, in an environment of their own: the gate needs none of them.
+RELEASE := results/release
+DIST := $(RELEASE)/dist
+
+$(RELEASE)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(RELEASE)/venv
+	$(RELEASE)/venv/bin/python -c "import tomllib; \
+		print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['release'], sep='\n')" \
+		> $(RELEASE)/requirements.txt
+	$(RELEASE)/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(RELEASE)/requirements.txt
+	touch $@
+
+.PHONY: release-check licences sbom recipe
+release-check: install $(RELEASE)/.installed ## Build wheel and sdist into results/release/dist, and check versions, lock and contents
+	rm -rf $(DIST)
+	$(RELEASE)/venv/bin/python -m build --outdir $(DIST) .
+	$(RELEASE)/venv/bin/twine check --strict $(DIST)/*
+	$(BIN)/python -m benchmarks.release check $(DIST)
+
+licences: install $(RELEASE)/.installed ## Renew docs/licences.md from what is installed
+	$(RELEASE)/venv/bin/pip-licenses --python=$(BIN)/python --from=mixed --with-system --with-urls --format=json --output-file=$(RELEASE)/licences.json
+	$(BIN)/python -m benchmarks.release licences $(RELEASE)/licences.json
+
+sbom: install $(RELEASE)/.installed ## A list of all installed packages (CycloneDX) as results/release/sbom.cdx.json
+	$(RELEASE)/venv/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file $(RELEASE)/sbom.cdx.json $(BIN)/python
+
+recipe: $(RELEASE)/.installed ## Render packaging/recipe.yaml as conda-forge does
+	$(RELEASE)/venv/bin/python -c "from rattler_build import Stage0Recipe; \
+		print(*[variant.recipe.to_dict()['requirements'] for variant in Stage0Recipe.from_file('packaging/recipe.yaml').render()])"
 
 clean: ## Remove the demo's results and caches; keep .venv and other results
 	$(PYTHON) benchmarks/clean.py

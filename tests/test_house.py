@@ -160,6 +160,11 @@ def thread_setters() -> list[str]:
     return [f"{file}:{node.lineno}" for file, node in names if node.attr == "set_num_threads"]
 
 
+def affinity_readers() -> list[str]:
+    files = [*modules(PACKAGE), *modules(BENCHMARKS)]
+    return [file for file in files if "sched_getaffinity" in (ROOT / file).read_text(encoding="utf-8")]
+
+
 def test_functions_are_short() -> None:
     lengths = [body_lines(node) for _, node in functions(PACKAGE)]
     assert median(lengths) <= MEDIAN_LINES
@@ -186,6 +191,10 @@ def test_no_run_of_lines_stands_twice() -> None:
 
 def test_threads_are_set_in_one_place() -> None:
     assert len(thread_setters()) == 1, thread_setters()
+
+
+def test_cores_are_counted_in_one_place() -> None:
+    assert affinity_readers() == ["wsi_scale/execution/machine.py"]
 
 
 def test_a_stage_is_a_module_and_a_module_of_stages_is_a_stage() -> None:

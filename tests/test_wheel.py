@@ -33,10 +33,13 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     borrow_torch(folder / "venv" / "lib" / version / "site-packages")
     wheel = next(folder.glob("*.whl"))
-    install = [str(folder / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    constraints = ["--constraint", str(REPOSITORY / "requirements.lock")]
-    subprocess.run([*install, *constraints, str(wheel)], check=True, capture_output=True, timeout=400)
+    install(folder / "venv/bin/python", str(wheel))
     return folder / "venv/bin/python"
+
+
+def install(python: Path, what: str) -> None:
+    options = ["--quiet", "--disable-pip-version-check", "--constraint", str(REPOSITORY / "requirements.lock")]
+    subprocess.run([str(python), "-m", "pip", "install", *options, what], check=True, capture_output=True, timeout=400)
 
 
 def run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -118,7 +121,14 @@ def test_the_workflow_of_the_wheel_runs_away_from_the_checkout(python: Path, tmp
     assert run(python, "-c", draw, cwd=tmp_path).returncode == 0
     options = ("--config", "slides=slides", "results=out", "features={mpps: [1.0], optimal: false}")
 
+    without = run(python, "-m", "wsi_scale", "workflow", "--cores", "2", *options, cwd=tmp_path)
+    wheel = next(python.parents[2].glob("*.whl"))
+    install(python, f"{wheel}[workflow]")
     answer = run(python, "-m", "wsi_scale", "workflow", "--cores", "2", *options, cwd=tmp_path)
+
+    assert without.returncode == 1
+    (line,) = without.stderr.splitlines()
+    assert line.endswith("install it with: pip install 'wsi-scale[workflow]'")
 
     assert answer.returncode == 0, answer.stderr
     assert "1 slides: 1 ok" in answer.stdout + answer.stderr

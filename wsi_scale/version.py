@@ -1,3 +1,3 @@
 """The package's version, stated once; imports nothing, so that whatever needs it can."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

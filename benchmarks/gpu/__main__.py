@@ -152,7 +152,9 @@ def _left_out(name: str) -> str:
 def _device(device: str) -> dict[str, Any]:
     import torch
 
-    cores = {"cores": len(os.sched_getaffinity(0)), "torch": str(torch.__version__)}
+    from wsi_scale.execution.machine import usable_cores
+
+    cores = {"cores": usable_cores(), "torch": str(torch.__version__)}
     if device != "cuda":
         return {"name": "cpu", **cores}
     from wsi_scale.execution.gpus import own_gpu

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from benchmarks.performance.material import TILE_PX, Bench, settings
-from benchmarks.performance.timing import cores
 from wsi_scale.execution.compute import Compute, resolve
+from wsi_scale.execution.machine import usable_cores
 from wsi_scale.learning.calibrations import ladder_of
 from wsi_scale.networks.load import find_network, search_layers
 from wsi_scale.networks.preprocessing import MEAN, STD
@@ -34,7 +34,7 @@ class PlainLoop:
         config = settings(network)
         self.tiles = bench.sizes.plain_tiles[network]
         self._slide = slide
-        self._compute = replace(resolve(config.execution), threads=cores())
+        self._compute = replace(resolve(config.execution), threads=usable_cores())
         source = find_network(network)
         layers = search_layers(source, "covariant", None)
         self._networks = {

@@ -15,9 +15,10 @@ from torchvision.models import vgg19
 
 from benchmarks.performance.material import TILE_PX, Bench, settings
 from benchmarks.performance.searching import Figures, search_seconds
-from benchmarks.performance.timing import Work, cores, seconds_in_turn
+from benchmarks.performance.timing import Work, seconds_in_turn
 from wsi_scale.config.models import Config
 from wsi_scale.execution.compute import resolve
+from wsi_scale.execution.machine import usable_cores
 from wsi_scale.scale.published import published_sizes
 from wsi_scale.synthesis import write_pyramid
 from wsi_scale.transfer.cost import cost_of
@@ -80,7 +81,7 @@ def _config(bench: Bench, weights: Path, dtype: str) -> Config:
 
 def _demo(bench: Bench, network: nn.Module) -> None:
     """Pass one image at some of the sizes as the demo does; gradients of the parameters are computed too."""
-    replace(resolve(settings("embedded").execution), threads=cores()).use_threads()
+    replace(resolve(settings("embedded").execution), threads=usable_cores()).use_threads()
     for size in bench.sizes.published_sizes:
         image = torch.rand(1, 3, size, size)
         for _ in range(BLOCKS):

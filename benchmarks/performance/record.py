@@ -2,13 +2,13 @@
 
 import json
 import math
-import os
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wsi_scale.artifacts.atomic import replacing_file
+from wsi_scale.execution.machine import usable_cores
 
 
 class LeftOutError(Exception):
@@ -77,7 +77,7 @@ def hardware() -> dict[str, Any]:
 
     return {
         "cpu": _model(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "bfloat16": has_bfloat16("cpu"),
         "python": platform.python_version(),
         "torch": str(torch.__version__),

@@ -1,17 +1,11 @@
 """Seconds of what is compared, in turn, so that all see the same state of the machine."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Collection, Mapping
 
 #: Seconds that some work took by its own count, or None: the seconds are those of the call.
 Work = Callable[[], float | None]
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def seconds_in_turn(works: Mapping[str, Work], rounds: int, once: Collection[str] = ()) -> dict[str, float]:

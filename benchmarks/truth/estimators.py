@@ -20,6 +20,7 @@ from wsi_scale.api.scale import tile_slide
 from wsi_scale.api.settings import configured, settled
 from wsi_scale.api.slide import opened
 from wsi_scale.config.settings import SearchSettings
+from wsi_scale.execution.machine import usable_cores
 from wsi_scale.execution.progress import progress
 from wsi_scale.execution.settled import compute_of
 from wsi_scale.learning.calibrations import calibration_for, read_for
@@ -212,7 +213,7 @@ class _Threads(BlockRun):
     """Blocks on threads; the network stays loaded from file to file."""
 
     def answers(self, function: Callable[[Any], Any], blocks: Sequence[Any]) -> Iterator[Any]:
-        with ThreadPoolExecutor(_cores()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             yield from pool.map(function, blocks)
 
 
@@ -231,9 +232,3 @@ def _content(calibration: Calibration) -> str:
         for name, layer in calibration.layers.items()
     ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0))

@@ -1,11 +1,23 @@
 """Looking at the commands is free: no torch, no waiting."""
 
+import functools
+import os
 import resource
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
 
 from tests.runs import in_child
+from wsi_scale.cli.examples import EXAMPLES
+from wsi_scale.cli.main import app
+from wsi_scale.config.load import load_config
+from wsi_scale.config.settings import value_of
 
 HEAVY = (
     "torch", "torchvision", "zarr", "pyarrow", "pandas", "skimage", "scipy", "sklearn", "matplotlib", "dask", "numpy",
@@ -60,6 +72,40 @@ finally:
 """
 
 
+#: Option or argument → the key whose default its help shows.
+MIRRORED = {
+    ("run", "network"): "network",
+    ("run", "device"): "execution.device",
+    ("prune channels", "keep_fraction"): "transfer.keep_fraction",
+    ("demo", "seed"): "demo.seed",
+}
+
+
+@functools.cache
+def program() -> Any:
+    return get_command(app)
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield every command that the help lists, by its name, and the program itself."""
+    command = command or program()
+    if not command.hidden:
+        yield " ".join(path), command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*path, name))
+
+
+def parsed(arguments: list[str]) -> tuple[str, dict[str, Any]]:
+    """Parse a command line without running it: the command's name and its parameters."""
+    command: Any = program()
+    context, path = command.make_context("wsi-scale", arguments), []
+    while rest := [*context._protected_args, *context.args] if hasattr(command, "commands") else []:
+        name, command, left = command.resolve_command(context, rest)
+        path.append(name)
+        context = command.make_context(name, left, parent=context)
+    return " ".join(path), context.params
+
+
 def python(code: str, *arguments: object) -> list[str]:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -77,6 +123,44 @@ def test_every_command_has_help_and_none_loads_anything_heavy_for_it() -> None:
         *("calibrate", "train", "weights", "weights list", "weights import", "weights verify", "demo", "doctor"),
     }  # fmt: skip
     assert loaded == "loaded"
+
+
+def test_every_help_ends_with_examples(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for name, _ in commands():
+        program()([*name.split(), "--help"], standalone_mode=False)
+        said = capsys.readouterr().out
+        lines = [line.strip() for line in said.rstrip().splitlines()]
+        assert lines[-len(EXAMPLES[name]) :] == list(EXAMPLES[name]), name
+    assert EXAMPLES.keys() == dict(commands()).keys()
+
+
+def test_examples_are_command_lines_of_their_command() -> None:
+    for name, example in ((name, example) for name, examples in EXAMPLES.items() for example in examples):
+        called, *arguments = shlex.split(example)
+        assert called == "wsi-scale"
+        assert parsed(arguments)[0].startswith(name), example
+
+
+def test_a_default_that_a_help_takes_from_the_configuration_is_that_of_the_configuration() -> None:
+    known = dict(commands())
+    for (name, option), key in MIRRORED.items():
+        (found,) = [parameter for parameter in known[name].params if parameter.name == option]
+        shown = found.default if found.default is not None else found.show_default
+        assert str(shown) == str(value_of(load_config(), key)), key
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {"_WSI_SCALE_COMPLETE": "complete_bash", "COMP_WORDS": "wsi-scale magn", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("wsi-scale")],
+        env=os.environ | asked,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["magnification"]
 
 
 def test_help_and_inspect_take_less_than_a_second(small_slide: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.planted import SPREAD, write_planted
 from tests.runs import MPP, draw, error_line, in_child, wsi_scale
+from wsi_scale.cli.exit_codes import ExitCode
 from wsi_scale.synthesis import write_pyramid
 
 KEYS = ["path", "mpp", "mpp_low", "mpp_high", "status", "reason"]
@@ -164,6 +165,18 @@ def test_an_audit_flags_what_disagrees_and_exits_1_for_what_it_cannot_read(
     counts = "1 off_10x, 1 off_2x, 1 implausible, 1 missing, 1 unreadable, 1 no_estimate, 1 agrees"
     assert lines[-1] == f"4 of 7 slides flagged ({counts}); see {tmp_path / 'a' / 'audit.html'}"
     assert result.stderr.splitlines()[-1] == f"unreadable: letter: {table['letter']['reason']}"
+
+
+def test_an_audit_is_told_as_json_alone(slides: Path, half: Path, tmp_path: Path) -> None:
+    result = wsi_scale(
+        "magnification", "audit", slides / "twice.tiff", "-o", tmp_path / "a", "--regressor", half, "--json"
+    )
+
+    assert result.exit_code == ExitCode.FLAGGED
+    told = json.loads(result.stdout)
+    assert [(row["slide_id"], row["flag"]) for row in told["slides"]] == [("twice", "off_2x")]
+    assert told["counts"] == {"off_2x": 1}
+    assert told["page"] == str(tmp_path / "a" / "audit.html")
 
 
 def test_the_page_shows_every_slide_and_what_cannot_be_read(slides: Path, half: Path, tmp_path: Path) -> None:

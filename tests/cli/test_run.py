@@ -70,6 +70,11 @@ def test_another_setting_makes_anew_what_depends_on_it_and_nothing_else(small_sl
     assert read_features(finished_copy).mpps.tolist() == [1.0]
 
 
+def test_a_network_can_be_named_without_set(small_slide: Path, finished_copy: Path) -> None:
+    line = error_line(wsi_scale("run", small_slide, "-o", finished_copy, "--network", "none.safetensors"))
+    assert "none.safetensors" in line
+
+
 def test_the_published_search_draws_its_own_rungs(tmp_path: Path) -> None:
     Image.fromarray(draw(3.0, 240, 460)).save(tmp_path / "two tiles.png")
 

@@ -38,6 +38,8 @@ def test_imported_weights_are_listed_and_verified(weights_folder: Path, tmp_path
     kept = weights_folder / "squeezenet1_1.safetensors"
     assert imported.stdout == f"imported {kept}\n"
     assert f"squeezenet1_1  sha256 {file_digest(kept)}  {kept}" in wsi_scale("weights", "list").stdout
+    (listed,) = json.loads(wsi_scale("weights", "list", "--json").stdout)["weights"]
+    assert listed == {"architecture": "squeezenet1_1", "path": str(kept), "sha256": file_digest(kept)}
     verified = wsi_scale("weights", "verify", "squeezenet1_1").stdout
     digest = find_network("squeezenet1_1").tapped(find_network("squeezenet1_1").architecture.search_layers).digest
     assert f"digest {digest} ({kept})" in verified
@@ -76,6 +78,10 @@ def test_doctor_says_what_there_is(weights_folder: Path) -> None:
     ):
         assert word in result.stdout
     assert f"{shipped_calibration().name} (package)" in result.stdout
+    told = json.loads(wsi_scale("doctor", "--json").stdout)
+    assert told["weights_folder"] == str(weights_folder)
+    assert told["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert told["calibrations"][shipped_calibration().name] == "package"
 
 
 def shipped_calibration() -> Path:

@@ -169,6 +169,9 @@ def test_status_tells_what_is_done_what_failed_and_what_waits(planned: Path) -> 
     assert at == "  first: tile since 2026-11-30T12:00:00+00:00 on node7"
     assert failed.startswith("failed: broken: ")
     assert log == f"        log: {results / 'logs' / 'slides' / 'broken.log'}"
+    told = wsi_scale("status", results, "--json")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["at_work"] == [note]
 
     after = wsi_scale("status", results, "--again", "snakemake")
     first, *rest = after.stdout.splitlines()

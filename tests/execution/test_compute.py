@@ -1,7 +1,5 @@
 """Device, dtype and batches."""
 
-import os
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +8,7 @@ from hypothesis import strategies as st
 from wsi_scale.config.models import ExecutionConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.execution.compute import Compute, default_workers, resolve
+from wsi_scale.execution.machine import usable_cores
 
 CPU = Compute("cpu", "float32", 1, 1.0)
 
@@ -61,7 +60,7 @@ def test_a_gpu_that_is_not_there_is_said_in_one_line() -> None:
 
 
 def test_workers_are_the_configured_ones_or_fill_the_cores() -> None:
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     assert default_workers(ExecutionConfig(workers=7), CPU) == 7
     assert default_workers(ExecutionConfig(), CPU) == cores
     assert default_workers(ExecutionConfig(threads=cores), Compute("cpu", "float32", cores, 1.0)) == 1

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 #: Not needed to export and to view.
-LEFT_OUT = ("scikit-learn", "snakemake", "torch", "torchvision")
+LEFT_OUT = ("scikit-learn", "torch", "torchvision")
 #: Extras of the package that are tried.
 EXTRAS = ("anndata", "h5", "napari", "spatialdata")
 #: What reads the exports, and what runs the tests.

@@ -1,5 +1,6 @@
 """What a cohort will cost: tiles expected from some slides, and rates from those that were done."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def test_the_command_tells_it(tmp_path: Path) -> None:
     assert told["tiles"] == "6"
     assert told["time"].endswith("on 2 cores")
     assert not (tmp_path / "results").exists()
+    as_json = json.loads(wsi_scale("plan", tmp_path, "--cores", 2, "--json").stdout)
+    assert (as_json["tissue"]["tiles"], as_json["cores"]) == (6, 2)
     assert "holds no results of slides" in error_line(wsi_scale("plan", tmp_path, "--like", tmp_path))
 
 

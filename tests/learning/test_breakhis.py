@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.runs import configured, error_line, wsi_scale
+from wsi_scale.cli.talk import print_json
 from wsi_scale.errors import ConfigError, SlideError
 from wsi_scale.learning.breakhis import BreakHisResult, PatientSplit, evaluate_breakhis, find_images
 from wsi_scale.magnification.breakhis import MAGNIFICATIONS, relative_log2_mpp
@@ -140,6 +141,15 @@ def test_the_command_prints_a_table_and_shrinks_its_folds(published: Path, tmp_p
     for word in ("chance", "accuracy", "patient accuracy", "kappa", "recall 400", "median error octaves"):
         assert any(line.startswith(word) for line in rest), word
     assert (tmp_path / "new" / "out" / "breakhis.tsv").exists()
+
+
+def test_it_is_told_as_json(evaluated: tuple[BreakHisResult, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(evaluated[0])
+
+    told = json.loads(capsys.readouterr().out)
+    assert (len(told["rows"]), told["patients"]) == (24, 5)
+    assert told["rows"][0]["untrained_log2"] == pytest.approx(evaluated[0].rows[0].untrained_log2)
+    assert told["fitted"]["figures"].keys() == evaluated[0].fitted.figures.keys()
 
 
 def test_an_image_that_cannot_be_read_is_counted(published: Path, tmp_path: Path) -> None:

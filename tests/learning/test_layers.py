@@ -1,18 +1,21 @@
 """Stage `prune`: a cut network is a network file that everything else takes, and its regressor reads it."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from wsi_scale.artifacts.regressor import read_regressor
+from wsi_scale.cli.talk import print_json
 from wsi_scale.config.models import Config
 from wsi_scale.config.training import TrainingConfig
 from wsi_scale.errors import ConfigError
 from wsi_scale.learning import layers as layers_module
 from wsi_scale.learning.estimator import load_estimator
-from wsi_scale.learning.layers import prune_layers
+from wsi_scale.learning.layers import LayersPruned, prune_layers
 from wsi_scale.networks.architectures import architecture
 from wsi_scale.networks.load import find_network
 from wsi_scale.steps.sources import predict_sources
@@ -81,6 +84,22 @@ def test_its_regressor_belongs_to_it_and_answers_with_an_interval(fields: Path, 
     assert answer["status"] in ("ok", "abstained")
     if answer["status"] == "ok":
         assert answer["mpp_low"] < answer["mpp"] < answer["mpp_high"]
+
+
+def test_the_result_is_told_as_json_with_paths_and_numbers_of_numpy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = tmp_path / "cut.safetensors", tmp_path / "cut.regressor.safetensors"
+    r2 = {"C1_2": np.float32(0.5), "C2_2": 0.75}
+    print_json(
+        LayersPruned(
+            *files, layer="C2_2", r2=r2, parameters=(9, 4), multiply_adds=(np.int64(8), 3), tiles_per_second=(1.0, 2.0)
+        )
+    )
+
+    told = json.loads(capsys.readouterr().out)
+    assert (told["network"], told["layer"], told["r2"]) == (str(files[0]), "C2_2", r2)
+    assert told["multiply_adds"] == [8, 3]
 
 
 def test_too_few_cases_are_refused_in_one_line(fields: Path, tmp_path: Path) -> None:

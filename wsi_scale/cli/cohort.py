@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from wsi_scale.cli.options import Assignments, ConfigFile, load, one_line_errors
-from wsi_scale.cli.talk import conclude
+from wsi_scale.cli.exit_codes import ExitCode
+from wsi_scale.cli.options import Assignments, ConfigFile, Json, load, one_line_errors
+from wsi_scale.cli.talk import conclude, print_json
 
 Source = Annotated[Path, typer.Argument(help="A folder of slides, a sample sheet (.tsv, .csv), or a slide.")]
 Results = Annotated[Path, typer.Option("--output", "-o", help="The results folder.", show_default=False)]
@@ -30,7 +31,7 @@ def sheet(
         typer.echo(f"left out: {problem}", err=True)
     conclude(f"wrote {output} with {len(rows)} slides; fill in mpp and group where you know them")
     if problems:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def fit(source: Source, output: Results, config: ConfigFile = None, assignments: Assignments = None) -> None:
@@ -70,7 +71,7 @@ def report(
     failed = [row for row in rows if row.status == "failed"]
     conclude(f"{len(rows)} slides, {len(failed)} failed; see {folder / 'report.html'}")
     if failed and not record_only:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def complete(
@@ -93,6 +94,7 @@ def verify(
     folder: Annotated[
         Path, typer.Argument(help="A results folder, of the workflow, of several `run`s or of one slide.")
     ],
+    as_json: Json = False,
 ) -> None:
     """Read all results and list those that are damaged or were changed.
 
@@ -103,12 +105,15 @@ def verify(
         from wsi_scale.jobs.verify import verify as verify_results
 
         slides, found = verify_results(folder)
-    for damage in found:
-        typer.echo(f"{damage.place}: {damage.stage}: {damage.fault}")
-    ending = "the next run computes them again" if found else "all results are intact"
-    conclude(f"{slides} slides, {len(found)} damaged results; {ending}")
+    if as_json:
+        print_json({"slides": slides, "damaged": found})
+    else:
+        for damage in found:
+            typer.echo(f"{damage.place}: {damage.stage}: {damage.fault}")
+        ending = "the next run computes them again" if found else "all results are intact"
+        conclude(f"{slides} slides, {len(found)} damaged results; {ending}")
     if found:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def unlock(

@@ -1,6 +1,5 @@
 """Commands that estimate µm per pixel from pixels."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,26 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
-from wsi_scale.cli.talk import TalkingTyper, conclude, tell
+from wsi_scale.cli.exit_codes import ExitCode
+from wsi_scale.cli.options import Assignments, ConfigFile, Device, Json, load, one_line_errors
+from wsi_scale.cli.talk import TalkingTyper, conclude, print_json, tell
 
-magnification = TalkingTyper(no_args_is_help=True, help="Estimate µm per pixel from pixels, or check headers with it.")
+magnification = TalkingTyper("magnification", help="Estimate µm per pixel from pixels, or check headers with it.")
 
 Regressor = Annotated[Path | None, typer.Option(help="A regressor file; by default the one that the package carries.")]
 Network = Annotated[
     str | None,
     typer.Option(help="A network file or name, if the network that the regressor file names is not found."),
 ]
-#: Exit code of an audit that flags anything.
-FLAGGED = 3
 
 
 @magnification.command()
 def predict(
     sources: Annotated[list[Path], typer.Argument(help="Slides, images, or folders of them.", show_default=False)],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a list of objects: path, mpp, mpp_low, mpp_high, status, reason.")
-    ] = False,
+    as_json: Json = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Table (.tsv) to write, row by row.", show_default=False)
     ] = None,
@@ -40,7 +36,8 @@ def predict(
     """Estimate µm per pixel of slides and images from their pixels; headers are not used.
 
     It abstains, with a reason, if an image is not brightfield tissue or lies outside 0.2–4 µm/px.
-    Rows are printed and written as they are done. Exit 1 if something could not be read; the others are estimated.
+    Rows are printed and written as they are done; with --json, at the end, as a list of objects with path, mpp,
+    mpp_low, mpp_high, status and reason. Exit 1 if something could not be read; the others are estimated.
     """
     rows: list[dict[str, Any]] = []
     with one_line_errors():
@@ -62,14 +59,14 @@ def predict(
                     show(f"{'mpp':>7}  {'interval':>13}  {'status':9}  path")
                 show(_line(row))
     if as_json:
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
     counts = Counter(row["status"] for row in rows)
     if len(rows) > 1:
         tell(f"{len(rows)} slides: {', '.join(f'{number} {status}' for status, number in sorted(counts.items()))}")
     if output is not None:
         conclude(f"estimates: {output}")
     if counts["failed"]:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -85,6 +82,7 @@ def audit(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for audit.tsv and audit.html.")] = Path(
         "audit"
     ),
+    as_json: Json = False,
     regressor: Regressor = None,
     network: Network = None,
     config: ConfigFile = None,
@@ -118,18 +116,20 @@ def audit(
         write_audit(output, [slide.row for slide in slides])
         page = write_audit_page(output, slides, loaded)
     rows = [slide.row for slide in slides]
-    flagged = sum(row.flagged for row in rows)
-    for row in rows:
-        typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}", err=row.flag == "unreadable")
-    for found in cohort_findings(rows):
-        typer.echo(finding_text(found))
-    counts = count_flags(rows)
-    listed = ", ".join(f"{count} {flag}" for flag, count in counts.items())
-    typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {page}")
+    flagged, counts, findings = sum(row.flagged for row in rows), count_flags(rows), cohort_findings(rows)
+    if as_json:
+        print_json({"slides": rows, "counts": counts, "scanners": findings, "page": page})
+    else:
+        for row in rows:
+            typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}", err=row.flag == "unreadable")
+        for found in findings:
+            typer.echo(finding_text(found))
+        listed = ", ".join(f"{count} {flag}" for flag, count in counts.items())
+        typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {page}")
     if counts.get("unreadable"):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     if flagged:
-        raise typer.Exit(FLAGGED)
+        raise typer.Exit(ExitCode.FLAGGED)
 
 
 @magnification.command()
@@ -141,6 +141,7 @@ def breakhis(
     ] = None,
     folds: Annotated[int, typer.Option(help="Folds of patients; fewer where there are fewer patients.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
+    as_json: Json = False,
     regressor: Regressor = None,
     network: Network = None,
     config: ConfigFile = None,
@@ -159,6 +160,8 @@ def breakhis(
             folder, load(config, assignments, device), split=PatientSplit(folds, seed), output=output,
             regressor=regressor, network=network,
         )  # fmt: skip
+    if as_json:
+        return print_json(result)
     typer.echo(f"{len(result.rows)} images of {result.patients} patients in {result.folds} folds")
     for note in result.notes:
         typer.echo(f"note: {note}")
@@ -167,3 +170,4 @@ def breakhis(
     for name, untrained in result.untrained.figures.items():
         said = [f"{f.value:.2f} ({f.low:.2f}–{f.high:.2f})" for f in (untrained, result.fitted.figures[name])]
         typer.echo(f"{name.replace('_', ' '):22}{said[0]:>18}  {said[1]:>18}")
+    return None

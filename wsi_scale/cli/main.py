@@ -6,6 +6,8 @@ import typer
 
 from wsi_scale.cli import cohort, slide, tools
 from wsi_scale.cli.array import batch
+from wsi_scale.cli.config import config
+from wsi_scale.cli.exit_codes import ExitCode
 from wsi_scale.cli.export import export
 from wsi_scale.cli.magnification import magnification
 from wsi_scale.cli.plan import plan
@@ -31,16 +33,13 @@ class _App(TalkingTyper):
             return super().__call__(*args, **kwargs)
         except OutputError as error:
             typer.echo(f"error: {error}", err=True)
-            raise SystemExit(1) from error
+            raise SystemExit(ExitCode.FAILED) from error
 
 
 app = _App(
-    name="wsi-scale",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find the scale at which a network responds most to a tissue, and estimate µm per pixel.",
-    epilog="Start with: wsi-scale inspect SLIDE, then wsi-scale run SLIDE -o FOLDER.",
 )
 
 
@@ -90,5 +89,6 @@ app.command(rich_help_panel="Networks")(tools.train)
 app.add_typer(prune, name="prune", rich_help_panel="Networks")
 app.command(rich_help_panel="Networks")(finetune)
 app.add_typer(tools.weights, name="weights", rich_help_panel="Networks")
+app.command(rich_help_panel="Setting up")(config)
 app.command(rich_help_panel="Setting up")(tools.demo)
 app.command(rich_help_panel="Setting up")(tools.doctor)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wsi_scale.cli.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from wsi_scale.config.models import Config
     from wsi_scale.jobs.job import SlideJob
@@ -53,8 +55,13 @@ Regions = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Compute again, even if the results are up to date.")]
 Device = Annotated[
     str | None,
-    typer.Option("--device", help="auto, cpu, cuda or cuda:all; by default the configuration's.", metavar="DEVICE"),
+    typer.Option("--device", help="auto, cpu, cuda or cuda:all.", metavar="DEVICE", show_default="auto"),
 ]
+Network = Annotated[
+    str | None,
+    typer.Option(help="A network by name, or a network file; short for --set network=.", show_default="embedded"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text; its keys are stable.")]
 Slides = Annotated[
     Path | None,
     typer.Option(help="With --results: the folder or sample sheet that names the slide; gives its id, mpp and group."),
@@ -89,7 +96,7 @@ def one_line_errors() -> Iterator[None]:
         yield
     except UserError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(ExitCode.FAILED) from error
 
 
 def load(

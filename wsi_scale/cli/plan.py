@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsi_scale.cli.options import Assignments, ConfigFile, load, one_line_errors
+from wsi_scale.cli.options import Assignments, ConfigFile, Json, load, one_line_errors
+from wsi_scale.cli.talk import print_json
 
 if TYPE_CHECKING:
     from wsi_scale.jobs.costs import Cost, Rates, Tissue
@@ -18,6 +19,7 @@ def plan(
         typer.Option(help="Results of some slides, computed on this machine with the same settings: the rates."),
     ] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="Cores; by default those of this machine.")] = None,
+    as_json: Json = False,
     config: ConfigFile = None,
     assignments: Assignments = None,
 ) -> None:
@@ -39,7 +41,9 @@ def plan(
         cost = cost_of(tissue, list(study.batches.values()), rates, used)
     for line in tissue.unreadable:
         typer.echo(f"warning: {line}", err=True)
-    _print(tissue, rates, cost, used)
+    if as_json:
+        return print_json({"tissue": tissue, "cost": cost, "rates": rates, "cores": used})
+    return _print(tissue, rates, cost, used)
 
 
 def _print(tissue: "Tissue", rates: "Rates", cost: "Cost", cores: int) -> None:

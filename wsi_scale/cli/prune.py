@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wsi_scale.cli.options import Assignments, ConfigFile, Device, load, one_line_errors
-from wsi_scale.cli.talk import TalkingTyper, conclude
+from wsi_scale.cli.options import Assignments, ConfigFile, Device, Json, load, one_line_errors
+from wsi_scale.cli.talk import TalkingTyper, conclude, print_json
 
 if TYPE_CHECKING:
     from wsi_scale.transfer.judge import TaskScores
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 #: Share of the parameters that were to be kept, over which the budget counts as missed.
 MISSED = 1.02
 
-prune = TalkingTyper(no_args_is_help=True, help="Make a pretrained network smaller; the result is a network file.")
+#: Default of transfer.keep_fraction, as the help shows it without loading the configuration.
+KEEP_FRACTION = "0.05"
+
+prune = TalkingTyper("prune", help="Make a pretrained network smaller; the result is a network file.")
 
 Network = Annotated[str, typer.Argument(help="A network by name, or a network file.")]
 Written = Annotated[Path, typer.Option("--output", "-o", help="The network file to write.", show_default=False)]
@@ -29,7 +32,9 @@ Data = Annotated[
 
 KeepFraction = Annotated[
     float | None,
-    typer.Option(help="Share of the convolutions' parameters to keep; by default transfer.keep_fraction."),
+    typer.Option(
+        help="Share of the convolutions' parameters to keep (transfer.keep_fraction).", show_default=KEEP_FRACTION
+    ),
 ]
 
 
@@ -37,6 +42,7 @@ KeepFraction = Annotated[
 def layers(
     network: Network,
     output: Written,
+    as_json: Json = False,
     weights: Weights = None,
     config: ConfigFile = None,
     assignments: Assignments = None,
@@ -51,12 +57,15 @@ def layers(
         from wsi_scale.learning.layers import prune_layers
 
         found = prune_layers(load(config, assignments, device), network, weights, output)
+    if as_json:
+        return print_json(found)
     for name, r2 in found.r2.items():
         conclude(f"{name:12} R² {r2:6.3f}{'  ← cut here' if name == found.layer else ''}")
     _show_change("parameters", found.parameters)
     _show_change("multiply-adds for a 224-px tile", found.multiply_adds)
     _show_change("tiles per second", found.tiles_per_second, ",.2f")
     conclude(f"network: {found.network}\nregressor: {found.regressor}")
+    return None
 
 
 @prune.command()

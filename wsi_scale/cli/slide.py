@@ -1,18 +1,20 @@
 """Commands for one slide."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from wsi_scale.cli.exit_codes import ExitCode
 from wsi_scale.cli.options import (
     Assignments,
     Calibration,
     ConfigFile,
     Device,
     Group,
+    Json,
     Mpp,
+    Network,
     Output,
     Overwrite,
     RecordOnly,
@@ -32,7 +34,7 @@ from wsi_scale.cli.options import (
 )
 from wsi_scale.cli.slide_stages import run_all, run_stages
 from wsi_scale.cli.summary import summary_lines
-from wsi_scale.cli.talk import conclude, warn
+from wsi_scale.cli.talk import conclude, print_json, warn
 
 
 def run(
@@ -45,6 +47,7 @@ def run(
     group: Group = None,
     regions: Regions = None,
     stages: Stages = None,
+    network: Network = None,
     regressor: Regressor = None,
     calibration: Calibration = None,
     config: ConfigFile = None,
@@ -65,7 +68,7 @@ def run(
         from wsi_scale.errors import named
 
         chosen = None if stages is None else stages_named(stages)
-        settings = load(config, assignments, device, {"tissue.regions": regions})
+        settings = load(config, assignments, device, {"network": network, "tissue.regions": regions})
         if slides is not None:
             slide_id, mpp, group = row_of(slide, slides, results, (slide_id, mpp, group))
         job = job_of(slide, output, results, slide_id, mpp, group, overwrite=overwrite, recorded=record_only)
@@ -79,7 +82,7 @@ def run(
         summary = run_all(job, settings, regressor, calibration, scheduler)
     if summary.status == "failed":
         typer.echo(f"error: {named(summary.slide_id, summary.reason)}", err=True)
-        raise typer.Exit(0 if record_only else 1)
+        raise typer.Exit(ExitCode.DONE if record_only else ExitCode.FAILED)
     for line in summary_lines(summary, job.folder / "report.html"):
         conclude(line)
     return None
@@ -92,7 +95,7 @@ def inspect(
     group: Group = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write slide.json into this folder.")] = None,
     results: Results = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; its keys are stable.")] = False,
+    as_json: Json = False,
     record_only: RecordOnly = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -108,7 +111,7 @@ def inspect(
     if info.status == "ok":
         warn(info.warnings)
     if as_json:
-        typer.echo(json.dumps(info.as_dict(), indent=1, ensure_ascii=False))
+        print_json(info.as_dict())
     else:
         for key, value in info.as_dict().items():
             shown = ", ".join(map(str, value)) if isinstance(value, list) else value
@@ -116,7 +119,7 @@ def inspect(
                 typer.echo(f"{key:18} {'–' if shown in (None, '') else shown}")
     if info.status != "ok":
         typer.echo(f"error: {info.warnings[0]}", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     return None
 
 

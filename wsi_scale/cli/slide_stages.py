@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from wsi_scale.cli.exit_codes import ExitCode
 from wsi_scale.cli.talk import conclude, say, tell, warn
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run_stages(
             failed = failed or record.status == "failed"
             _tell(record)
     if failed and not record_only:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _warn_of(job: "SlideJob") -> None:

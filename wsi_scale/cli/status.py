@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsi_scale.cli.options import one_line_errors
+from wsi_scale.cli.exit_codes import ExitCode
+from wsi_scale.cli.options import Json, one_line_errors
+from wsi_scale.cli.talk import print_json
 
 if TYPE_CHECKING:
     from wsi_scale.jobs.standing import Standing
@@ -19,6 +21,7 @@ def status(
     again: Annotated[
         str, typer.Option(help="Of a run that has ended: the command that takes up failed slides.", hidden=True)
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Show where a run stands: slides that are done, failed, in work and waiting, and the time left.
 
@@ -28,10 +31,13 @@ def status(
         from wsi_scale.jobs.standing import standing
 
         found = standing(results, ended=bool(again))
-    for line in _lines(found, results, again):
-        typer.echo(line)
+    if as_json:
+        print_json(found)
+    else:
+        for line in _lines(found, results, again):
+            typer.echo(line)
     if found.failed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _lines(found: "Standing", results: Path, again: str) -> list[str]:

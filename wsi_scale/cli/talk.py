@@ -1,16 +1,21 @@
 """How much commands say: results on standard output, everything else on standard error."""
 
+import dataclasses
 import functools
 import inspect
+import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO, TypeVar
 
 import typer
+
+from wsi_scale.cli.examples import examples_text
 
 Level = Literal["quiet", "normal", "verbose"]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say on standard error what is done, and why.")]
@@ -28,16 +33,28 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class TalkingTyper(typer.Typer):
-    """Commands that take ``--verbose`` and ``--quiet``, as the program itself does."""
+    """Commands that take ``--verbose`` and ``--quiet``, as the program itself does, and whose help ends with examples.
+
+    Parameters
+    ----------
+    name
+        Of the group of commands, as it is typed after `wsi-scale`; "" is the program itself.
+    """
+
+    def __init__(self, name: str = "", **options: Any) -> None:
+        super().__init__(name=name or "wsi-scale", epilog=examples_text(name), no_args_is_help=True, **options)
+        self._group = name
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Command], Command]:
         """Register a command with the two options; without, where unknown ones are another program's."""
-        register = super().command(name, **options)
-        if (options.get("context_settings") or {}).get("ignore_unknown_options"):
-            return register
+        of_another = (options.get("context_settings") or {}).get("ignore_unknown_options")
 
         def registered(function: Command) -> Command:
-            register(_talking(function))
+            typed = name or function.__name__
+            options["help"] = _paragraphs(function)
+            if not options.get("hidden"):
+                options["epilog"] = examples_text(f"{self._group} {typed}".strip())
+            super(TalkingTyper, self).command(typed, **options)(function if of_another else _talking(function))
             return function
 
         return registered
@@ -82,6 +99,19 @@ def conclude(text: str) -> None:
         typer.echo(text)
 
 
+def print_json(value: Any) -> None:
+    """Print on standard output what ``--json`` asks for: dataclasses and mappings as objects, paths as texts."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=_as_plain))
+
+
+def _as_plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value) if isinstance(value, Path) else value.item()  # a number of numpy
+
+
 @contextmanager
 def talking(level: Level, *, bars: bool = True) -> Iterator[None]:
     """Let a command say more or less; without ``bars`` as into a log, on a terminal too."""
@@ -112,6 +142,11 @@ class _Here(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, _: TextIO) -> None:
         pass
+
+
+def _paragraphs(function: Callable[..., Any]) -> str:
+    """Return a docstring with each paragraph on one line: the terminal's width decides where its lines end."""
+    return "\n\n".join(" ".join(text.split()) for text in (inspect.getdoc(function) or "").split("\n\n"))
 
 
 def _talking(function: Callable[..., Any]) -> Callable[..., Any]:

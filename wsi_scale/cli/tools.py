@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from wsi_scale.cli.options import Assignments, ConfigFile, load, one_line_errors
-from wsi_scale.cli.talk import TalkingTyper, conclude
+from wsi_scale.cli.options import Assignments, ConfigFile, Json, load, one_line_errors
+from wsi_scale.cli.talk import TalkingTyper, conclude, print_json
 
-weights = TalkingTyper(no_args_is_help=True, help="Pretrained weights: list, import and verify them.")
+weights = TalkingTyper("weights", help="Pretrained weights: list, import and verify them.")
 
 
 def calibrate(
@@ -51,15 +51,19 @@ def train(
 
 
 @weights.command("list")
-def list_weights() -> None:
+def list_weights(as_json: Json = False) -> None:
     """List the available weights files with their digests, in the order of use."""
     with one_line_errors():
         from wsi_scale.networks.places import weights_folder
         from wsi_scale.networks.weights import at_hand
 
+        listed = at_hand()
+        if as_json:
+            return print_json({"folder": weights_folder(), "weights": listed})
         typer.echo(f"weights folder: {weights_folder()} (WSI_SCALE_WEIGHTS)")
-        for found in at_hand():
+        for found in listed:
             typer.echo(f"{found.architecture:14} sha256 {found.sha256}  {found.path}")
+    return None
 
 
 @weights.command("import")
@@ -106,10 +110,14 @@ def demo(
     conclude(f"demo slides: {folder}")
 
 
-def doctor() -> None:
+def doctor(as_json: Json = False) -> None:
     """Show the installation: versions, device, weights, calibrations and writable folders."""
     with one_line_errors():
-        from wsi_scale.cli.doctor import examine
+        from wsi_scale.cli.doctor import examine, lines_of
 
-        for line in examine():
-            typer.echo(line)
+        found = examine()
+    if as_json:
+        return print_json(found)
+    for line in lines_of(found):
+        typer.echo(line)
+    return None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wsi_scale.cli.exit_codes import ExitCode
 from wsi_scale.cli.options import Assignments, Calibration, ConfigFile, Regressor, load, one_line_errors, stages_named
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def work(
         except StoppedError as stopped:
             raise typer.Exit(stopped.exit_code) from stopped
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
         write_mark(mark_path(plan.parent, batch, chosen), [job.row.slide_id for job in jobs])
 
 

@@ -26,7 +26,7 @@ def workflow(context: typer.Context) -> None:
         from wsi_scale.errors import ConfigError
 
         if importlib.util.find_spec("snakemake") is None:
-            raise ConfigError("the workflow needs Snakemake: pip install snakemake")
+            raise ConfigError("the workflow needs Snakemake; install it with: pip install 'wsi-scale[workflow]'")
         arguments = context.args
         given = {argument.partition("=")[0] for argument in arguments}
         if refused := given & set(_ENVIRONMENTS):

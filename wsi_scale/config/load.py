@@ -105,10 +105,21 @@ def _fault(fault: Any) -> str:
         return describe(fault)
     if new := RENAMED.get(".".join(where)):
         return f"unknown key {'.'.join(where)}: it is now called {new}"
-    known = _known_keys(where[:-1])
-    near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.4)
-    hint = f"; did you mean {'.'.join([*where[:-1], near[0]])}?" if near else f"; known: {', '.join(known)}"
-    return f"unknown key {'.'.join(where)}{hint}"
+    return f"unknown key {'.'.join(where)}{nearest(where[-1], _known_keys(where[:-1]), where[:-1])}"
+
+
+def nearest(name: str, known: Sequence[str], within: Sequence[str] = ()) -> str:
+    """Say which known key an unknown one is probably meant to be, as the end of a line.
+
+    Parameters
+    ----------
+    known
+        Names that it could have.
+    within
+        The sections in which they stand.
+    """
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"; did you mean {'.'.join([*within, near[0]])}?" if near else f"; known: {', '.join(known)}"
 
 
 def _known_keys(sections: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,27 @@ def memory_mb() -> int:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Cores that this process may use; where the system does not tell, as on macOS, those of the machine."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def boot_id() -> str:
+    """Id of the machine's last start.
+
+    Raises
+    ------
+    OSError
+        The system tells none.
+    """
+    linux = Path("/proc/sys/kernel/random/boot_id")
+    if linux.exists():
+        return linux.read_text()
+    command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]  # macOS
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout  # noqa: S603
+    except subprocess.SubprocessError as error:
+        raise OSError(f"the id of the machine's last start cannot be had: {error}") from error
 
 
 def processor() -> str:

@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsi_scale.execution.machine import boot_id
+
 #: Share of the disk that is left to others, where no bound is given.
 SPARE = 0.05
 #: Seconds after its last use from which on a copy that nobody holds is removed.
@@ -92,7 +94,7 @@ class Copy:
     def is_complete(self) -> bool:
         """Whether all of it was written, and the machine was not started anew since."""
         try:
-            return self._complete.read_text() == _start()
+            return self._complete.read_text() == boot_id()
         except OSError:
             return False
 
@@ -112,7 +114,8 @@ class Copy:
 
     def finish(self, lock: int) -> None:
         """Mark it as complete, and share its lock."""
-        self._complete.write_text(_start())
+        # What was written after the machine's start is there, on the disk or on the way to it.
+        self._complete.write_text(boot_id())
         # In between it is locked by nobody, but nobody looks without the lock of the folder.
         fcntl.flock(lock, fcntl.LOCK_SH)
 
@@ -183,8 +186,3 @@ def make_room(scratch: Scratch, size: int) -> None:
 
 def _copies(folder: Path) -> list[Copy]:
     return [Copy(path) for path in sorted(folder.iterdir()) if _KEY.fullmatch(path.name) and path.is_dir()]
-
-
-def _start() -> str:
-    """Id of the machine's last start: what was written after it is there, on the disk or on the way to it."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text()

@@ -15,11 +15,10 @@ PACKAGES = (
         "scikit-learn",
         "pyarrow",
         "pydantic",
-        "snakemake",
         "pillow",
     ),
 )
-EXTRAS = ("distributed", "anndata", "snakemake-executor-plugin-slurm")
+EXTRAS = ("snakemake", "distributed", "anndata", "snakemake-executor-plugin-slurm")
 
 
 def versions() -> dict[str, str]:
