@@ -1,5 +1,6 @@
-"""docs/python.md and docs/tutorial.ipynb, as they stand, on demo slides."""
+"""docs/python.md and the notebooks, as they stand, on demo slides."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,13 +10,14 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.docs.blocks import ROOT
 from tests.runs import own_cache, shared
 from wsi_scale.synthesis.demo import make_demo
 
 __all__ = ["own_cache", "shared"]
 
-DOCS = Path(__file__).parents[1] / "docs"
-NOTEBOOK = DOCS / "tutorial.ipynb"
+#: Notebook → how many pictures it shows.
+PICTURES = {"archive-audit": 2, "features": 1, "from-python": 2, "small-network": 2}
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +28,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def read(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(ROOT / f"docs/tutorials/{name}.ipynb", as_version=4)
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def pictures(notebook: nbformat.NotebookNode) -> int:
+    return sum("image/png" in output.get("data", {}) for output in outputs(notebook))
+
+
+def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Execute a notebook; return what it prints."""
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    notebook = read(name)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    assert pictures(notebook) == PICTURES[name]
+    return "".join(output.get("text", "") for output in outputs(notebook))
+
+
 def test_the_python_page_runs_as_it_stands(folder: Path, own_cache: Path) -> None:
-    code = "\n".join(re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.DOTALL))
+    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     assert "ws.load_result" in code
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=folder, capture_output=True, text=True, check=False
@@ -37,19 +61,31 @@ def test_the_python_page_runs_as_it_stands(folder: Path, own_cache: Path) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq")
-def test_the_notebook_runs_and_shows_what_was_planted(folder: Path, own_cache: Path) -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
-    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    pictures = [output for output in shown if "image/png" in output.get("data", {})]
-    assert len(pictures) == 2
-    printed = "".join(output.get("text", "") for output in shown)
-    assert 1.5 < float(re.findall(r"right half / left half: (\S+)", printed)[0]) < 2.6
+@pytest.mark.parametrize(
+    ("name", "figure", "lowest", "highest"),
+    [
+        ("from-python", r"right half / left half: (\S+)", 1.5, 2.6),
+        ("archive-audit", r"demo-5_header-2x \| off_2x \| .* from pixels: (\S+)", 0.18, 0.33),
+        ("features", r"AUC on the slide that it never saw: (\S+)", 0.8, 1.0),
+        ("small-network", r"convolution parameters: .* \((\S+)×\)", 0.3, 0.36),
+    ],
+)
+def test_a_notebook_runs_and_finds_what_was_planted(
+    name: str,
+    figure: str,
+    lowest: float,
+    highest: float,
+    folder: Path,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert lowest < float(re.findall(figure, executed(name, folder, monkeypatch))[0]) < highest
 
 
-def test_the_notebook_is_shipped_with_its_pictures() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
-    assert not any(output.output_type == "error" for output in outputs)
-    assert "/results/demo-slides" not in NOTEBOOK.read_text(encoding="utf-8")  # no folder of one machine
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_notebook_is_shipped_with_its_pictures_and_without_folders_of_one_machine(name: str) -> None:
+    assert pictures(read(name)) == PICTURES[name]
+    assert not any(output.output_type == "error" for output in outputs(read(name)))
+    shown = "".join(str(output) for output in outputs(read(name)))
+    assert "/results/demo-slides" not in shown
+    assert "/tmp/" not in shown
