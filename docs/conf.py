@@ -54,6 +54,7 @@ html_static_path = ["site/static"]
 html_css_files = ["manual.css"]
 html_additional_pages = {"index": "to_manual.html"}
 templates_path = ["site/templates"]
+smartquotes = False  # they would turn the -- of an option into a dash
 html_show_sourcelink = False
 html_copy_source = False
 html_sidebars = {"docs/index": [], "docs/tasks": [], "docs/glossary": []}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer
+from rich.text import Text
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -28,25 +29,23 @@ def contexts(command: Any = None, above: typer.Context | None = None) -> Iterato
 
 
 def described(context: typer.Context) -> list[str]:
-    """Describe a command in Markdown: purpose, usage, and a table of arguments and options."""
-    rows = [
-        record for parameter in context.command.get_params(context) if (record := parameter.get_help_record(context))
-    ]
-    usage = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
-    told = [part for part in (context.command.help, context.command.epilog) if part]
+    """Describe a command in Markdown: purpose, usage, a table of arguments and options, and its own examples."""
+    command = context.command
+    rows = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context))]
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     table = [f"| `{_cell(names)}` | {_escaped(_cell(meaning))} |" for names, meaning in rows]
-    return [
-        *(_escaped(part) for part in told),
-        "",
-        "```text",
-        usage,
-        "```",
-        "",
-        "| option | meaning |",
-        "|---|---|",
-        *table,
-        "",
+    examples = [
+        line for line in Text.from_markup(command.epilog or "").plain.splitlines() if line.startswith("wsi-scale")
     ]
+    return [
+        *(_escaped(command.help or ""), "", *_block([usage])),
+        *("| option | meaning |", "|---|---|", *table, ""),
+        *(_block(examples) if examples else ()),
+    ]
+
+
+def _block(lines: list[str]) -> list[str]:
+    return ["```text", *lines, "```", ""]
 
 
 def _cell(text: str) -> str:

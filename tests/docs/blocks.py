@@ -27,6 +27,8 @@ NEEDED = {
     r"--scheduler tcp:": "a Dask cluster (tests/execution)",
     r"cuda": "a GPU",
     r"\$TMPDIR": "a cluster's local disk",
+    r"--install-completion": "it writes into the user's shell",
+    r"\| jq\b": "jq",
 }
 #: Programs of others, and of this repository, and why no test of the pages runs them.
 PROGRAMS = {
