@@ -61,7 +61,7 @@ def make_place(place: Path) -> Path:
     for slides, results in ((study, "results"), (archive, "archive-results")):
         for slide in sorted(slides.iterdir()):
             run(Command(f"wsi-scale run {slide} --results {results} --slides {slides}"), place)
-        run(Command(f"wsi-scale report {results}"), place)
+    run(Command("wsi-scale report results"), place)
     return place
 
 
