@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format lint types imports tests test-faults workflow lock configuration truth truth-full paper \
+.PHONY: help install demo test format lint types imports tests test-faults workflow docs lock configuration truth truth-full paper \
 	variants helps bench bench-dask bench-lazyslide test-scale magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
 	fine-tuning fine-tuning-full wheel wheel-test clean
 
@@ -25,7 +25,7 @@ demo: install ## Run the whole workflow on synthetic slides; ends with results/r
 	$(BIN)/snakemake --cores all --profile profiles/default --configfile configs/demo.yaml
 	@echo "Done: open results/report.html"
 
-test: install format lint types imports tests workflow ## The whole gate
+test: install format lint types imports tests workflow docs ## The whole gate
 
 format: install
 	$(BIN)/ruff format --check .
@@ -54,6 +54,10 @@ workflow: install
 	$(BIN)/snakemake --lint
 	for file in workflows/experiments/*.smk; do $(BIN)/snakemake --lint --snakefile $$file || exit 1; done
 	$(BIN)/snakefmt --check Snakefile workflows
+
+docs: install ## The manual as a site, to be read offline; ends in build/docs/index.html. Warnings and dead links are errors
+	rm -rf build/docs
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/docs
 
 lock: ## Resolve pyproject.toml anew into requirements.lock
 	benchmarks/lock.sh $(PYTHON)

@@ -21,7 +21,7 @@ settings.load_profile("gate")
 #: Files whose fixtures run whole workflows, installs and trainings.
 SLOW = (
     "tests/workflow/",
-    "tests/test_tutorial.py",
+    "tests/docs/",
     "tests/test_wheel.py",
     "tests/transfer/test_quick_tables.py",
     "tests/synthesis/test_demo_audit",
