@@ -53,7 +53,7 @@ test-faults: install ## Everything that can be wrong with a slide, the long case
 workflow: install
 	$(BIN)/snakemake --lint
 	for file in workflows/experiments/*.smk; do $(BIN)/snakemake --lint --snakefile $$file || exit 1; done
-	$(BIN)/snakefmt --check Snakefile workflows
+	$(BIN)/snakefmt --check Snakefile workflow workflows
 
 docs: install ## The manual as a site, to be read offline; ends in build/docs/index.html. Warnings and dead links are errors
 	rm -rf build/docs
@@ -62,7 +62,7 @@ docs: install ## The manual as a site, to be read offline; ends in build/docs/in
 lock: ## Resolve pyproject.toml anew into requirements.lock
 	benchmarks/lock.sh $(PYTHON)
 
-configuration: install ## Renew the tables of docs/configuration.md from the models
+configuration: install ## Renew the tables of docs/configuration.md, and the schema, from the models
 	$(BIN)/python -m benchmarks.configuration
 
 truth: install ## The scale search on planted nuclei, real tissue and measured nuclei, with controls (needs WSI_SCALE_DATA)

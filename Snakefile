@@ -6,6 +6,9 @@ min_version("9.0")
 configfile: workflow.source_path("configs/default.yaml")
 
 
+report: "workflows/report/workflow.rst"
+
+
 include: "workflows/setup.smk"
 include: "workflows/cohort.smk"
 include: "workflows/slide.smk"

@@ -10,7 +10,9 @@ from wsi_scale.version import __version__
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
-    page for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md", "wsi_scale/**/*.md") for page in ROOT.glob(pattern)
+    page
+    for pattern in ("*.md", "config/*.md", "docs/**/*.md", "benchmarks/*.md", "wsi_scale/**/*.md")
+    for page in ROOT.glob(pattern)
 )
 SOURCES = [
     file.as_posix()

@@ -9,6 +9,8 @@ rule calibrate:
         RESULTS / "logs" / "calibrate.log",
     conda:
         "envs/wsi-scale.yaml"
+    container:
+        IMAGE
     threads: CORES
     resources:
         mem_mb=cohort_memory("calibrate"),
@@ -30,6 +32,8 @@ rule fit:
         RESULTS / "logs" / "fit.log",
     conda:
         "envs/wsi-scale.yaml"
+    container:
+        IMAGE
     threads: CORES
     resources:
         mem_mb=cohort_memory("fit"),
@@ -47,13 +51,42 @@ rule report:
     input:
         STUDY.marks(SEARCH),
     output:
-        RESULTS / "report.html",
-        RESULTS / "status.tsv",
-        RESULTS / "audit.tsv",
+        page=report(
+            RESULTS / "report.html",
+            caption="report/page.rst",
+            category="Slides and their maps",
+            labels={
+                "content": "All slides, with maps and figures",
+                "file": "report.html",
+            },
+        ),
+        slides=report(
+            RESULTS / "slides.tsv",
+            caption="report/slides.rst",
+            category="Tables",
+            labels={"content": "Results in numbers", "file": "slides.tsv"},
+        ),
+        status=report(
+            RESULTS / "status.tsv",
+            caption="report/status.rst",
+            category="Tables",
+            labels={"content": "Status and reason", "file": "status.tsv"},
+        ),
+        audit=report(
+            RESULTS / "audit.tsv",
+            caption="report/audit.rst",
+            category="Tables",
+            labels={
+                "content": "µm per pixel, claimed and estimated",
+                "file": "audit.tsv",
+            },
+        ),
     log:
         RESULTS / "logs" / "report.log",
     conda:
         "envs/wsi-scale.yaml"
+    container:
+        IMAGE
     threads: 1
     resources:
         mem_mb=cohort_memory("report"),

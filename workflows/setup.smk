@@ -21,6 +21,13 @@ LOOKS = {
     "--report",
 }
 LOOKING = NO_JOBS or workflow.output_settings.dryrun or not OPTIONS.isdisjoint(LOOKS)
+# The commands get the folder of the results by its own name, which `prefix` does not change.
+PATHS = workflow.modifier.path_modifier
+if PATHS.prefix or PATHS.modifies_prefixes:
+    raise SystemExit(
+        f"error: module {workflow.modifier.namespace}: prefix and replace_prefix cannot be used with these rules;"
+        " set results: FOLDER in the configuration of the module instead"
+    )
 STUDY = open_study(
     config,
     starts=workflow.is_main_process and not LOOKING,
@@ -29,6 +36,8 @@ STUDY = open_study(
 )
 RESULTS = STUDY.results
 INSPECT, TILE, SEARCH = STUDY.jobs()
+# For `--sdm apptainer`; docs/container.md says how it is made.
+IMAGE = os.getenv("WSI_SCALE_IMAGE", "wsi-scale.sif")
 AGAIN = shlex.join(["snakemake", *sys.argv[1:]])
 # On a cluster a run has no cores of its own: a large slide's job asks for so many, whatever its node has.
 CORES = 8 if workflow.remote_exec else workflow.resource_settings.cores or 8

@@ -18,6 +18,8 @@ rule:
         LOGS / f"{'_'.join(INSPECT)}.log",
     conda:
         "envs/wsi-scale.yaml"
+    container:
+        IMAGE
     threads: threads_of(INSPECT)
     resources:
         mem_mb=memory_of(INSPECT),
@@ -43,6 +45,8 @@ rule:
         LOGS / f"{'_'.join(TILE)}.log",
     conda:
         "envs/wsi-scale.yaml"
+    container:
+        IMAGE
     threads: threads_of(TILE)
     resources:
         mem_mb=memory_of(TILE),
@@ -69,6 +73,8 @@ rule:
         LOGS / f"{'_'.join(SEARCH)}.log",
     conda:
         "envs/wsi-scale.yaml"
+    container:
+        IMAGE
     threads: threads_of(SEARCH)
     resources:
         mem_mb=memory_of(SEARCH),

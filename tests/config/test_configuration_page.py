@@ -1,10 +1,10 @@
-"""docs/configuration.md says of every key what the models say."""
+"""docs/configuration.md and the schema say of every key what the models say."""
 
 import re
 
 import pytest
 
-from benchmarks.configuration import PAGE, renewed
+from benchmarks.configuration import PAGE, SCHEMA, renewed, schema
 from wsi_scale.config.load import load_config
 from wsi_scale.config.models import Config
 from wsi_scale.config.values import Section
@@ -53,6 +53,7 @@ def test_a_default_written_as_it_stands_there_changes_nothing(key: str) -> None:
 def test_it_is_as_make_configuration_leaves_it() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert renewed(page) == page
+    assert SCHEMA.read_text(encoding="utf-8") == schema()
 
 
 def test_a_page_that_lacks_a_key_gets_it_and_keeps_its_words() -> None:

@@ -9,7 +9,8 @@ from wsi_scale.config.load import load_config
 from wsi_scale.config.models import Config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-FILES = sorted(CONFIGS.glob("*.yaml"))
+TEMPLATE = CONFIGS.parent / "config" / "config.yaml"
+FILES = [*sorted(CONFIGS.glob("*.yaml")), TEMPLATE]
 
 
 def test_they_are_there() -> None:
@@ -24,6 +25,12 @@ def test_each_is_valid(file: Path) -> None:
 def test_the_default_one_says_what_the_package_does_anyway() -> None:
     config = load_config(CONFIGS / "default.yaml")
     assert config == Config()
+
+
+def test_the_template_of_a_deployed_workflow_sets_only_which_slides() -> None:
+    config = load_config(TEMPLATE)
+    assert config.slides.path is not None
+    assert config.model_copy(update={"slides": Config().slides}) == Config()
 
 
 def test_the_demo_makes_its_own_slides_and_needs_no_weights() -> None:
