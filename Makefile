@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .DEFAULT_GOAL := help
 .PHONY: help install demo test format lint types imports tests test-faults workflow docs lock configuration truth truth-full paper \
 	variants helps bench bench-dask bench-lazyslide test-scale magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
-	fine-tuning fine-tuning-full wheel wheel-test clean
+	fine-tuning fine-tuning-full wheel wheel-test container-test clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,7 @@ format: install
 
 lint: install
 	$(BIN)/ruff check .
+	$(BIN)/hadolint Dockerfile
 
 types: install
 	$(BIN)/mypy
@@ -138,6 +139,9 @@ wheel: install ## Build the wheel into dist/
 
 wheel-test: ## The wheel in an empty environment, on a demo slide: PYTHON=python3.13 for another Python (6 GB)
 	benchmarks/wheel_test.sh $(PYTHON)
+
+container-test: wheel ## The image, built by buildah and tried with the demo (as root; needs buildah and mmdebstrap; 15 GB)
+	benchmarks/container_test.sh
 
 # The tools of a release, in an environment of their own: the gate needs none of them.
 RELEASE := results/release

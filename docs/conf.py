@@ -32,6 +32,7 @@ include_patterns = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "benchmarks/RESULTS.md",
+    "config/README.md",
     "wsi_scale/networks/data/embedded.md",
     "docs/**",
 ]
