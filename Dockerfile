@@ -16,15 +16,16 @@ RUN python3 -m venv /opt/wsi-scale \
     done \
     && rm -rf /tmp/wheel
 
-# Caches go where any user may write, so that `--user` can be anybody.
+# Caches go where any user may write, and Snakemake asks for a name, so that `--user` can be anybody.
 ENV PATH=/opt/wsi-scale/bin:$PATH \
     LC_ALL=C.UTF-8 \
     MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONDONTWRITEBYTECODE=1 \
+    USER=wsi \
     XDG_CACHE_HOME=/tmp/cache
 
 RUN useradd --create-home --uid 1000 wsi
 USER 1000
-WORKDIR /work
+WORKDIR /home/wsi
 ENTRYPOINT ["wsi-scale"]
 CMD ["--help"]

@@ -167,7 +167,7 @@ def test_status_tells_what_is_done_what_failed_and_what_waits(planned: Path) -> 
     first, at, failed, log = during.stdout.splitlines()
     assert first == "3 slides: 1 failed, 1 in work, 1 waiting; 0 tiles"
     assert at == "  first: tile since 2026-11-30T12:00:00+00:00 on node7"
-    assert failed.startswith("failed: broken: ")
+    assert failed.startswith("failed: broken.tiff: not a known slide")
     assert log == f"        log: {results / 'logs' / 'slides' / 'broken.log'}"
     told = wsi_scale("status", results, "--json")
     assert told.exit_code == 1
