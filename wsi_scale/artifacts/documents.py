@@ -63,11 +63,21 @@ def read_document(path: Path, kind: type[Document], what: str, remedy: str) -> D
     ArtifactError
         It is missing, damaged or something else; in one line that names the file and the key.
     """
+    return check_document(read_content(path), kind, str(path), what, remedy)
+
+
+def read_content(path: Path) -> bytes:
+    """Read a document's bytes, unchecked.
+
+    Raises
+    ------
+    ArtifactError
+        It cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"cannot read {path}: {error.strerror}; run the stage that writes it") from error
-    return check_document(content, kind, str(path), what, remedy)
 
 
 def check_document(content: str | bytes, kind: type[Document], where: str, what: str, remedy: str) -> Document:

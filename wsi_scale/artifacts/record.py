@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import model_validator
 
-from wsi_scale.artifacts.documents import as_text, read_document, write_json
+from wsi_scale.artifacts.documents import as_text, check_document, read_content, write_json
 from wsi_scale.artifacts.manifest import StoredFile, find_fault, part_of
 from wsi_scale.artifacts.stages import SLIDE_STAGES, writer_of
 from wsi_scale.errors import ArtifactError
@@ -111,7 +112,7 @@ def read_record(folder: Path, stage: str) -> Record | None:
     path = record_path(folder, stage)
     if not path.exists():
         return None
-    stored = read_document(path, _Stored, "record of this version", _REMEDY)
+    stored = _checked(read_content(path), str(path))
     if stored.stage != stage:
         raise ArtifactError(f"{path} is the record of {stored.stage}; {_REMEDY}")
     if stored.version != SLIDE_STAGES[stage].version:
@@ -171,6 +172,11 @@ def check_artefact(folder: Path, artefact: str) -> Record:
     if fault := find_fault(folder, files):
         raise ArtifactError(f"{folder}: {fault}; {again}")
     return record
+
+
+@lru_cache(maxsize=4 * len(SLIDE_STAGES))  # judging a slide's stages reads the records before them again and again
+def _checked(content: bytes, where: str) -> _Stored:
+    return check_document(content, _Stored, where, "record of this version", _REMEDY)
 
 
 def _digest(record: Record, version: int) -> str:

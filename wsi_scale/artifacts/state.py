@@ -143,7 +143,7 @@ class FolderState:
         self.last = dict(stored.last)
         self._files = dict(stored.files)
         self._networks = dict(stored.networks)
-        self._written = _digest(self._content())
+        self._written = stored.digest
 
     def identity(self, path: Path, stamp: Stamp, take: Callable[[], str]) -> str:
         """Return a file's or slide's identity; it is computed again only if the stamp has changed."""
@@ -208,12 +208,12 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
         stream.truncate(len(line))
 
 
-def _read(path: Path) -> _Content:
+def _read(path: Path) -> _Stored:
     try:
         with path.open("rb") as stream:
             return check_document(stream.readline(), _Stored, str(path), "file of notes", "it is written again")
     except (OSError, ArtifactError):  # not there yet, or damaged: all is found out again
-        return _Content()
+        return _Stored(digest=_digest(asdict(_Content())))
 
 
 def _digest(content: Mapping[str, object]) -> str:

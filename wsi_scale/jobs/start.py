@@ -86,16 +86,17 @@ def _damaged(results: Path) -> set[str]:
 
 def _forget(job: SlideJob, *, all_of_it: bool) -> None:
     """Remove the records of stages that must run again."""
-    otherwise = _was_computed_otherwise(job)
+    state = FolderState(job.folder)
+    otherwise = _was_computed_otherwise(job, state)
     for stage, spec in SLIDE_STAGES.items():
         again = all_of_it or (otherwise and "execution" in spec.keys)
-        if record_path(job.folder, stage).exists() and (again or _must_run(job, stage)):
+        if record_path(job.folder, stage).exists() and (again or _must_run(job, stage, state)):
             forget_record(job.folder, stage)
 
 
-def _was_computed_otherwise(job: SlideJob) -> bool:
+def _was_computed_otherwise(job: SlideJob, state: FolderState) -> bool:
     """Whether a slide's last run had another device or dtype than its cohort has now."""
-    noted = FolderState(job.folder).execution
+    noted = state.execution
     try:
         settled = read_execution(job.results) if job.results is not None else None
     except ArtifactError:  # the stages say so
@@ -103,7 +104,7 @@ def _was_computed_otherwise(job: SlideJob) -> bool:
     return None not in (noted, settled) and noted != settled
 
 
-def _must_run(job: SlideJob, stage: str) -> bool:
+def _must_run(job: SlideJob, stage: str, state: FolderState) -> bool:
     """Whether a stage that has a record must run again, judged without reading a result."""
     try:
         record = read_record(job.folder, stage)
@@ -111,14 +112,13 @@ def _must_run(job: SlideJob, stage: str) -> bool:
             return True
         if find_missing(job.folder, record.files):
             return True
-        return stage == "inspect" and _has_changed(job)
+        return stage == "inspect" and _has_changed(job, state)
     except UserError:  # damaged, or of an earlier version; or the slide is gone, and says so when it is inspected
         return True
 
 
-def _has_changed(job: SlideJob) -> bool:
+def _has_changed(job: SlideJob, state: FolderState) -> bool:
     """Whether a slide's content has changed since it was inspected; it is read only if its stamp has changed."""
-    state = FolderState(job.folder)
     identity = job.identity(state)
     state.save()
     return bool(read_slide_info(job.folder)["identity"] != identity)
