@@ -316,6 +316,6 @@ def test_regions_are_outlined_on_the_maps_and_summed_up_in_a_table(write_ok: Sli
     page = render_slide_page(replace(view, tiles=tiles, regions=(Region("core <A>", "Tumor", ((ring,),)),)), {})
 
     assert page.count('<text class="region"') == 2
-    table = re.sub(r"\s*<[^>]*>\s*", " ", page[page.index('<table class="compact regions') :].partition("</table>")[0])
+    table = re.sub(r"\s*<[^>]*>\s*", " ", page[page.index('<div class="regions') :].partition("</table>")[0])
     median = f"{np.nanmedian(answers):.3g}"
     assert f"core &lt;A&gt; Tumor {left.sum()} {np.isfinite(answers).sum()} {median}" in re.sub(" +", " ", table)

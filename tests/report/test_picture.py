@@ -116,6 +116,7 @@ def test_every_figure_of_the_report_is_written_as_svg_and_png(write_ok: SlideWri
     assert done.exit_code == 0, done.output
     assert set(files) == {f"slide-{name}{suffix}" for name in names for suffix in (".svg", ".png")}
     with Image.open(files["slide-relu3_3.png"]) as picture:
+        assert picture.width > 500
         colours = picture.convert("RGB").getcolors(1 << 20)
     # On white, in the report's blue and orange.
     assert colours is not None

@@ -81,7 +81,7 @@ COHORT_STAGES = _table(
     StageSpec("calibrate", 1, (), CalibrateSettings, (names.CALIBRATION,)),
     StageSpec("fit", 3, ("inspect",), FitSettings, (names.REGRESSOR,)),
     StageSpec(
-        "report", 2, tuple(SLIDE_STAGES), ReportSettings, (names.PAGE, names.STATUS, names.SLIDES_TABLE, names.AUDIT)
+        "report", 3, tuple(SLIDE_STAGES), ReportSettings, (names.PAGE, names.STATUS, names.SLIDES_TABLE, names.AUDIT)
     ),
 )
 

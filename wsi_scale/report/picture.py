@@ -31,6 +31,8 @@ _LONGEST_IN, _SHORTEST_IN = 4.4, 2.2
 #: Inches beside the two slides for the legend, and above and beneath them for titles, scale bars and counts.
 _BESIDE_IN, _ABOVE_IN = 1.7, 1.15
 _DPI = 160
+#: Plots are small, so that several stand beside each other on paper; as a PNG they need more dots.
+_PLOT_DPI = 400
 #: How far the slide under a map is faded to white, and how strong the map is on it.
 _FADED, _STRENGTH = 0.25, 0.72
 #: Largest share of the slide's width that a scale bar takes.
@@ -102,19 +104,19 @@ def plot_all(folder: Path, target: Path, least_confidence: float = LEAST_CONFIDE
     slide = read_pictured(folder)
     scale_map = slide.scale_map
     figures = {
-        label: draw_picture(slide, Shown(label, least_confidence))
+        label: (draw_picture(slide, Shown(label, least_confidence)), _DPI)
         for label in ("optimal_mpp", "dominant_radius_um", "confidence")
         if np.isfinite(scale_map.channel(label)).any()
     }
     answers = scale_map.optimal_mpp[np.isfinite(scale_map.optimal_mpp)]
     if len(answers):
-        figures |= dict(layer_figures(scale_map, DAYLIGHT))
-        figures["distribution"] = distribution_figure(answers, DAYLIGHT)
+        figures |= {layer: (figure, _PLOT_DPI) for layer, figure in layer_figures(scale_map, DAYLIGHT)}
+        figures["distribution"] = distribution_figure(answers, DAYLIGHT), _PLOT_DPI
     paths = []
-    for name, figure in figures.items():
+    for name, (figure, dpi) in figures.items():
         for suffix in (".svg", ".png"):
             paths.append(target / f"{folder.resolve().name}-{name}{suffix}")
-            save_picture(figure, paths[-1])
+            save_picture(figure, paths[-1], dpi)
     return paths
 
 
@@ -188,8 +190,13 @@ def _outline(axes: "Axes", region: Region, grid: TileGrid) -> None:
     )  # fmt: skip
 
 
-def save_picture(figure: "Figure", target: Path) -> None:
+def save_picture(figure: "Figure", target: Path, dpi: int = _DPI) -> None:
     """Write a figure; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    dpi
+        Dots an inch of a PNG.
 
     Raises
     ------
@@ -201,7 +208,7 @@ def save_picture(figure: "Figure", target: Path) -> None:
     kind = target.suffix.lower().lstrip(".")
     dated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
     with replacing_file(target) as part, rc_context(style(DAYLIGHT)):
-        figure.savefig(part, format=kind, dpi=_DPI, facecolor="white", metadata=dated[kind])
+        figure.savefig(part, format=kind, dpi=dpi, facecolor="white", metadata=dated[kind])
 
 
 def _sure(scale_map: ScaleMap, shown: Shown) -> tuple[NDArray[np.float32], int]:

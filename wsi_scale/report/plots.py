@@ -51,7 +51,7 @@ def curve_figure(
         return None
     mpp = rung_mpp[seen]
     low, middle, high = np.nanpercentile(curves[:, seen], (25, 50, 75), axis=0)
-    figure, axes = _blank(3.4, 2.3, colours)
+    figure, axes = _blank(1.47, 1.25, colours)
     axes.fill_between(mpp, low, high, color=colours.accent, alpha=0.22, linewidth=0)
     axes.plot(mpp, middle, color=colours.accent, linewidth=1.6)
     sampled = mpp >= finest_mpp * (1 - 1e-9)
@@ -64,7 +64,7 @@ def curve_figure(
     axes.set_xlabel(_MPP)
     axes.set_ylabel("response")
     axes.set_ylim(bottom=min(0.0, float(low.min())))
-    axes.locator_params(axis="y", nbins=4)
+    axes.locator_params(axis="y", nbins=3)
     return figure
 
 
@@ -89,14 +89,14 @@ def distribution_figure(optimal_mpp: NDArray[np.floating], colours: Colours = PA
     last = np.ceil(octaves.max() * _BINS_PER_OCTAVE) + 2
     edges = 2.0 ** (np.arange(first, last + 1) / _BINS_PER_OCTAVE)
     low, middle, high = 2.0 ** np.percentile(octaves, (25, 50, 75))
-    figure, axes = _blank(5.0, 2.3, colours)
+    figure, axes = _blank(2.9, 1.35, colours)
     axes.hist(optimal_mpp, bins=edges.tolist(), color=colours.accent, alpha=0.75, rwidth=0.92)
     axes.axvspan(low, high, color=colours.second, alpha=0.16, linewidth=0)
     axes.axvline(middle, color=colours.second, linewidth=1.3)
     _log_axis(axes, "x", float(edges[0]), float(edges[-1]))
     axes.set_xlabel(f"optimal mpp, {_MPP}")
     axes.set_ylabel("tiles")
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     return figure
 
 

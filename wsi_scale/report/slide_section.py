@@ -26,7 +26,7 @@ from wsi_scale.results.scale_map import Reason, ScaleMap
 from wsi_scale.results.summary import quartiles
 
 #: Largest width and height of the slide in a drawing of the map, and of the confidence.
-_MAP_BOX, _CONFIDENCE_BOX = (460.0, 460.0), (250.0, 250.0)
+_MAP_BOX, _CONFIDENCE_BOX = (320.0, 260.0), (180.0, 180.0)
 
 _NOT_SUMMED_UP = "; there is no summary, because this is not brightfield tissue"
 

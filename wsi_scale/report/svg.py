@@ -26,6 +26,8 @@ class Colours:
 PAGE = Colours("#010203", "#010204", "#010205", "#010206")
 #: For a figure that leaves the page (report/templates/style.css.j2 has the same).
 DAYLIGHT = Colours("#2b3037", "#8b929c", "#2a6f97", "#c4541a")
+#: How much larger than drawn a figure gets on the page: its text is then as large as that around it.
+_LARGEST = 1.6
 _VARIABLES = Colours("var(--figure-ink)", "var(--figure-faint)", "var(--figure-accent)", "var(--figure-second)")
 #: Rules of the page that a map needs away from it.
 _ALONE_STYLE = (
@@ -40,7 +42,7 @@ def style(colours: Colours) -> dict[Any, Any]:
     """Set matplotlib so that text stays text (the page's own font) and the same figure gives the same bytes."""
     ink, faint = colours.ink, colours.faint
     return {
-        "svg.fonttype": "none", "svg.hashsalt": "wsi-scale", "font.size": 9.0,
+        "svg.fonttype": "none", "svg.hashsalt": "wsi-scale", "font.size": 10.5,
         "text.color": ink, "axes.labelcolor": ink, "axes.edgecolor": faint,
         "xtick.color": faint, "ytick.color": faint,
         "xtick.labelcolor": ink, "ytick.labelcolor": ink, "axes.linewidth": 0.7, "xtick.major.width": 0.7,
@@ -69,7 +71,8 @@ def inline_svg(figure: "Figure", description: str) -> str:
     body = drawn[drawn.index(">", drawn.index("<svg")) + 1 :]
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
     width, height = (float(v) * 72 for v in figure.get_size_inches())
-    head = f'<svg class="plot" viewBox="0 0 {width:.6g} {height:.6g}" role="img"'
+    most = f"max-width:{width * _LARGEST:.0f}px"
+    head = f'<svg class="plot" viewBox="0 0 {width:.6g} {height:.6g}" style="{most}" role="img"'
     return f'{head} aria-label="{html.escape(description)}">{_on_the_page(_scoped(body))}'
 
 
