@@ -5,6 +5,7 @@ import pytest
 
 from wsi_scale.report.colors import CONFIDENCE_SCALE
 from wsi_scale.report.maps import MapFrame, lay_map
+from wsi_scale.results.regions import Region
 from wsi_scale.results.tiles import TileGrid
 
 GRID = TileGrid(4, 6, 200, 0.5, 100.0, 2500, 1700, 0.25, 0.25, "metadata")
@@ -31,3 +32,14 @@ def test_a_map_keeps_the_shape_of_its_slide_and_fits_its_box(size: tuple[int, in
     assert drawing.slide_width / drawing.slide_height == pytest.approx(size[0] / size[1])
     assert drawing.slide_width <= 500.001
     assert drawing.slide_height <= 400.001
+
+
+def test_a_region_s_name_is_left_out_where_it_would_lie_on_another() -> None:
+    square = np.array([[0.0, 0.0], [0.0, 400.0], [400.0, 400.0], [400.0, 0.0]])
+    places = {"core": (0, 0), "upon core": (10, 10), "beneath": (0, 300), "beside": (1200, 0)}
+    regions = [Region(name, "", ((square + place,),)) for name, place in places.items()]
+
+    drawing = lay_map(np.ones((4, 6)), GRID, CONFIDENCE_SCALE, MapFrame("", (500, 500), regions=regions))
+
+    assert [name for *_, name in drawing.regions] == ["core", "", "beneath", "beside"]
+    assert all(path for path, *_ in drawing.regions)

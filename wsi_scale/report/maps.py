@@ -1,6 +1,6 @@
 """A map of the tiles' values at its place on the slide, with axes in mm and a legend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = 44.0, 8.0, 16.0, 86.0
 _RADII = 46.0
 #: Room for the key to what cannot be read.
 _KEY = 22.0
+#: Width of a letter of a region's name, and height of its line.
+_LETTER, _LINE = 7.0, 12.0
 #: A drawing is at least this wide, so that the legend's labels do not touch.
 _LEAST_WIDTH = 220.0
 
@@ -49,7 +51,8 @@ class MapDrawing:
     unreadable_words
         How many these are.
     regions
-        Of each region its outline as an SVG path in the drawing, the place of its name, and the name.
+        Of each region its outline as an SVG path in the drawing, the place of its name, and the name; "" where there is
+        no room for it.
     """
 
     width: float
@@ -147,21 +150,28 @@ def lay_map(
         description=frame.description,
         unreadable_path=hatching,
         unreadable_words=f"cannot be read ({int(unreadable.sum())})" if unreadable is not None else "",
-        regions=[
-            _outlined(region, (slide_width / grid.slide_width, slide_height / grid.slide_height))
-            for region in frame.regions
-        ],
+        regions=list(_outlined(frame.regions, (slide_width / grid.slide_width, slide_height / grid.slide_height))),
     )
 
 
-def _outlined(region: Region, scale: tuple[float, float]) -> tuple[str, float, float, str]:
-    """Path of a region in the drawing, and its name at the highest corner, where it has room beneath the outline."""
-    path = []
-    for ring in (ring for rings in region.polygons for ring in rings):
-        corners = ring * scale + (_LEFT, _TOP)
-        path.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners.tolist()) + "z")
-    x, y = region.top
-    return "".join(path), _LEFT + x * scale[0] + 4, _TOP + max(y * scale[1], 0) + 16, region.name
+def _outlined(regions: Sequence[Region], scale: tuple[float, float]) -> Iterator[tuple[str, float, float, str]]:
+    """Paths of regions in the drawing, and their names beneath their highest corners.
+
+    A name that would lie on that of a region before it is "": two names on each other cannot be read.
+    """
+    taken: list[tuple[float, float, float]] = []
+    for region in regions:
+        path = []
+        for ring in (ring for rings in region.polygons for ring in rings):
+            corners = ring * scale + (_LEFT, _TOP)
+            path.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners.tolist()) + "z")
+        left, top = region.top
+        x, y = _LEFT + left * scale[0] + 4, _TOP + max(top * scale[1], 0) + 16
+        end = x + _LETTER * len(region.name)
+        free = all(abs(y - at) >= _LINE or end <= first or x >= last for first, last, at in taken)
+        if free:
+            taken.append((x, end, y))
+        yield "".join(path), x, y, region.name if free else ""
 
 
 def _hatching(places: NDArray[np.bool_], margin: float, step: float, size: tuple[float, float]) -> str:
