@@ -181,7 +181,9 @@ def test_headings_in_capitals_leave_the_unit_as_it_is(views: list[SlideView]) ->
 def test_a_slide_that_cannot_be_read_says_so_once(tmp_path: Path, write_failed: SlideWriter) -> None:
     folder = write_failed(tmp_path / "2", "broken", REASON)
     view = read_slide_view(folder, "broken", audit=unreadable_row("broken", "/p", REASON))
-    assert Page(render_slide_page(view, CONTEXT)).text.count(REASON) == 1
+    page = Page(render_slide_page(view, CONTEXT)).text
+    assert page.count(REASON) == 1
+    assert page.count("No picture of the slide was made.") == 1
 
 
 def test_a_small_cohort_holds_its_sections_and_a_large_one_links_to_them(views: list[SlideView]) -> None:
