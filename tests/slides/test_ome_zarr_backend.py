@@ -13,7 +13,7 @@ import zarr
 from numpy.typing import NDArray
 from ome_zarr.writer import write_multiscale, write_multiscale_labels
 
-from wsi_scale.errors import MppError, SlideError
+from wsi_scale.errors import MppError, RegionError, SlideError
 from wsi_scale.slides import find_slides, inspect_slide, open_slide
 from wsi_scale.slides.identity import slide_files, slide_identity
 from wsi_scale.slides.metadata import HOW_TO_GIVE_MPP, require_mpp
@@ -162,11 +162,38 @@ def test_a_chunk_that_the_store_leaves_out_is_background(picture: Make, tmp_path
         assert (slide.read(0, 200, 10, 20, 20) == 255).all()
 
 
-def test_a_damaged_chunk_is_one_line_with_its_place(picture: Make, tmp_path: Path) -> None:
-    path = write(tmp_path / "slide.zarr", picture(256, 256))
-    (path / "s0" / "c" / "0" / "1" / "0").write_bytes(b"no chunk")
-    with open_slide(path) as slide, pytest.raises(SlideError, match="level 0 cannot be decoded at x=0 y=130"):
-        slide.read(0, 0, 130, 50, 50)
+@pytest.mark.parametrize(
+    ("version", "options", "chunk"),
+    [("0.5", {}, "s0/c/1/1/1"), ("0.4", {}, "s0/1/1/1"), ("0.5", {"compressors": None}, "s0/c/1/1/1"),
+     ("0.5", {"chunks": 64, "shards": (1, 128, 128)}, "s0/c/1/1/1")],
+    ids=["0.5", "0.4", "not compressed", "in a shard"],
+)  # fmt: skip
+def test_a_chunk_that_is_cut_short_is_one_line_with_place_and_file(
+    picture: Make, tmp_path: Path, version: str, options: dict[str, Any], chunk: str
+) -> None:
+    image = picture(300, 300)
+    path = write(tmp_path / "slide.zarr", image, version, **options)
+    content = (path / chunk).read_bytes()
+    (path / chunk).write_bytes(content[: len(content) // 2])
+    with open_slide(path) as slide:
+        with pytest.raises(RegionError) as caught:
+            slide.read(0, 100, 110, 100, 100)
+        np.testing.assert_array_equal(slide.read(0, 0, 0, 128, 300), image[:, :128])
+    assert str(caught.value).startswith(f"{path}: level 0 cannot be decoded at x=100 y=110 ({chunk}: ")
+    assert str(caught.value).endswith("); the file is damaged, copy or export it again")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damaged", [["s2"], ["s2", "s1"]])
+def test_a_damaged_coarse_level_of_16_bits_leaves_the_slide_readable(
+    picture: Make, tmp_path: Path, damaged: list[str]
+) -> None:
+    image = picture(256, 256)
+    path = write(tmp_path / "slide.zarr", image.astype(np.uint16) << 4)
+    for chunk in (file for level in damaged for file in (path / level / "c").rglob("*") if file.is_file()):
+        chunk.write_bytes(b"no chunk")
+    with open_slide(path) as slide:
+        np.testing.assert_array_equal(slide.read(0, 0, 0, 256, 256), image)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Slides in OME-Zarr 0.4 and 0.5 (Zarr 2 and 3), in a local folder."""
 
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from wsi_scale.errors import SlideError
+from wsi_scale.slides.border import reason_of
 from wsi_scale.slides.intensity import significant_bits, to_eight_bits
 from wsi_scale.slides.levels import Level
 from wsi_scale.slides.ome_zarr import OmeZarrImage, find_image, plane_shape
@@ -15,6 +18,9 @@ from wsi_scale.slides.slide import Slide
 
 #: The number of bits in use is found from at most this many bands of the coarsest level.
 _SAMPLED_BANDS = 16
+
+#: What zarr and its codecs raise on a chunk that is damaged or cut short.
+_DAMAGE = (RuntimeError, ValueError)
 
 _EXPORT = "export one channel or an RGB rendering"
 
@@ -52,20 +58,44 @@ class OmeZarrSlide(Slide):
         self.why_no_mpp = image.why_no_mpp
 
     def _significant_bits(self) -> int:
-        coarsest = self._arrays[-1]
-        band, height = coarsest.chunks[-2], coarsest.shape[-2]
-        tops = range(0, height, max(band, height // _SAMPLED_BANDS // band * band))
-        return significant_bits(max(int(np.max(coarsest[..., top : top + band, :], initial=0)) for top in tops))
+        """Bits in use, by the coarsest level of which anything can be decoded."""
+        for array in reversed(self._arrays):
+            band, height = array.chunks[-2], array.shape[-2]
+            largest = 0
+            for top in range(0, height, max(band, height // _SAMPLED_BANDS // band * band)):
+                with suppress(*_DAMAGE):  # told from the other bands
+                    largest = max(largest, int(np.max(array[..., top : top + band, :], initial=0)))
+            if largest:
+                return significant_bits(largest)
+        return significant_bits(0)
 
     def _read_pixels(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        array = self._arrays[level]
         plane = tuple(slice(None) if axis == "c" else 0 for axis in self._axes[:-2])
-        values = np.asarray(array[(*plane, slice(y, y + height), slice(x, x + width))])
+        box = slice(y, y + height), slice(x, x + width)
+        try:
+            values = np.asarray(self._arrays[level][(*plane, *box)])
+        except _DAMAGE as error:
+            raise ValueError(f"{self._damaged(level, box)}: {reason_of(error)}") from error
         pixels = to_eight_bits(values, self._bits) if values.dtype.itemsize == 2 else values.astype(np.uint8)
         pixels = pixels[np.newaxis] if pixels.ndim == 2 else pixels
         colour = np.ascontiguousarray(np.moveaxis(np.broadcast_to(pixels, (3, height, width)), 0, -1))
         held = self._held(level, x, y, width, height)
         return colour if held is None else np.dstack([colour, np.where(held, 255, 0).astype(np.uint8)])
+
+    def _damaged(self, level: int, box: tuple[slice, slice]) -> str:
+        """Name the first file that cannot be decoded in a box, within the store; zarr's errors do not."""
+        array, folder = self._arrays[level], self._folders[level]
+        sizes = array.shards or array.chunks
+        leading = [slice(0, length) for length in array.shape[:-2]]
+        ends = list(zip([*leading, *box], sizes, strict=True))
+        for place in product(*(range(own.start // size, -(-own.stop // size)) for own, size in ends)):
+            part = [slice(max(own.start, at * size), min(own.stop, (at + 1) * size))
+                    for at, (own, size) in zip(place, ends, strict=True)]  # fmt: skip
+            try:
+                array[tuple(part)]
+            except _DAMAGE:
+                return str((folder / array.metadata.encode_chunk_key(place)).relative_to(self.path))
+        return str(folder.relative_to(self.path))
 
     def _held(self, level: int, x: int, y: int, width: int, height: int) -> NDArray[np.bool_] | None:
         """(height, width): where the store has a file for the pixels; None if everywhere."""
