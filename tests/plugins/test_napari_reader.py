@@ -31,13 +31,9 @@ def layers_of(path: Path) -> list[Layer]:
 
 def test_slide_map_and_tiles_are_placed_in_micrometres(finished: Path) -> None:
     layers = layers_of(finished)
-    assert [(kind, said["name"]) for _, said, kind in layers] == [
-        ("image", "small"),
-        ("image", "optimal mpp, µm/px – small"),
-        ("image", "confidence – small"),
-        ("image", "dominant radius, µm – small"),
-        ("points", "tiles – small"),
-    ]
+    assert [(kind, said["name"].partition(" 0")[0]) for _, said, kind in layers if "radius" not in said["name"]] == [
+        ("image", "small"), ("image", "optimal mpp"), ("image", "confidence"), ("points", "tiles – small"),
+    ]  # fmt: skip
     (levels, slide, _), (values, mapped, _), *_, (centers, tiled, _) = layers
     # The slide's corner is at 0: its first pixel, of 0.5 µm, has its centre at 0.25.
     assert (slide["scale"], slide["translate"], slide["multiscale"]) == ((0.5, 0.5), (0.25, 0.25), True)
@@ -54,7 +50,23 @@ def test_slide_map_and_tiles_are_placed_in_micrometres(finished: Path) -> None:
     np.testing.assert_array_equal(tiled["features"]["confidence"], scale_map.confidence[tiles.row, tiles.col])
 
 
-def test_regions_are_outlined_with_their_names(finished_copy: Path) -> None:
+def test_the_name_of_a_layer_tells_the_ends_of_its_colours(finished: Path) -> None:
+    scale_map, _ = read_scale_map(finished)
+    sure = scale_map.confidence >= LEAST_CONFIDENCE
+    ends = [np.nanpercentile(np.where(sure, scale_map.channel(label), np.nan), (2, 98))
+            for label in ("optimal_mpp", "dominant_radius_um")]  # fmt: skip
+    (mpp_low, mpp_high), (radius_low, radius_high) = ends
+
+    for layers in (layers_of(finished)[1:4], layers_of(finished / "scale.ome.zarr")):
+        optimal, confidence, radius = (said for _, said, _ in layers)
+        assert optimal["name"] == f"optimal mpp {mpp_low:.3g}–{mpp_high:.3g} µm/px"
+        assert optimal["contrast_limits"] == pytest.approx((mpp_low, mpp_high))
+        assert confidence["name"] == "confidence 0–1"
+        assert radius["name"] == f"dominant radius {radius_low:.3g}–{radius_high:.3g} µm"
+        assert radius["metadata"]["slide"] in ("small", "finished")
+
+
+def test_regions_are_outlined_with_their_names_on_the_map(finished_copy: Path) -> None:
     ring = np.array([[100.0, 200.0], [700.0, 200.0], [700.0, 800.0]])
     write_regions(finished_copy, [Region("core A", "Tumor", ((ring,),))])
     for stage in ("tile", "search"):
@@ -62,10 +74,13 @@ def test_regions_are_outlined_with_their_names(finished_copy: Path) -> None:
         assert before is not None
         recorded(finished_copy, stage, print_=before.fingerprint)
 
-    (outlines, said) = next((data, said) for data, said, kind in layers_of(finished_copy) if kind == "shapes")
-
+    layers = layers_of(finished_copy)
+    assert [kind for *_, kind in layers] == ["image"] * 4 + ["shapes", "points"]
+    (outlines, said, _) = layers[4]
     np.testing.assert_allclose(outlines[0], ring[:, ::-1] * 0.5)
     assert said["features"] == {"region": ["core A"], "region_class": ["Tumor"]}
+    # A part of the slide's 500 µm: its name lies within the slide, and within the region.
+    assert said["text"]["translation"] == pytest.approx((500 / 25, 650 / 400))
 
 
 def test_the_slide_is_read_only_where_it_is_shown(finished: Path, small_slide: Path) -> None:
@@ -104,11 +119,6 @@ def test_only_results_of_this_program_are_claimed(finished: Path, small_slide: P
     assert get_reader(str(tmp_path / "scale.ome.zarr")) is None
     assert get_reader([str(finished), str(finished)]) is None
     assert get_reader(finished / "slide.json") is not None
-
-
-def test_a_scale_map_alone_is_opened(finished: Path) -> None:
-    names = [said["name"] for _, said, _ in layers_of(finished / "scale.ome.zarr")]
-    assert names == ["optimal mpp, µm/px – finished", "confidence – finished", "dominant radius, µm – finished"]
 
 
 def test_damaged_results_are_told_in_one_line(finished_copy: Path) -> None:

@@ -34,7 +34,6 @@ Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 #: Side of the blocks in which the slide is read, pixels.
 _BLOCK_PX = 1024
-#: Layers begin with what they show: napari cuts the ends of long names.
 #: Channels of the map that become layers, and their colours; only the first is shown at once.
 _CHANNELS = {"optimal_mpp": "viridis", "confidence": "gray", "dominant_radius_um": "plasma"}
 _UNITS = ("um", "um")
@@ -75,11 +74,11 @@ def _open_results(folder: Path) -> list[Layer]:
     job = job_in(folder)
     tiles, name = current_tiles(job), job.row.slide_id
     layers = [_slide_layer(job, tiles.grid)]
-    if regions := current_regions(job):
-        layers.append(_region_layer(regions, tiles.grid, name))
     scale_map = current_map(job) if (job.folder / SCALE_MAP).exists() else None
     if scale_map is not None:
         layers += _map_layers(scale_map, name)
+    if regions := current_regions(job):
+        layers.append(_region_layer(regions, tiles.grid, name))
     return [*layers, _tile_layer(tiles, scale_map, name)]
 
 
@@ -157,10 +156,13 @@ def _map_layers(scale_map: ScaleMap, name: str) -> Iterator[Layer]:
             continue
         title, unit, _ = MEANINGS[label]
         low, high = (0.0, 1.0) if unit == "1" else np.percentile(finite, (2, 98)).tolist()
+        high = high if high > low else low + 1.0
         said = {
-            "name": f"{title} – {name}" if unit == "1" else f"{title}, {unit} – {name}",
+            # There is no legend: the name tells the ends of the colours, and has no room for the slide's.
+            "name": f"{title} {low:.3g}–{high:.3g}" + ("" if unit == "1" else f" {unit}"),
+            "metadata": {"slide": name},
             "colormap": colormap,
-            "contrast_limits": (low, high if high > low else low + 1.0),
+            "contrast_limits": (low, high),
             "opacity": 0.6,
             "interpolation2d": "nearest",
             "visible": label == "optimal_mpp",
@@ -171,17 +173,29 @@ def _map_layers(scale_map: ScaleMap, name: str) -> Iterator[Layer]:
 def _region_layer(regions: Sequence[Region], grid: TileGrid, name: str) -> Layer:
     """Lay the outlines of the user's regions with their names; holes are outlines of their own."""
     rings = [(region, ring) for region in regions for rings in region.polygons for ring in rings]
+    height, width = grid.slide_height * grid.mpp_y, grid.slide_width * grid.mpp_x
+    edge = max(width, height) / 400
+    lowest = min(np.ptp(ring[:, 1]) for _, ring in rings) * grid.mpp_y
     said = {
         "name": f"regions – {name}",
         "shape_type": "polygon",
         "face_color": "transparent",
         "edge_color": "black",
-        "edge_width": max(grid.slide_width * grid.mpp_x, grid.slide_height * grid.mpp_y) / 400,
+        "edge_width": edge,
+        "opacity": 1.0,
         "features": {
             key: [getattr(region, own) for region, _ in rings]
             for key, own in (("region", "name"), ("region_class", "label"))
         },
-        "text": {"string": "{region}", "anchor": "upper_left", "color": "black", "size": 10},
+        # Names stand upon what they are anchored to, and above the slide black on black: moved down, but not out of
+        # the smallest region.
+        "text": {
+            "string": "{region}",
+            "anchor": "upper_left",
+            "color": "black",
+            "size": 12,
+            "translation": (float(min(height / 25, lowest / 3)), edge),
+        },
     }
     outlines = [ring[:, ::-1] * (grid.mpp_y, grid.mpp_x) for _, ring in rings]
     return outlines, said | _placed((1.0, 1.0), (0.0, 0.0)), "shapes"
