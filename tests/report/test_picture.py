@@ -138,6 +138,23 @@ def test_regions_are_outlined_with_their_names_on_slide_and_map(write_ok: SlideW
         np.testing.assert_allclose(outline.get_xydata()[:3], ring * (GRID.mpp_x, GRID.mpp_y))
 
 
+def test_names_of_regions_stay_on_the_slide_and_off_each_other(write_ok: SlideWriter, tmp_path: Path) -> None:
+    folder = write_ok(tmp_path / "slide", "slide")
+    square = np.array([[0.0, 0.0], [0.0, 900.0], [900.0, 900.0], [900.0, 0.0]])
+    places = {"core": (0, 0), "covered": (20, 20), "invasive margin": (GRID.slide_width - 900, 2000)}
+    write_regions(folder, [Region(name, "", ((square + place,),)) for name, place in places.items()])
+    recorded(folder, "tile")
+    recorded(folder, "search")
+
+    figure = draw_picture(read_pictured(folder), Shown())
+
+    figure.draw_without_rendering()
+    for axes in figure.axes[:2]:
+        assert [text.get_text() for text in axes.texts] == ["core", "invasive margin"]
+        assert axes.texts[1].get_window_extent().x1 <= axes.get_window_extent().x1 + 1
+        assert len(axes.lines) == 3
+
+
 def test_a_folder_that_is_not_one_slides_is_told_with_what_to_give(write_ok: SlideWriter, tmp_path: Path) -> None:
     write_ok(tmp_path / "cohort" / "slides" / "a", "a")
     (tmp_path / "picture.png").write_bytes(b"")

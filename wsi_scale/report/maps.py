@@ -1,6 +1,6 @@
 """A map of the tiles' values at its place on the slide, with axes in mm and a legend."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wsi_scale.report.colors import ColorScale
 from wsi_scale.report.images import pixels_uri
+from wsi_scale.report.region_names import place_names
 from wsi_scale.report.ticks import linear_ticks, short
 from wsi_scale.results.regions import Region
 from wsi_scale.results.tiles import TileGrid
@@ -150,28 +151,24 @@ def lay_map(
         description=frame.description,
         unreadable_path=hatching,
         unreadable_words=f"cannot be read ({int(unreadable.sum())})" if unreadable is not None else "",
-        regions=list(_outlined(frame.regions, (slide_width / grid.slide_width, slide_height / grid.slide_height))),
+        regions=_outlined(
+            frame.regions, (slide_width / grid.slide_width, slide_height / grid.slide_height), slide_width
+        ),
     )
 
 
-def _outlined(regions: Sequence[Region], scale: tuple[float, float]) -> Iterator[tuple[str, float, float, str]]:
-    """Paths of regions in the drawing, and their names beneath their highest corners.
-
-    A name that would lie on that of a region before it is "": two names on each other cannot be read.
-    """
-    taken: list[tuple[float, float, float]] = []
+def _outlined(
+    regions: Sequence[Region], scale: tuple[float, float], slide_width: float
+) -> list[tuple[str, float, float, str]]:
+    """Paths of regions in the drawing, and their names beneath their highest corners."""
+    tops = (np.multiply(region.top, scale).tolist() for region in regions)
+    names = [(_LEFT + x + 4, _TOP + max(y, 0) + 16, own.name) for (x, y), own in zip(tops, regions, strict=True)]
+    paths = []
     for region in regions:
-        path = []
-        for ring in (ring for rings in region.polygons for ring in rings):
-            corners = ring * scale + (_LEFT, _TOP)
-            path.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners.tolist()) + "z")
-        left, top = region.top
-        x, y = _LEFT + left * scale[0] + 4, _TOP + max(top * scale[1], 0) + 16
-        end = x + _LETTER * len(region.name)
-        free = all(abs(y - at) >= _LINE or end <= first or x >= last for first, last, at in taken)
-        if free:
-            taken.append((x, end, y))
-        yield "".join(path), x, y, region.name if free else ""
+        rings = (ring * scale + (_LEFT, _TOP) for rings in region.polygons for ring in rings)
+        paths.append("".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in ring.tolist()) + "z" for ring in rings))
+    placed = place_names(names, _LETTER, _LINE, _LEFT + slide_width + _RIGHT)
+    return [(path, *place) for path, place in zip(paths, placed, strict=True)]
 
 
 def _hatching(places: NDArray[np.bool_], margin: float, step: float, size: tuple[float, float]) -> str:

@@ -1,5 +1,6 @@
 """A slide and a channel of its scale map as one picture to show: scale bars, colours with their legend, no axes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from wsi_scale.errors import ArtifactError, ConfigError
 from wsi_scale.report.colors import LEAST_CONFIDENCE, ColorScale, channel_scale
 from wsi_scale.report.pictured import PicturedSlide, read_pictured
 from wsi_scale.report.plots import distribution_figure, layer_figures
+from wsi_scale.report.region_names import place_names
 from wsi_scale.report.svg import DAYLIGHT, style
 from wsi_scale.report.ticks import log_ticks, round_length, short
 from wsi_scale.report.words import count_text
@@ -35,6 +37,8 @@ _DPI = 160
 _PLOT_DPI = 400
 #: How far the slide under a map is faded to white, and how strong the map is on it.
 _FADED, _STRENGTH = 0.25, 0.72
+#: Size of a region's name, points.
+_NAME_PT = 8
 #: Largest share of the slide's width that a scale bar takes.
 _BAR_SHARE = 0.25
 
@@ -150,8 +154,7 @@ def draw_picture(slide: PicturedSlide, shown: Shown) -> "Figure":
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
         axes.set_title(title, fontsize=10)
         axes.add_artist(_bar(axes, width))
-        for region in slide.regions:
-            _outline(axes, region, grid)
+        _outline(axes, slide.regions, grid, 1 / (72 * inches))
     left, top, right, bottom = _extent(grid)
     painted = scale.paint(values)
     mapped.imshow(
@@ -174,20 +177,24 @@ def _counts(values: NDArray[np.float32], scale_map: ScaleMap, hidden: int, shown
     return "; ".join(words)
 
 
-def _outline(axes: "Axes", region: Region, grid: TileGrid) -> None:
-    """Outline a region, in µm, and write its name beneath its highest corner."""
+def _outline(axes: "Axes", regions: Sequence[Region], grid: TileGrid, point_um: float) -> None:
+    """Outline regions, in µm, and write their names beneath their highest corners; a point of text is ``point_um``."""
     from matplotlib.patheffects import withStroke
 
     scale = grid.mpp_x, grid.mpp_y
     white = [withStroke(linewidth=2.5, foreground="white")]
-    for ring in (ring for rings in region.polygons for ring in rings):
+    for ring in (ring for region in regions for rings in region.polygons for ring in rings):
         closed = np.concatenate([ring, ring[:1]]) * scale
         axes.plot(*closed.T, color=DAYLIGHT.ink, linewidth=1.0, path_effects=white)
-    x, y = np.multiply(region.top, scale).tolist()
-    axes.annotate(
-        region.name, (x, max(y, 0)), (3, -3), textcoords="offset points", ha="left", va="top", fontsize=7,
-        color=DAYLIGHT.ink, path_effects=white, annotation_clip=True,
-    )  # fmt: skip
+    tops = (np.multiply(region.top, scale).tolist() for region in regions)
+    names = [(x + 3 * point_um, max(y, 0.0), own.name) for (x, y), own in zip(tops, regions, strict=True)]
+    letter, line = 0.6 * _NAME_PT * point_um, 1.2 * _NAME_PT * point_um
+    for x, y, name in place_names(names, letter, line, grid.slide_width * grid.mpp_x):
+        if name:
+            axes.annotate(
+                name, (x, y), (0, -3), textcoords="offset points", ha="left", va="top", fontsize=_NAME_PT,
+                color=DAYLIGHT.ink, path_effects=white, annotation_clip=True,
+            )  # fmt: skip
 
 
 def save_picture(figure: "Figure", target: Path, dpi: int = _DPI) -> None:

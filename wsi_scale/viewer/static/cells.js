@@ -114,8 +114,12 @@ function drawRegions(context, toScreen, regions, ratio) {
   }
   context.restore();
   Object.assign(context, { font: "600 13px system-ui, sans-serif", textBaseline: "top", lineJoin: "round", lineWidth: 4 });
+  const named = []; // two names on each other cannot be read; further in there is room for both
   for (const { name, top: [x, y] } of regions) {
-    const place = toScreen(Math.max(x, 0), Math.max(y, 0));
+    const place = toScreen(Math.max(x, 0), Math.max(y, 0)), end = place.x + context.measureText(name).width;
+    const free = named.every((other) => Math.abs(place.y - other.y) >= 15 || end <= other.x || place.x >= other.end);
+    if (!free) continue;
+    named.push({ x: place.x, y: place.y, end });
     context.strokeStyle = "#ffffff";
     context.strokeText(name, place.x + 6, place.y + 5);
     context.fillStyle = "#1c1f24";
