@@ -90,7 +90,7 @@ def test_a_tag_larger_than_the_file_takes_no_memory(tmp_path: Path, count: int) 
 def test_a_directory_beyond_the_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "w.tif"
     path.write_bytes(b"II*\0" + struct.pack("<I", 5000) + bytes(40))
-    with pytest.raises(SlideError, match="lead out of the file"):
+    with pytest.raises(SlideError, match="point beyond the end of the file"):
         walked(path)
 
 

@@ -53,7 +53,7 @@ def test_two_slides_of_one_name_keep_apart(first: Run, messy: Path) -> None:
 @pytest.mark.parametrize(
     ("slide_id", "reason"),
     [
-        ("cut.tiff", "cut.tiff: the TIFF's directories lead out of the file; the file is damaged"),
+        ("cut.tiff", "cut.tiff: the TIFF's directories point beyond the end of the file; the file is damaged"),
         ("cut.svs", "cut.svs: not a known slide or image format"),
         (
             "no-mpp",

@@ -121,7 +121,7 @@ class Walk:
         if offset in self._seen:
             raise SlideError(f"{self._path}: the TIFF's {kind} form a loop; {AGAIN}")
         if not 0 < offset < self.size or len(self._seen) >= MAX_DIRECTORIES:
-            raise SlideError(f"{self._path}: the TIFF's {kind} lead out of the file; {AGAIN}")
+            raise SlideError(f"{self._path}: the TIFF's {kind} point beyond the end of the file; {AGAIN}")
         self._seen.add(offset)
 
     def _read_offset(self) -> int:
