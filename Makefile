@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test format lint types imports tests test-faults workflow docs lock configuration truth truth-full paper \
+.PHONY: help install demo test format lint types imports tests coverage test-faults workflow docs lock configuration truth truth-full paper \
 	variants helps bench bench-dask bench-lazyslide test-scale magnification gpu-check gpu-wheels backbones small-networks small-networks-full pruned-slope \
 	fine-tuning fine-tuning-full wheel wheel-test container-test clean
 
@@ -45,7 +45,10 @@ imports: install
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Where there is no Chromium, pytest's first lines say that the tests of the viewer's page are left out.
-tests: install ## Tests and the docstrings' examples, with line coverage; its floor stands in pyproject.toml
+tests: install ## Tests and the docstrings' examples
+	$(PYTEST)
+
+coverage: install ## The same tests with line coverage, which takes half as long again; its floor stands in pyproject.toml
 	$(PYTEST) --cov
 
 test-faults: install ## Everything that can be wrong with a slide, the long cases too; ends in results/bench/faults.json
