@@ -52,7 +52,7 @@ def measure(root: Path, estimator: Estimator) -> tuple[dict[str, Any], dict[str,
     trained = {source.case for source in read_crops(root, TRAINED_ON)} - kept_out("shipped")
     images = [image for image in chain(overviews(root), enlargements(root)) if side_of(image.case) == "reporting"]
     features = draw_features(images, estimator)
-    parts = [(image, [Views(d, f, np.zeros((len(f), 2))) for d, f in features[image.key]]) for image in images]
+    parts = [(image, features[image.key]) for image in images]
     plain = replace(estimator.regressor, out_of_range=None)
     now, before = ([outcome(image, views, r, trained) for image, views in parts] for r in (estimator.regressor, plain))
     counted = [outcome for outcome in now if outcome.has_views]

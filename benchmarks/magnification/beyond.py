@@ -1,4 +1,4 @@
-"""Fit the rule by which the kept regressors abstain on overviews and enlargements.
+"""Fit the rule by which the kept regressors abstain on overviews and enlargements, and turn on the one on stains.
 
     WSI_SCALE_DATA=… python -m benchmarks.magnification.beyond
 
@@ -89,7 +89,8 @@ def fit_rule(split: str, views: list[tuple[str, bool, NDArray[np.uint8]]]) -> No
     chosen = np.array([case not in unseen for case in known.cases])
     standard = estimator.regressor.head.standard(known.features[chosen])
     beyond = fit_out_of_range(standard, known.beyond[chosen], known.images[chosen], known.cases[chosen])
-    write_regressor(path, stored_form(replace(estimator.regressor, out_of_range=beyond), read_regressor(path).header))
+    judging = replace(estimator.regressor, out_of_range=beyond, he_alone=True)
+    write_regressor(path, stored_form(judging, read_regressor(path).header))
     print(
         f"{path}: {len(np.unique(known.images[chosen]))} images of {len(np.unique(known.cases[chosen]))} cases",
         flush=True,

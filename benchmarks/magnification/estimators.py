@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.magnification.draws import Draw
 from benchmarks.magnification.features import ViewFeatures, draw_features
 from benchmarks.magnification.figures import Answer
@@ -13,7 +11,7 @@ from wsi_scale.learning.embedded_training import NETWORK
 from wsi_scale.learning.estimator import Estimator, load_estimator
 from wsi_scale.learning.fields import read_kept_out
 from wsi_scale.learning.train import REGRESSOR
-from wsi_scale.magnification.estimate import Views, estimate_views
+from wsi_scale.magnification.estimate import estimate_views
 from wsi_scale.magnification.regressor import Regressor
 
 #: The backbones that figures need, kept with the benchmarks.
@@ -42,8 +40,7 @@ def answers_of(estimator: Estimator, draws: Sequence[Draw]) -> list[Answer]:
 
 def answer_to(draw: Draw, views: ViewFeatures, regressor: Regressor) -> Answer:
     """Answer to one draw from the features of its views."""
-    seen = [Views(downsample, features, np.zeros((len(features), 2))) for downsample, features in views]
-    estimate = estimate_views(regressor, seen, 0.9)
+    estimate = estimate_views(regressor, views, 0.9)
     return Answer(
         draw.name,
         draw.case,
@@ -52,7 +49,7 @@ def answer_to(draw: Draw, views: ViewFeatures, regressor: Regressor) -> Answer:
         draw.octave,
         estimate.pooled.log2_mpp,
         estimate.pooled.difficulty_octaves,
-        sum(len(part.features) for part in seen if part.downsample == 1),
+        sum(len(part.features) for part in views if part.downsample == 1),
         estimate.reason,
         draw.stain,
         draw.organ,

@@ -11,10 +11,12 @@ from benchmarks.magnification.draws import SEED, TILE_PX, TILES_PER_FIELD, singl
 from benchmarks.sources import Source
 from wsi_scale.execution.compute import Compute
 from wsi_scale.execution.progress import progress
+from wsi_scale.magnification.estimate import Views
+from wsi_scale.magnification.stain import STAINED, absorbed_light
 from wsi_scale.networks.network import Network
 
-#: Downsample and (view, feature), for each set of views.
-ViewFeatures = list[tuple[int, NDArray[np.float64]]]
+#: What an estimator reads of each set of views; where they lie does not matter here.
+ViewFeatures = list[Views]
 
 
 class HasViews(Protocol):
@@ -48,7 +50,7 @@ class Extractor(Protocol):
 
 
 def draw_features(draws: Sequence[HasViews], extractor: Extractor) -> dict[str, ViewFeatures]:
-    """Features of every draw's views, by the draw's key."""
+    """Features of every draw's views and the light that they absorb, by the draw's key."""
     network = network_identity(extractor.network, extractor.compute)
     found = {}
     with progress("features", len(draws), unit="draws") as advance:
@@ -83,5 +85,12 @@ def _view_features(draw: HasViews, extractor: Extractor, network: dict[str, Any]
         parts = [(downsample, extractor.features(images)) for downsample, images in draw.views()]
         return {f"{number}-{downsample}": part.astype(np.float32) for number, (downsample, part) in enumerate(parts)}
 
+    def absorb() -> Arrays:
+        return {str(number): absorbed_light(images) for number, (_, images) in enumerate(draw.views())}
+
     kept = kept_arrays("views", network | {"draw": draw.identity}, make)
-    return [(int(name.split("-")[1]), part.astype(np.float64)) for name, part in kept.items()]
+    light = kept_arrays("light", {"draw": draw.identity, "stained": STAINED}, absorb)
+    return [
+        Views(int(name.split("-")[1]), part.astype(np.float64), np.zeros((len(part), 2)), light[name.split("-")[0]])
+        for name, part in kept.items()
+    ]

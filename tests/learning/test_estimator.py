@@ -48,8 +48,8 @@ def test_what_is_stored_comes_back_and_says_the_same(tmp_path: Path) -> None:
     assert again.fold_of == regressor.fold_of
 
 
-def test_what_tells_overviews_is_stored_with_it_and_older_files_have_none(tmp_path: Path) -> None:
-    learnt = replace(bent(), out_of_range=OutOfRange(np.array([0.5, -1.0, 0.0, 2.0]), -0.75))
+def test_what_it_abstains_on_is_stored_with_it_and_older_files_have_none(tmp_path: Path) -> None:
+    learnt = replace(bent(), out_of_range=OutOfRange(np.array([0.5, -1.0, 0.0, 2.0]), -0.75), he_alone=True)
     for name, regressor in (("new", learnt), ("old", bent())):
         write_regressor(
             tmp_path / name, stored_form(regressor, {"network": "n", "network_digest": "d", "layers": ["C1_1"]})
@@ -61,6 +61,7 @@ def test_what_tells_overviews_is_stored_with_it_and_older_files_have_none(tmp_pa
     assert again.out_of_range is not None
     assert again.out_of_range.bias == -0.75
     np.testing.assert_array_equal(again.out_of_range.weights, [0.5, -1.0, 0.0, 2.0])
+    assert (older.he_alone, again.he_alone) == (False, True)
 
 
 def test_one_of_another_network_is_refused_in_one_line() -> None:

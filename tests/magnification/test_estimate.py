@@ -14,12 +14,19 @@ COUNT = 12
 REGRESSOR = replace(Regressor.of_head(reading_head()), scores=np.full(19, 0.8), score_folds=np.zeros(19, int))
 
 
-def views(mpp: float, *downsamples: int, shift: float = 0.0) -> list[Views]:
+#: Red, green and blue light absorbed by H&E and by immunohistochemistry, and what brown pixels absorb of it.
+PINK, BROWN = (6.0, 10.0, 6.0, 0.0), (7.0, 10.0, 11.0, 20.0)
+
+
+def views(mpp: float, *downsamples: int, shift: float = 0.0, light: tuple[float, ...] = PINK) -> list[Views]:
     """Views of a slide whose planted feature is the log2 mpp that they show."""
     x = np.arange(COUNT) * 100.0
     centres = np.stack([x, 5 + 0 * x], axis=1)
     moved = np.where(x < x.mean(), 0.0, shift)[:, None]
-    return [Views(d, np.full((COUNT, 1), np.log2(mpp * d)) + moved, centres) for d in downsamples]
+    return [
+        Views(d, np.full((COUNT, 1), np.log2(mpp * d)) + moved, centres, np.tile(light, (COUNT, 1)))
+        for d in downsamples
+    ]
 
 
 def test_level_0_is_estimated_from_all_downsamples_with_an_interval() -> None:
@@ -114,3 +121,11 @@ def test_all_level_0_views_count_also_of_several_images() -> None:
     fine, coarse = views(0.5, 1), views(0.9, 1)
     assert estimate_views(beyond(0.69), [*fine, *coarse], 0.9).reason == ""
     assert estimate_views(beyond(0.65), [*fine, *coarse], 0.9).reason.startswith("level 0 is probably an overview")
+
+
+def test_other_stains_get_no_answer_from_one_that_is_calibrated_on_h_and_e() -> None:
+    pink, brown = views(0.5, 1, 2, 4), views(0.5, 1, 2, 4, light=BROWN)
+    of_he = replace(REGRESSOR, he_alone=True)
+    assert estimate_views(of_he, pink, 0.9).reason == ""
+    assert estimate_views(of_he, brown, 0.9).reason.startswith("71% of the stain is brown")
+    assert estimate_views(REGRESSOR, brown, 0.9).reason == ""

@@ -43,7 +43,8 @@ class RegressorFile:
         and enlargements (``beyond_weights`` (feature,), ``beyond_bias`` (1,)).
     header
         ``fold_of``, ``coverage``, ``network``, ``layers``, ``tile_px``, ``network_digest``, ``source`` (trained,
-        shipped, cohort), ``training`` (what it was fitted on, and its out-of-fold answers).
+        shipped, cohort), ``training`` (what it was fitted on, and its out-of-fold answers); ``stain`` (H&E) where
+        its interval holds for that stain alone.
     """
 
     arrays: Mapping[str, NDArray[np.float64]]
@@ -77,6 +78,7 @@ class _Header:
     fold_of: dict[str, Annotated[int, Field(ge=0)]]
     fingerprint: str = ""
     source: str = ""
+    stain: str = ""
     coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
     training: _Training = field(default_factory=_Training)
 

@@ -64,7 +64,7 @@ def _table(*specs: StageSpec) -> dict[str, StageSpec]:
 #: The stages of one slide, in the order in which they run.
 SLIDE_STAGES = _table(
     StageSpec("inspect", 3, (), InspectSettings, (names.SLIDE_INFO,)),
-    StageSpec("predict", 2, ("inspect",), PredictSettings, (names.PREDICTION,)),
+    StageSpec("predict", 3, ("inspect",), PredictSettings, (names.PREDICTION,)),
     StageSpec(
         "tile",
         2,

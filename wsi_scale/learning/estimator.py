@@ -17,6 +17,7 @@ from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.head import Head
 from wsi_scale.magnification.out_of_range import OutOfRange
 from wsi_scale.magnification.regressor import Regressor
+from wsi_scale.magnification.sampling import HAEMATOXYLIN_EOSIN
 
 if TYPE_CHECKING:
     from wsi_scale.networks.network import Network
@@ -110,6 +111,7 @@ def regressor_of(stored: RegressorFile, digest: str) -> Regressor:
         arrays["score_folds"].astype(np.int64),
         stored.header["fold_of"],
         OutOfRange(arrays["beyond_weights"], float(arrays["beyond_bias"][0])) if "beyond_weights" in arrays else None,
+        stored.header.get("stain") == HAEMATOXYLIN_EOSIN,
     )
 
 
@@ -121,4 +123,5 @@ def stored_form(regressor: Regressor, header: Mapping[str, Any]) -> RegressorFil
     if regressor.out_of_range is not None:
         plane = regressor.out_of_range
         arrays |= {"beyond_weights": plane.weights, "beyond_bias": np.array([plane.bias])}
-    return RegressorFile(arrays, dict(header) | {"fold_of": dict(regressor.fold_of)})
+    stain = {"stain": HAEMATOXYLIN_EOSIN} if regressor.he_alone else {}
+    return RegressorFile(arrays, dict(header) | {"fold_of": dict(regressor.fold_of)} | stain)

@@ -27,11 +27,14 @@ class Views:
         (view, feature).
     centres
         (view, 2): x, y in level-0 pixels.
+    absorbed
+        (view, 4) as :func:`wsi_scale.magnification.stain.absorbed_light` sums it.
     """
 
     downsample: int
     features: NDArray[np.float64]
     centres: NDArray[np.float64]
+    absorbed: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,14 @@ def estimate_views(regressor: Regressor, views: Iterable[Views], coverage: float
     predictions = TilePredictions.joined([regressor.predict_tiles(part.features, group) for part in parts])
     downsamples = np.repeat([part.downsample for part in parts], [len(part.features) for part in parts])
     centres = np.concatenate([np.zeros((0, 2)), *(part.centres for part in parts)])
+    absorbed = np.concatenate([np.zeros((0, 4)), *(part.absorbed for part in parts)])
     pooled = pool_views(predictions, downsamples)
     half, judged = (
         regressor.half_width(pooled.difficulty_octaves, share, group) for share in (coverage, JUDGED_COVERAGE)
     )
     level0 = [part.features for part in parts if part.downsample == 1]
     beyond = regressor.why_out_of_range(np.concatenate(level0)) if level0 else ""
-    reason = why_abstain(pooled) or why_uncertain(pooled, judged) or beyond
+    other = regressor.why_other_stain(predictions.tissue @ absorbed)
+    reason = why_abstain(pooled) or other or why_uncertain(pooled, judged) or beyond
     mixed = why_mixed(predictions, downsamples, centres) if pooled.tissue >= LEAST_TISSUE else ""
     return Estimate(pooled, half, reason, mixed)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from wsi_scale.magnification.head import Head, TilePredictions
 from wsi_scale.magnification.intervals import conformal_quantile
 from wsi_scale.magnification.out_of_range import OutOfRange, why_out_of_range
+from wsi_scale.magnification.stain import why_other_stain
 
 #: Strengths of the ridge penalty that inner cross-validation chooses from.
 PENALTIES = tuple(10.0**k for k in range(-1, 7))
@@ -38,6 +39,9 @@ class Regressor:
         Group → k, the model that never saw the group.
     out_of_range
         Detects overviews and enlargements; None if it was not fitted for the head's network.
+    he_alone
+        Whether its interval holds for haematoxylin and eosin alone, so that it abstains on other stains. One that was
+        fitted on a cohort answers whatever stain the cohort has.
     """
 
     head: Head
@@ -47,6 +51,7 @@ class Regressor:
     score_folds: NDArray[np.int64]
     fold_of: Mapping[str, int] = field(default_factory=dict)
     out_of_range: OutOfRange | None = None
+    he_alone: bool = False
 
     @classmethod
     def of_head(cls, head: Head) -> "Regressor":
@@ -67,6 +72,10 @@ class Regressor:
             return ""
         tissue = self.head.predict_tiles(features).tissue
         return why_out_of_range(self.out_of_range.log_odds(self.head.standard(features), tissue))
+
+    def why_other_stain(self, light: NDArray[np.float64]) -> str:
+        """Why a slide that absorbs ``light`` (red, green, blue, in brown pixels) has no stain it answers for, or ""."""
+        return why_other_stain(light) if self.he_alone else ""
 
     def half_width(self, difficulty_octaves: float, coverage: float, group: str | None = None) -> float:
         """Half width (octaves) of an interval that contains the truth for a share ``coverage`` of slides.

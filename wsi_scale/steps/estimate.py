@@ -8,6 +8,7 @@ from wsi_scale.config.settings import PredictSettings
 from wsi_scale.errors import ArtifactError
 from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.estimate import Estimate, Views, estimate_views
+from wsi_scale.magnification.stain import absorbed_light
 from wsi_scale.results.prediction import DARK_BACKGROUND, Prediction
 from wsi_scale.slides.slide import Slide
 from wsi_scale.slides.tissue import Thumbnail, shows_brightfield
@@ -40,7 +41,7 @@ def estimate_mpp(
     rng = np.random.default_rng(settings.seed)
     seen = view_thumbnail(slide, settings.unreadable_share) if thumbnail is None else thumbnail
     views = (
-        Views(downsample, estimator.features(images), centres)
+        Views(downsample, estimator.features(images), centres, absorbed_light(images))
         for downsample, images, centres in views_of(slide, settings.tiles_per_slide, rng, seen)
     )
     estimate = estimate_views(estimator.regressor, views, settings.coverage, group)
