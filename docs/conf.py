@@ -33,7 +33,7 @@ include_patterns = [
     "CONTRIBUTING.md",
     "benchmarks/RESULTS.md",
     "config/README.md",
-    "wsi_scale/networks/data/embedded.md",
+    "wsi_scale/networks/data/*.md",
     "docs/**",
 ]
 exclude_patterns = [".*", "build", "dist", "results", "tests", "workflows", "configs", "profiles", "**/__pycache__"]

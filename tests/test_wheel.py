@@ -58,7 +58,7 @@ def test_the_wheel_carries_network_calibration_regressor_and_card(python: Path, 
         "from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor\n"
         "from wsi_scale.artifacts.calibration import shipped_folder\n"
         "import wsi_scale\n"
-        "network = find_network('embedded').tapped(EMBEDDED_SCALE_LAYERS)\n"
+        "network = find_network('embedded-mpp').tapped(EMBEDDED_SCALE_LAYERS)\n"
         "assert calibrate(load_config()).parent == shipped_folder()\n"
         "header = read_regressor(shipped_regressor()).header\n"
         "assert (header['source'], header['network_digest']) == ('shipped', network.digest)\n"

@@ -41,7 +41,7 @@ from wsi_scale.learning.embedded_training import NETWORK
 from wsi_scale.learning.estimator import Estimator, load_estimator, stored_form
 from wsi_scale.learning.train import REGRESSOR
 from wsi_scale.magnification.out_of_range import fit_out_of_range
-from wsi_scale.networks.places import embedded_path
+from wsi_scale.networks.places import EMBEDDED_MPP, carried_path
 from wsi_scale.slides.array import ArraySlide
 from wsi_scale.slides.views import MIN_VIEW_PX, views_of
 from wsi_scale.synthesis import calibration_scenes, render_scene
@@ -127,7 +127,7 @@ def labelled_views(
 
 def _files(split: str) -> tuple[Path, Path]:
     if split == "shipped":
-        return shipped_regressor(), embedded_path()
+        return shipped_regressor(), carried_path(EMBEDDED_MPP)
     return BACKBONES / split / REGRESSOR, BACKBONES / split / NETWORK
 
 

@@ -19,7 +19,7 @@ from wsi_scale.artifacts.regressor import read_regressor, shipped_regressor, wri
 from wsi_scale.learning.embedded_training import NETWORK
 from wsi_scale.learning.estimator import stored_form
 from wsi_scale.learning.train import REGRESSOR
-from wsi_scale.networks.places import embedded_path
+from wsi_scale.networks.places import EMBEDDED_MPP, carried_path
 
 
 def main() -> None:
@@ -30,8 +30,8 @@ def main() -> None:
     regressor = replace(load_split("shipped").regressor, scores=scores, score_folds=np.zeros(len(scores), np.int64))
     header = dict(read_regressor(BACKBONES / "shipped" / REGRESSOR).header)
     calibrated = {"slides": len(scores), "left_out": sorted(LEFT_OUT.values())}
-    header |= {"source": "shipped", "network": "embedded", "calibrated_on": calibrated}
-    shutil.copyfile(BACKBONES / "shipped" / NETWORK, embedded_path())
+    header |= {"source": "shipped", "network": EMBEDDED_MPP, "calibrated_on": calibrated}
+    shutil.copyfile(BACKBONES / "shipped" / NETWORK, carried_path(EMBEDDED_MPP))
     write_regressor(shipped_regressor(), stored_form(regressor, header))
     print(f"{shipped_regressor()}: interval calibrated on {len(scores)} slides")
 

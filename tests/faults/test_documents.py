@@ -27,7 +27,7 @@ from wsi_scale.jobs.audit import audit_slide
 from wsi_scale.jobs.status import status_of
 from wsi_scale.learning.estimator import load_estimator
 from wsi_scale.networks.load import find_network
-from wsi_scale.networks.places import embedded_path
+from wsi_scale.networks.places import carried_path
 from wsi_scale.report.slide_view import read_slide_view
 from wsi_scale.slides.metadata import SlideInfo
 from wsi_scale.slides.sheet import read_sheet
@@ -218,7 +218,7 @@ def test_headers_with_any_value_swapped_are_read_or_told(
         change = functools.partial(swapped, rng=rng)
         regressor = with_header(shipped_regressor(), tmp_path / "r", "wsi_scale_regressor", change)
         survives(lambda path=regressor: load_estimator(Config(), path))
-        network = with_header(embedded_path(), tmp_path / "n.safetensors", "wsi_scale_network", change)
+        network = with_header(carried_path(), tmp_path / "n.safetensors", "wsi_scale_network", change)
         survives(lambda path=network: find_network(str(path)).tapped(("C2_2",)))
     record_property("cases", 2 * count)
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
 from tests.runs import contents, error_line, wsi_scale
-from wsi_scale.networks.places import embedded_path
+from wsi_scale.networks.places import carried_path
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     folder = tmp_path / "files"
     folder.mkdir()
     paths = {name: folder / f"{name}.safetensors" for name in ("cut", "text", "plain", "nan", "none")}
-    whole = embedded_path().read_bytes()
+    whole = carried_path().read_bytes()
     paths["cut"].write_bytes(whole[: len(whole) // 2])
     paths["text"].write_text("no network\n" * 9)
     state = squeezenet1_1(weights=None).state_dict()

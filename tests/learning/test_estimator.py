@@ -52,7 +52,8 @@ def test_what_it_abstains_on_is_stored_with_it_and_older_files_have_none(tmp_pat
     learnt = replace(bent(), out_of_range=OutOfRange(np.array([0.5, -1.0, 0.0, 2.0]), -0.75), he_alone=True)
     for name, regressor in (("new", learnt), ("old", bent())):
         write_regressor(
-            tmp_path / name, stored_form(regressor, {"network": "n", "network_digest": "d", "layers": ["C1_1"]})
+            tmp_path / name,
+            stored_form(regressor, {"network": "n", "network_digest": "d", "layers": ["C1_1"], "stain": "H&E"}),
         )
 
     again, older = (regressor_of(read_regressor(tmp_path / name), "d") for name in ("new", "old"))

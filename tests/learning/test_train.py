@@ -29,7 +29,7 @@ from wsi_scale.magnification.training import ChainRegressor
 from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
-from wsi_scale.networks.places import embedded_path
+from wsi_scale.networks.places import carried_path
 from wsi_scale.networks.preprocessing import normalise
 from wsi_scale.synthesis.scene import Scene, render_scene
 from wsi_scale.transfer.loop import LoopState
@@ -159,7 +159,7 @@ def test_another_training_goes_on_from_nothing_that_is_there(
 
 
 def test_responses_to_other_fields_or_of_another_teacher_are_not_taken(fields: Path, tmp_path: Path) -> None:
-    header, state = read_network_file(embedded_path())
+    header, state = read_network_file(carried_path())
     teacher = tmp_path / "teacher.safetensors"
     write_network_file(teacher, header, state)
     config = settings(fields, 1).model_copy(update={**TAUGHT, "teacher": str(teacher)})
@@ -284,6 +284,6 @@ def test_validation_shares_no_case_with_training(fields: Path) -> None:
 
 
 def test_the_shipped_network_kept_the_table_of_cases_out() -> None:
-    header, _ = read_network_file(embedded_path())
+    header, _ = read_network_file(carried_path())
 
     assert header.provenance["kept_out"] == sorted(read_kept_out(REPOSITORY / "configs/kept_out.tsv"))

@@ -16,7 +16,7 @@ from wsi_scale.networks.chain import EMBEDDED_PLAN, EMBEDDED_SCALE_LAYERS
 from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.load import NetworkSource, find_network, search_layers
 from wsi_scale.networks.network import Network
-from wsi_scale.networks.places import embedded_path
+from wsi_scale.networks.places import CARRIED, EMBEDDED_MPP, carried_path
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +27,16 @@ def network() -> Network:
     return source.tapped((*layers, source.architecture.feature_layer))
 
 
-def test_it_needs_no_weights_no_data_and_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("WSI_SCALE_WEIGHTS", "WSI_SCALE_DATA"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.mark.parametrize("name", CARRIED)
+def test_it_needs_no_weights_no_data_and_no_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("WSI_SCALE_WEIGHTS", "WSI_SCALE_DATA"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    assert find_network("embedded").source == "the package"
+    assert find_network(name).source == "the package"
 
 
-def test_it_is_at_most_2_mb_on_disk() -> None:
-    assert embedded_path().stat().st_size <= 2_000_000
+def test_the_networks_are_at_most_2_mb_on_disk_together() -> None:
+    assert sum(carried_path(name).stat().st_size for name in CARRIED) <= 2_000_000
 
 
 def test_a_tile_of_224_px_costs_at_most_4_gflop(network: Network) -> None:
@@ -45,25 +46,27 @@ def test_a_tile_of_224_px_costs_at_most_4_gflop(network: Network) -> None:
     assert 0 < counter.get_total_flops() <= 4e9
 
 
-def test_it_says_what_it_was_trained_on_and_what_it_never_saw() -> None:
-    header, state = read_network_file(embedded_path())
+@pytest.mark.parametrize("name", CARRIED)
+def test_it_says_what_it_was_trained_on_and_what_it_never_saw(name: str) -> None:
+    header, state = read_network_file(carried_path(name))
     assert {"task", "data", "kept_out", "seed", "made_by"} <= set(header.provenance)
-    assert set(header.provenance["data"]) <= {"tissue", "tissue_wide"}
+    assert set(header.provenance["data"]) <= {"tissue", "tissue_wide", "tissue_more"}
     assert header.provenance["kept_out"]
     assert all(value.dtype == torch.float16 for value in state.values())
 
 
-def test_its_file_is_of_the_plan_that_is_trained_and_its_layers_exist() -> None:
-    header, _ = read_network_file(embedded_path())
+@pytest.mark.parametrize("name", CARRIED)
+def test_its_file_is_of_the_plan_that_is_trained_and_its_layers_exist(name: str) -> None:
+    header, _ = read_network_file(carried_path(name))
     assert header.name == "embedded"
     assert header.plan == EMBEDDED_PLAN
     assert {*header.search_layers, header.feature_layer, *EMBEDDED_SCALE_LAYERS} <= set(header.architecture.nodes)
 
 
-def test_the_shipped_regressor_belongs_to_it() -> None:
+def test_the_shipped_regressor_belongs_to_its_network() -> None:
     stored = read_regressor(shipped_regressor())
-    network = find_network("embedded").tapped(EMBEDDED_SCALE_LAYERS)
-    assert stored.header["network"] == "embedded"
+    network = find_network(EMBEDDED_MPP).tapped(EMBEDDED_SCALE_LAYERS)
+    assert stored.header["network"] == EMBEDDED_MPP
     assert stored.header["network_digest"] == network.digest
     assert tuple(stored.header["layers"]) == EMBEDDED_SCALE_LAYERS
     width = sum(layer.channels for layer in network.layers)
@@ -76,8 +79,10 @@ def test_the_shipped_regressor_belongs_to_it() -> None:
 
 def test_the_shipped_regressor_knows_no_cohort_and_its_interval_is_calibrated() -> None:
     regressor = regressor_of(
-        read_regressor(shipped_regressor()), find_network("embedded").tapped(EMBEDDED_SCALE_LAYERS).digest
+        read_regressor(shipped_regressor()), find_network(EMBEDDED_MPP).tapped(EMBEDDED_SCALE_LAYERS).digest
     )
+    assert regressor.he_alone
+    assert regressor.out_of_range is not None
     assert regressor.fold_of == {}
     assert not regressor.bends.any()
     assert not regressor.offsets.any()

@@ -19,7 +19,7 @@ from wsi_scale.execution.worker import clear
 from wsi_scale.networks.file import read_network_file, write_network_file
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.network import Network
-from wsi_scale.networks.places import embedded_path
+from wsi_scale.networks.places import carried_path
 from wsi_scale.stages.calibrate import calibrate
 from wsi_scale.stages.extract import extract
 from wsi_scale.stages.inspect import inspect
@@ -59,7 +59,7 @@ def network_in(folder: Path) -> Network:
 def lay(folder: Path, radius_um: float, brightness: float) -> Config:
     """Write a slide, a network and its calibration, over those that lie there."""
     write_pyramid(folder / "slide.tiff", draw(radius_um, SIDE, SIDE), MPP)
-    header, state = read_network_file(embedded_path())
+    header, state = read_network_file(carried_path())
     write_network_file(folder / "n.safetensors", header, {name: value * brightness for name, value in state.items()})
     config = configured(f"network={folder / 'n.safetensors'}", *QUICK)
     shipped = read_calibration(calibrate(CalibrateSettings.of(configured())))

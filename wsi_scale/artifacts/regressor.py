@@ -158,4 +158,4 @@ def regressor_fingerprint(path: Path) -> str | None:
 
 def shipped_regressor() -> Path:
     """Path of the regressor that the package carries."""
-    return Path(str(files("wsi_scale.networks") / "data" / "embedded.regressor.safetensors"))
+    return Path(str(files("wsi_scale.networks") / "data" / "embedded-mpp.regressor.safetensors"))

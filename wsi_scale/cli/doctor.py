@@ -36,8 +36,8 @@ class Installation:
         Library → version.
     device, dtype, workers
         What a run would compute on.
-    embedded_network
-        Digest of the embedded network, or why it cannot be used.
+    networks
+        Network of the package → its digest, or why it cannot be used.
     weights_folder, weights
         Where pretrained weights are looked for, and those that there are.
     calibrations
@@ -50,7 +50,7 @@ class Installation:
     device: str
     dtype: str
     workers: int
-    embedded_network: str
+    networks: Mapping[str, str]
     weights_folder: Path
     weights: Sequence["WeightsFile"]
     calibrations: Mapping[str, str]
@@ -59,7 +59,7 @@ class Installation:
 
 def examine() -> Installation:
     """Look at the installation."""
-    from wsi_scale.networks.places import weights_folder
+    from wsi_scale.networks.places import CARRIED, weights_folder
     from wsi_scale.networks.weights import at_hand
 
     compute = resolve(ExecutionConfig())
@@ -70,7 +70,7 @@ def examine() -> Installation:
         str(compute.device),
         str(compute.dtype),
         default_workers(ExecutionConfig(), compute),
-        _embedded(),
+        {name: _carried(name) for name in CARRIED},
         weights_folder(),
         at_hand(),
         {path.name: of for of, folder in found.items() for path in sorted(folder.glob(f"*{SUFFIX}"))},
@@ -83,7 +83,8 @@ def lines_of(found: Installation) -> Iterator[str]:
     for name, number in found.versions.items():
         yield f"{name:32} {number}"
     yield f"{'device':32} {found.device}, {found.dtype}, {found.workers} workers"
-    yield f"{'embedded network':32} {found.embedded_network}"
+    for name, state in found.networks.items():
+        yield f"{'network ' + name:32} {state}"
     yield f"{'weights folder':32} {found.weights_folder}"
     for file in found.weights:
         yield f"  {file.architecture:30} {file.path.name}"
@@ -93,12 +94,12 @@ def lines_of(found: Installation) -> Iterator[str]:
         yield f"{name:32} {place.path} {'writable' if place.writable else 'NOT writable'}"
 
 
-def _embedded() -> str:
+def _carried(name: str) -> str:
     from wsi_scale.networks.load import find_network
 
     try:
-        embedded = find_network("embedded")
-        return f"digest {embedded.tapped([embedded.architecture.feature_layer]).digest[:16]}"
+        source = find_network(name)
+        return f"digest {source.tapped([source.architecture.feature_layer]).digest[:16]}"
     except WsiScaleError as error:
         return str(error)
 

@@ -123,5 +123,5 @@ def stored_form(regressor: Regressor, header: Mapping[str, Any]) -> RegressorFil
     if regressor.out_of_range is not None:
         plane = regressor.out_of_range
         arrays |= {"beyond_weights": plane.weights, "beyond_bias": np.array([plane.bias])}
-    stain = {"stain": HAEMATOXYLIN_EOSIN} if regressor.he_alone else {}
-    return RegressorFile(arrays, dict(header) | {"fold_of": dict(regressor.fold_of)} | stain)
+    noted = {key: value for key, value in header.items() if key != "stain"} | {"fold_of": dict(regressor.fold_of)}
+    return RegressorFile(arrays, noted | ({"stain": HAEMATOXYLIN_EOSIN} if regressor.he_alone else {}))

@@ -10,7 +10,7 @@ from wsi_scale.errors import ConfigError, WeightsError
 from wsi_scale.networks.architectures import Architecture, architecture
 from wsi_scale.networks.file import read_network_file
 from wsi_scale.networks.network import Network, assemble
-from wsi_scale.networks.places import network_file
+from wsi_scale.networks.places import CARRIED, network_file
 from wsi_scale.networks.weights import find_weights
 
 
@@ -59,7 +59,7 @@ def find_network(network: str, weights: Path | None = None) -> NetworkSource:
                 f"weights={weights}: {network} has its own weights; omit weights, or name another network"
             )
         header, state = read_network_file(path)
-        source = "the package" if network == "embedded" else str(path)
+        source = "the package" if network in CARRIED else str(path)
         return NetworkSource(header.architecture, state, source)
     known = architecture(network)
     state, source = find_weights(known, weights)

@@ -10,15 +10,20 @@ from platformdirs import user_data_path
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
-def embedded_path() -> Path:
-    """Path of the network that the package carries."""
-    return Path(str(files("wsi_scale.networks") / "data" / "embedded.safetensors"))
+#: Networks that the package carries: the default of the scale search, and the one that the shipped regressor reads.
+EMBEDDED, EMBEDDED_MPP = "embedded", "embedded-mpp"
+CARRIED = (EMBEDDED, EMBEDDED_MPP)
+
+
+def carried_path(network: str = EMBEDDED) -> Path:
+    """Path of a network that the package carries."""
+    return Path(str(files("wsi_scale.networks") / "data" / f"{network}.safetensors"))
 
 
 def network_file(network: str) -> Path | None:
-    """Path of a network that is a file or that the package carries; None for one that is known by name."""
-    if network == "embedded":
-        return embedded_path()
+    """Path of a network that is a file or one of the package's own; None for one that is known by name."""
+    if network in CARRIED:
+        return carried_path(network)
     path = Path(network)
     # Path.is_file raises where a name is longer than a file's can be.
     return path if path.suffix == ".safetensors" or os.path.isfile(path) else None  # noqa: PTH113
