@@ -52,7 +52,7 @@ def judge_outputs(outputs: NDArray[np.floating], target: NDArray[np.generic], cl
         (bins == b).mean() * abs(confidence[bins == b].mean() - (said == target)[bins == b].mean())
         for b in np.unique(bins)
     ]
-    return TaskScores(_auc(outputs, target), float(balanced_accuracy_score(target, said)), float(np.sum(gaps)))
+    return TaskScores(_auc(_levels(outputs), target), float(balanced_accuracy_score(target, said)), float(np.sum(gaps)))
 
 
 def paired_difference(
@@ -77,11 +77,11 @@ def paired_difference(
     members = [np.flatnonzero(place == index) for index in range(len(names))]
     everything = np.arange(len(target))
     better = 1 if classes else -1
+    our, their = ([_levels(outputs) if classes else outputs for outputs in of_seeds] for of_seeds in (ours, theirs))
 
     def difference(rows: NDArray[np.int64], seeds: Sequence[int]) -> float:
         parts = [
-            _metric(ours[s][rows], target[rows], classes) - _metric(theirs[s][rows], target[rows], classes)
-            for s in seeds
+            _metric(our[s][rows], target[rows], classes) - _metric(their[s][rows], target[rows], classes) for s in seeds
         ]
         return better * float(np.mean(parts))
 
@@ -94,25 +94,28 @@ def paired_difference(
     return difference(everything, range(len(ours))), float(low), float(high)
 
 
-def _metric(outputs: NDArray[np.floating], target: NDArray[np.generic], classes: Sequence[str]) -> float:
+def _metric(outputs: NDArray[np.number], target: NDArray[np.generic], classes: Sequence[str]) -> float:
     return _auc(outputs, target) if classes else _median_error(outputs, target)
 
 
-def _median_error(outputs: NDArray[np.floating], target: NDArray[np.generic]) -> float:
+def _median_error(outputs: NDArray[np.number], target: NDArray[np.generic]) -> float:
     return float(np.median(np.abs(outputs[:, 0] - target.astype(np.float64))))
 
 
-def _auc(outputs: NDArray[np.floating], target: NDArray[np.generic]) -> float:
-    """Mean over classes (of two: the second) of the share of pairs that are in the right order (Mann & Whitney)."""
-    from scipy.stats import rankdata
-
+def _levels(outputs: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Order of images by their probability of each class (of two: the second), (n, class); equal ones share a place."""
     probability = _softmax(outputs)
+    judged = probability[:, 1:] if probability.shape[1] == 2 else probability
+    return np.column_stack([np.unique(column, return_inverse=True)[1] for column in judged.T]).astype(np.int64)
+
+
+def _auc(levels: NDArray[np.number], target: NDArray[np.generic]) -> float:
+    """Mean over classes of the share of pairs that are in the right order, ties by half (Mann & Whitney)."""
     found = []
-    for index in [1] if outputs.shape[1] == 2 else range(outputs.shape[1]):
-        positive = target == index
-        ranks = rankdata(probability[:, index])
-        count = int(positive.sum())
-        found.append((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(target) - count)))
+    for column, index in zip(levels.T, [1] if levels.shape[1] == 1 else range(levels.shape[1]), strict=True):
+        positive, most = target == index, int(column.max()) + 1
+        ours, others = (np.bincount(column[which], minlength=most) for which in (positive, ~positive))
+        found.append(float(ours @ (np.cumsum(others) - others / 2)) / (ours.sum() * others.sum()))
     return float(np.mean(found))
 
 
