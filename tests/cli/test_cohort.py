@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import rename_slide, wsi_scale
+from tests.runs import error_line, rename_slide, wsi_scale
 from wsi_scale.artifacts.runs import read_runs
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.slides.sheet import slides_of
@@ -51,6 +51,22 @@ def test_a_report_sums_up_a_folder_of_single_runs(
     assert "tiles/s" in how
     (run,) = read_runs(results)
     assert [(stage.stage, stage.slide_id, stage.work) for stage in run.stages] == [("report", "", {"slides": 2})]
+
+
+def test_two_runs_of_one_slide_are_told_apart_and_make_no_report(finished: Path, tmp_path: Path) -> None:
+    for name in ("first", "own-mpp"):
+        shutil.copytree(finished, tmp_path / "results" / name)
+        (tmp_path / "results" / name / "tiles.parquet").write_bytes(b"damaged")
+
+    line = error_line(wsi_scale("report", tmp_path / "results"))
+    verified = wsi_scale("verify", tmp_path / "results")
+    status = wsi_scale("status", tmp_path / "results")
+
+    assert f"{tmp_path / 'results' / 'own-mpp'} both hold results of a slide 'small'" in line
+    assert not (tmp_path / "results" / "slides.tsv").exists()
+    for name in ("small (first)", "small (own-mpp)"):
+        assert f"{name}: tile: " in verified.stdout
+        assert f"failed: {name}: tile did not finish" in status.stdout
 
 
 @pytest.mark.parametrize(

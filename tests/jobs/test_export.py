@@ -125,6 +125,21 @@ def test_all_slides_of_a_study_are_exported_and_a_bad_one_costs_no_other(finishe
     assert sorted(path.name for path in (tmp_path / "ad").iterdir()) == ["a.h5ad", "c.h5ad"]
 
 
+@pytest.mark.parametrize("kind", ["h5", "anndata", "spatialdata"])
+def test_two_runs_of_one_slide_are_refused_before_anything_is_written(
+    finished: Path, tmp_path: Path, kind: str
+) -> None:
+    for name in ("first", "own-mpp"):
+        copytree(finished, tmp_path / "results" / name)
+
+    line = error_line(wsi_scale("export", tmp_path / "results", f"--{kind}", tmp_path / "training"))
+
+    results = tmp_path / "results"
+    assert line.startswith(f"error: {results / 'first'} and {results / 'own-mpp'} both hold results of a slide 'small'")
+    assert "--slide-id" in line
+    assert not (tmp_path / "training").exists()
+
+
 def test_without_h5py_it_says_what_to_install(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     line = error_line(wsi_scale("export", finished, "--h5", tmp_path / "a.h5"))

@@ -137,6 +137,13 @@ def test_slides_are_listed_with_status_and_verdict(server: ViewerServer) -> None
     assert (gone["id"], gone["number"]) == ("gone", 1)
 
 
+def test_two_runs_of_one_slide_are_told_apart(results: Path, serve: Serve, tmp_path: Path) -> None:
+    for name in ("first", "own-mpp"):
+        shutil.copytree(results / "slides" / "drawn", tmp_path / name)
+    listed = ask(serve(tmp_path), "slides").values
+    assert [row["id"] for row in listed] == ["drawn (first)", "drawn (own-mpp)"]  # type: ignore[index]
+
+
 def test_tiles_are_the_slide_s_own_pixels(server: ViewerServer) -> None:
     image = ask(server, "slides/0").values["image"]  # type: ignore[index]
     x, y, *_ = MARKED_BOX

@@ -63,10 +63,11 @@ def report(
     Exit 1 if a slide failed; the report shows the others.
     """
     with one_line_errors():
-        from wsi_scale.jobs.cohort import jobs_in, jobs_of
+        from wsi_scale.jobs.cohort import check_one_run_each, jobs_in, jobs_of
         from wsi_scale.stages.report import report_cohort
 
         jobs = jobs_of(slides, folder) if slides else jobs_in(folder)
+        check_one_run_each(jobs, folder)
         rows = report_cohort(jobs, folder, load(config, assignments))
     failed = [row for row in rows if row.status == "failed"]
     conclude(f"{len(rows)} slides, {len(failed)} failed; see {folder / 'report.html'}")

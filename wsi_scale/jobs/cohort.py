@@ -1,5 +1,6 @@
 """The slides of a cohort."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -127,6 +128,40 @@ def jobs_at(results: Path) -> list[SlideJob]:
         There are none.
     """
     return [job_in(results)] if is_slide_folder(results) else jobs_in(results)
+
+
+def check_one_run_each(jobs: Sequence[SlideJob], results: Path) -> None:
+    """Check that no two folders hold results of slides with one id, before anything is named after the ids.
+
+    Raises
+    ------
+    ConfigError
+        Two of them do; the first pair is named.
+    """
+    first: dict[str, Path] = {}
+    for job in jobs:
+        slide_id = job.row.slide_id
+        if slide_id in first:
+            raise ConfigError(
+                f"{first[slide_id]} and {job.folder} both hold results of a slide {slide_id!r}, and nothing was "
+                f"written: move one of them out of {results}, or run it again into a new folder with another --slide-id"
+            )
+        first[slide_id] = job.folder
+
+
+def shown_names(jobs: Sequence[SlideJob]) -> list[str]:
+    """Name slides for a reader: by their ids; where several folders have the same, with the folder too.
+
+    Examples
+    --------
+    >>> runs = [SlideJob(SheetRow(name, Path(), None, None), Path("results") / place)
+    ...         for name, place in (("a", "first"), ("a", "own-mpp"), ("b", "b"))]
+    >>> shown_names(runs)
+    ['a (first)', 'a (own-mpp)', 'b']
+    """
+    counts = Counter(job.row.slide_id for job in jobs)
+    names = ((job.row.slide_id, job.folder.name) for job in jobs)
+    return [slide_id if counts[slide_id] == 1 else f"{slide_id} ({folder})" for slide_id, folder in names]
 
 
 def is_slide_folder(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from wsi_scale.artifacts.spatialdata_store import write_spatialdata
 from wsi_scale.artifacts.trident_file import write_trident
 from wsi_scale.errors import ConfigError, UserError, named, one_line
 from wsi_scale.execution.progress import progress
-from wsi_scale.jobs.cohort import is_slide_folder, job_in, jobs_in
+from wsi_scale.jobs.cohort import check_one_run_each, is_slide_folder, job_in, jobs_in
 from wsi_scale.jobs.current import current_features, current_map, current_tiles
 from wsi_scale.jobs.folders import check_has
 from wsi_scale.jobs.job import SlideJob
@@ -45,8 +45,9 @@ def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None)
     Raises
     ------
     UserError
-        A file has a suffix of another format; a library is not installed; a result is missing, damaged, or not from
-        the last run. Of many slides it is told after the others were written, with each that failed.
+        A file has a suffix of another format; two folders hold results of slides with one id; a library is not
+        installed; a result is missing, damaged, or not from the last run. Of many slides it is told after the others
+        were written, with each that failed.
     """
     if is_slide_folder(folder):
         for kind, place in targets.items():
@@ -54,8 +55,9 @@ def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None)
                 raise ConfigError(f"{place}: name a file that ends in {' or '.join(SUFFIXES[kind])}")
         yield from _export_one(job_in(folder), targets, mpp)
         return
-    failed = []
-    for job in jobs_in(folder):
+    jobs, failed = jobs_in(folder), []
+    check_one_run_each(jobs, folder)
+    for job in jobs:
         name = job.row.slide_id
         own = {kind: place / f"{name}{SUFFIXES[kind][0]}" for kind, place in targets.items()}
         try:

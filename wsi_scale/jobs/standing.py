@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wsi_scale.artifacts.at_work import AtWork, read_at_work
@@ -13,7 +13,7 @@ from wsi_scale.artifacts.status import NAME as STATUS
 from wsi_scale.artifacts.status import StatusRow, is_gone, read_status
 from wsi_scale.artifacts.tiles import tile_count
 from wsi_scale.errors import ArtifactError
-from wsi_scale.jobs.cohort import is_slide_folder, jobs_at, jobs_of, slide_folder
+from wsi_scale.jobs.cohort import is_slide_folder, jobs_at, jobs_of, shown_names, slide_folder
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.status import status_of
 from wsi_scale.slides.sheet import SheetRow
@@ -37,7 +37,8 @@ class Standing:
     tiles
         Tiles of the slides that are done.
     failed
-        The slides that failed, with their reasons.
+        The slides that failed, with their reasons; where several folders have results of slides with one id, the id is
+        followed by the folder.
     at_work
         Where the jobs are that work now, or were killed.
     left_s
@@ -86,10 +87,12 @@ def standing(results: Path, *, ended: bool = False) -> Standing:
     slides = slide_standings(results, at_work, ended=ended)
     counts = Counter(slide.state for slide in slides)
     times = [ended_at(slide.job.folder) for slide in slides]
+    names = shown_names([slide.job for slide in slides])
+    rows = [replace(slide.row, slide_id=name) for name, slide in zip(names, slides, strict=True) if slide.row]
     return Standing(
         {state: counts[state] for state in ("ok", "empty", "failed", "in work", "waiting")},
         sum(_tiles(slide.job.folder) for slide in slides if slide.row and slide.row.status == "ok"),
-        [slide.row for slide in slides if slide.row and slide.row.status == "failed"],
+        [row for row in rows if row.status == "failed"],
         at_work,
         seconds_left(sorted(filter(None, times)), counts["in work"] + counts["waiting"]),
     )

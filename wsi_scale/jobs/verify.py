@@ -16,7 +16,7 @@ from wsi_scale.errors import ArtifactError
 from wsi_scale.execution.guard import guarded
 from wsi_scale.execution.lock import folder_lock
 from wsi_scale.execution.progress import progress
-from wsi_scale.jobs.cohort import is_slide_folder, jobs_at
+from wsi_scale.jobs.cohort import is_slide_folder, jobs_at, shown_names
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.runner import holding
 
@@ -28,7 +28,7 @@ class Damage:
     Attributes
     ----------
     place
-        The slide's id, or the cohort's folder.
+        The slide's name, or the cohort's folder.
     stage
         The stage that wrote the result.
     fault
@@ -61,8 +61,8 @@ def verify(results: Path) -> tuple[int, list[Damage]]:
     jobs = jobs_at(results)
     found = [] if is_slide_folder(results) else remove_damaged(results)
     with progress("verify", len(jobs), unit="slides") as advance:
-        for job in jobs:
-            found += guarded(f"{job.row.slide_id}: verify", partial(_slide, job), partial(_not_verified, job))
+        for name, job in zip(shown_names(jobs), jobs, strict=True):
+            found += guarded(f"{name}: verify", partial(_slide, job, name), partial(_not_verified, name))
             advance(1)
     return len(jobs), found
 
@@ -110,12 +110,12 @@ def _remove(path: Path) -> None:
         raise ArtifactError(f"cannot remove {path}, which is damaged: {error.strerror}; move it away") from error
 
 
-def _not_verified(job: SlideJob, reason: str) -> list[Damage]:
+def _not_verified(name: str, reason: str) -> list[Damage]:
     """Return a damage with the reason why a slide's folder cannot be read; the next one is still verified."""
-    return [Damage(job.row.slide_id, "verify", reason)]
+    return [Damage(name, "verify", reason)]
 
 
-def _slide(job: SlideJob) -> list[Damage]:
+def _slide(job: SlideJob, name: str) -> list[Damage]:
     found = []
     with holding(job.folder):
         state = FolderState(job.folder)
@@ -124,11 +124,11 @@ def _slide(job: SlideJob) -> list[Damage]:
             if fault := _fault(job.folder, stage, forgotten, expected=stage in state.last):
                 forget_record(job.folder, stage)
                 forgotten.add(stage)
-                found.append(Damage(job.row.slide_id, stage, fault))
+                found.append(Damage(name, stage, fault))
         page = job.folder / PAGE
         if state.page is not None and not (page.is_file() and file_digest(page) == state.page.digest):
             state.page = None
-            found.append(Damage(job.row.slide_id, "report", f"{PAGE} is damaged or missing"))
+            found.append(Damage(name, "report", f"{PAGE} is damaged or missing"))
         state.save()
     return found
 

@@ -12,6 +12,7 @@ from wsi_scale.artifacts.record import record_path
 from wsi_scale.artifacts.stages import SLIDE_STAGES
 from wsi_scale.errors import ArtifactError
 from wsi_scale.jobs.audit import audit_together
+from wsi_scale.jobs.cohort import shown_names
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.standing import SlideStanding, slide_standings
 from wsi_scale.report.words import STATUS_TONES, verdict_words
@@ -65,7 +66,8 @@ class ViewedResults:
         """List the slides: number, id, state with its colour, reason and the audit's verdict."""
         with self._lock:
             self._look()
-            return [self._row(standing) for standing in self._standings]
+            names = shown_names([standing.job for standing in self._standings])
+            return [self._row(name, standing) for name, standing in zip(names, self._standings, strict=True)]
 
     def shown(self, number: int) -> ShownSlide | None:
         """Return a slide by its number; None where there is no such slide. It is read again if its results changed."""
@@ -95,14 +97,14 @@ class ViewedResults:
         self._audits = {job.folder: row for job, row in zip(jobs, audit_together(jobs), strict=True)}
         self._looked = time.monotonic()
 
-    def _row(self, standing: SlideStanding) -> dict[str, Any]:
+    def _row(self, name: str, standing: SlideStanding) -> dict[str, Any]:
         job = standing.job
         audit = self._audits[job.folder]
         # Of a slide that nobody has looked at yet there is no verdict.
         verdict = None if standing.state in ("in work", "waiting") else verdict_words(audit)
         return {
             "number": self._numbers[job.folder],
-            "id": job.row.slide_id,
+            "id": name,
             "state": standing.state,
             "tone": STATUS_TONES.get(standing.state, "neutral"),
             "reason": standing.row.reason if standing.row else "",

@@ -115,8 +115,8 @@ async function openSlideNow(row, asked) {
   at("regions").checked = now.regions;
   now.least = asked.least ?? now.least ?? slide.least_confidence;
   at("list").replaceChildren(...now.rows.map(rowButton));
-  document.title = `${slide.id} · wsi-scale viewer`;
-  at("title").textContent = slide.id;
+  document.title = `${row.id} · wsi-scale viewer`;
+  at("title").textContent = row.id;
   const state = row.reason ? `${row.state}: ${row.reason}` : row.state;
   at("state").textContent = slide.verdict ? `${state} · ${slide.verdict[1]}: ${slide.verdict[2]}` : state;
   at("state").title = at("state").textContent;
