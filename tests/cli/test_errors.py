@@ -31,6 +31,30 @@ def test_a_wrong_call_exits_2_with_the_usage(arguments: tuple[str, ...]) -> None
     assert "Usage:" in result.output
 
 
+@pytest.mark.parametrize("command", ["run", "inspect", "predict", "tile", "search", "extract"])
+def test_a_folder_of_slides_is_no_slide_and_the_line_says_how_to_run_all(
+    small_slide: Path, tmp_path: Path, command: str
+) -> None:
+    study = tmp_path / "my study"
+    study.mkdir()
+    for name in ("a.tiff", "b.tiff"):
+        (study / name).symlink_to(small_slide)
+
+    line = error_line(wsi_scale(command, study, "-o", tmp_path / "out"))
+
+    assert line == (
+        f"error: {study} is a folder that holds 2 slides; give one of them, or run all of them with "
+        f"`wsi-scale workflow --config 'slides={study}'`"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_one_slide_or_none_says_so(small_slide: Path, tmp_path: Path) -> None:
+    assert f"{tmp_path}: no slides found" in error_line(wsi_scale("inspect", tmp_path))
+    (tmp_path / "a.tiff").symlink_to(small_slide)
+    assert error_line(wsi_scale("inspect", tmp_path)).endswith(f"give the slide itself: {tmp_path / 'a.tiff'}")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

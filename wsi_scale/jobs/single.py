@@ -1,10 +1,13 @@
 """A single slide given by the user."""
 
 import os
+import shlex
 from pathlib import Path
 
 from wsi_scale.errors import ConfigError, SlideError
-from wsi_scale.slides.discover import slide_id_for
+from wsi_scale.slides.dicom import dicom_files
+from wsi_scale.slides.discover import find_slides, slide_id_for
+from wsi_scale.slides.ome_zarr import is_zarr
 from wsi_scale.slides.sheet import SheetRow, id_faults
 from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
 
@@ -32,9 +35,33 @@ def single_row(slide: Path, slide_id: str | None, mpp: float | None, group: str 
 
 
 def check_there(slide: Path) -> None:
-    """Check that a slide's path exists (else SlideError)."""
+    """Check that a slide's path exists, and is not that of a folder with slides in it.
+
+    Raises
+    ------
+    SlideError
+        There is nothing, or a folder that is no slide; of what is in it the line tells.
+    UserError
+        The folder has no slides, or cannot be listed.
+    """
     if not os.path.lexists(slide):
         raise SlideError(f"there is no slide {slide}; check the path")
+    if not slide.is_dir() or is_zarr(slide) or _holds_dicom(slide):
+        return
+    found = find_slides(slide)
+    if len(found) == 1:
+        raise SlideError(f"{slide} is a folder that holds 1 slide; give the slide itself: {found[0].path}")
+    command = shlex.join(["wsi-scale", "workflow", "--config", f"slides={slide}"])
+    raise SlideError(
+        f"{slide} is a folder that holds {len(found)} slides; give one of them, or run all of them with `{command}`"
+    )
+
+
+def _holds_dicom(folder: Path) -> bool:
+    try:
+        return bool(dicom_files([path for path in folder.iterdir() if path.is_file()]))
+    except OSError:  # its slides cannot be listed either, which is told
+        return False
 
 
 def _is_plausible(mpp: float) -> bool:
