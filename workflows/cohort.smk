@@ -109,9 +109,13 @@ onsuccess:
         raise SystemExit(1)
 
 
-# A job that was killed leaves no mark, so that no report follows: it is made here.
+# A job that was killed leaves no mark, so that no report follows: it is made here. After Ctrl-C the slides that are left
+# have not failed, as a report would say.
 onerror:
-    shell(
-        "wsi-scale complete {RESULTS:q} --slides {STUDY.plan_path:q} {REPORT_SETTINGS:q}"
-    )
-    show_end()
+    if STOP.asked:
+        show_stop()
+    else:
+        shell(
+            "wsi-scale complete {RESULTS:q} --slides {STUDY.plan_path:q} {REPORT_SETTINGS:q}"
+        )
+        show_end()

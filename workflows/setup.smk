@@ -3,6 +3,7 @@ import shlex
 import subprocess
 import sys
 
+from wsi_scale.jobs.stop import Stop
 from wsi_scale.jobs.study import open_study
 from wsi_scale.jobs.watch import watch
 
@@ -38,7 +39,10 @@ RESULTS = STUDY.results
 INSPECT, TILE, SEARCH = STUDY.jobs()
 # For `--sdm apptainer`; docs/container.md says how it is made.
 IMAGE = os.getenv("WSI_SCALE_IMAGE", "wsi-scale.sif")
-AGAIN = shlex.join(["snakemake", *sys.argv[1:]])
+STOP = Stop(RESULTS)
+if workflow.is_main_process and not LOOKING:
+    STOP.listen()
+AGAIN = STOP.command or shlex.join(["snakemake", *sys.argv[1:]])
 # On a cluster a run has no cores of its own: a large slide's job asks for so many, whatever its node has.
 CORES = 8 if workflow.remote_exec else workflow.resource_settings.cores or 8
 DEVICE = STUDY.config.execution.device
@@ -99,6 +103,14 @@ def retry_of(wildcards, attempt):
 def show_end():
     """Print what became of the slides; the exit code is that of the command."""
     return subprocess.call(["wsi-scale", "status", RESULTS, "--again", AGAIN])
+
+
+def show_stop():
+    """Say that a run was stopped, and how it goes on; `wsi-scale workflow` says so itself."""
+    if STOP.command:
+        raise SystemExit(130)
+    subprocess.call(["wsi-scale", "status", RESULTS])
+    print(f"stopped; give the same command again to go on: {AGAIN}", file=sys.stderr)
 
 
 def is_whole():

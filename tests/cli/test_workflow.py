@@ -1,6 +1,7 @@
 """`wsi-scale workflow` hands its arguments to Snakemake."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs import MPP, draw, error_line, in_child, wsi_scale
+from tests.workflow.conftest import REPOSITORY
 from wsi_scale.synthesis import write_pyramid
 
 
@@ -39,15 +41,18 @@ def test_snakemakes_exit_code_is_the_commands() -> None:
     assert wsi_scale("workflow", "--no-such-option").exit_code == 2
 
 
-def test_an_interrupted_workflow_ends_its_jobs_and_says_what_became_of_the_slides(tmp_path: Path) -> None:
+@pytest.mark.parametrize("directly", [False, True])
+def test_a_stopped_run_has_no_failed_slides_and_says_how_it_goes_on(tmp_path: Path, directly: bool) -> None:
     slides = tmp_path / "slides"
     slides.mkdir()
     for number in range(3):
         write_pyramid(slides / f"s{number}.tiff", draw(3.0, 1200, 1000), MPP)
-    command = [sys.executable, "-m", "wsi_scale", "workflow", "--cores", "1", "--config", f"slides={slides}"]
+    program = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile")] if directly else ["wsi_scale", "workflow"]
+    options = ["--cores", "1", "--config", f"slides={slides}"]
     running = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+        [sys.executable, "-m", *program, *options],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
     begun = tmp_path / "results" / "slides"
     for _ in range(600):
         if begun.exists() and any(begun.iterdir()):
@@ -56,6 +61,16 @@ def test_an_interrupted_workflow_ends_its_jobs_and_says_what_became_of_the_slide
     os.killpg(running.pid, signal.SIGINT)
     said, _ = running.communicate(timeout=120)
 
-    assert running.returncode == 1
-    assert "3 slides: " in said
-    assert (tmp_path / "results" / "status.tsv").exists()
+    command = shlex.join([*(program if directly else ["wsi-scale", "workflow"]), *options])
+    last = f"stopped; give the same command again to go on: {command}"
+    if directly:
+        assert running.returncode == 1
+        assert f"3 slides: 3 waiting; 0 tiles\n{last}\n" in said
+    else:
+        assert running.returncode == 130
+        assert said.splitlines()[-1] == last
+        assert not {"Error", "exit status", "Terminating"} & set(said.replace("\n", " ").split(" "))
+        assert "exit status 130" in (tmp_path / "results" / "logs" / "stopped.log").read_text()
+    assert "failed or did not finish" not in said
+    assert not (tmp_path / "results" / "status.tsv").exists()
+    assert wsi_scale("status", tmp_path / "results").stdout == "3 slides: 3 waiting; 0 tiles\n"

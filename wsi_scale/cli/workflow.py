@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from wsi_scale.cli.exit_codes import ExitCode
 from wsi_scale.cli.options import one_line_errors
 
 #: Options by which a user says where the jobs run.
@@ -53,16 +54,27 @@ def _folder() -> Path:
 
 
 def _snakemake(folder: Path, arguments: list[str], *, is_placed: bool) -> int:
+    import os
+    import shlex
     import subprocess
     import sys
+
+    from wsi_scale.jobs.stop import COMMAND
 
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile")]
     command += ["--workflow-profile", str(folder / "profiles" / "default")]
     command += [] if is_placed else ["--cores", "all"]
-    with subprocess.Popen([*command, *arguments]) as running:  # noqa: S603  # what the user asked for
+    typed, interrupted = shlex.join(["wsi-scale", "workflow", *arguments]), False
+    command, environment = [*command, *arguments], {**os.environ, COMMAND: typed}
+    with subprocess.Popen(command, env=environment) as running:  # noqa: S603  # what the user asked for
         while True:
             try:
-                return running.wait()
+                code = running.wait()
+                break
             except KeyboardInterrupt:
-                # Snakemake got it too: it cancels its jobs, and makes the tables and the report of what is done.
-                continue
+                # Snakemake got it too, and cancels its jobs.
+                interrupted = True
+    if code == ExitCode.INTERRUPTED or (interrupted and code):
+        typer.echo(f"stopped; give the same command again to go on: {typed}", err=True)
+        return ExitCode.INTERRUPTED
+    return code
