@@ -1,5 +1,6 @@
 """A TIFF's pixel size is read in the unit in which it is written, of the image it is written for."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from wsi_scale.errors import MppError
 from wsi_scale.slides import SlideInfo, inspect_slide
+from wsi_scale.slides.metadata import require_mpp
+from wsi_scale.slides.mpp_warnings import HOW_TO_GIVE_MPP
+from wsi_scale.steps.audit import verdict_on
 
 
 def strips(path: Path, **options: Any) -> SlideInfo:
@@ -28,6 +33,22 @@ def test_resolution_tags_count_in_any_unit(tmp_path: Path, unit: str, per_unit: 
 def test_a_resolution_without_unit_is_no_pixel_size(tmp_path: Path) -> None:
     assert strips(tmp_path / "s.tif", resolution=(1, 1), resolutionunit="NONE").mpp_source == "missing"
     assert strips(tmp_path / "t.tif").mpp_source == "missing"
+
+
+def test_a_converters_default_is_no_pixel_size_and_is_told(tmp_path: Path) -> None:
+    info = strips(tmp_path / "s.tif", resolution=(10, 10), resolutionunit="CENTIMETER")
+    assert (info.mpp, info.mpp_source, info.header_mpp) == (None, "missing", None)
+    told = "header says 1000 µm/px, a converter's default: not used"
+    assert info.warnings == (f"mpp is missing: {told}; {HOW_TO_GIVE_MPP}",)
+    assert verdict_on(info, None).reason == told
+    with pytest.raises(MppError, match=re.escape(told)):
+        require_mpp(info)
+
+
+def test_a_default_contradicts_no_user(tmp_path: Path) -> None:
+    strips(tmp_path / "s.tif", resolution=(72, 72), resolutionunit="INCH")
+    info = inspect_slide(tmp_path / "s.tif", "s", 0.25)
+    assert (info.mpp, info.header_mpp, info.warnings) == (0.25, None, ())
 
 
 @pytest.mark.parametrize(("dpi", "mpp"), [(28.35, 896), (71, 357.7), (250_000, 0.1016), (2400, 10.58)])

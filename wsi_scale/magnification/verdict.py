@@ -59,6 +59,7 @@ def judge(
     *,
     mixed: str = "",
     no_estimate: str = "",
+    why_missing: str = "",
 ) -> Verdict:
     """Compare a slide's claim with its estimate.
 
@@ -72,12 +73,14 @@ def judge(
         How parts of the slide disagree; "" if they do not.
     no_estimate
         Why there is no estimate.
+    why_missing
+        Why there is no claim, if that is known.
     """
     because = f" ({no_estimate})" if no_estimate else ""
     quoted = quoted_estimate(*estimate) if estimate else ""
     ending = f"; {quoted}" if estimate else f"; no estimate{because}" if no_estimate else ""
     if claim is None:
-        return Verdict("missing", f"no mpp in the header{ending}")
+        return Verdict("missing", f"{why_missing or 'no mpp in the header'}{ending}")
     if not claim.usable:
         return Verdict("implausible", f"{claim}{ending}")
     if mixed:

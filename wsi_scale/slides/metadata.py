@@ -19,6 +19,7 @@ from wsi_scale.slides.mpp_warnings import (
     PLAUSIBLE_RANGE,
     MppDoubt,
     about_claims,
+    about_default,
     about_mpp,
     about_override,
 )
@@ -132,6 +133,12 @@ class SlideInfo:
         return self.mpp_x, self.mpp_y
 
     @property
+    def why_no_mpp(self) -> str:
+        """Why the file has no µm per pixel, in words for a reader; "" where it has, or where nothing more is known."""
+        said = next((warning for warning in self.warnings if warning.startswith(MISSING)), "")
+        return said.removeprefix(MISSING).removesuffix(f"; {HOW_TO_GIVE_MPP}").removeprefix(": ")
+
+    @property
     def trusted(self) -> bool:
         """Whether the µm per pixel is good enough for fitting."""
         if self.status != "ok" or self.usable_mpp is None:
@@ -178,7 +185,9 @@ def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float |
         µm per pixel of level 0 that outranks the file's.
     """
     power = _positive(slide.properties.get("openslide.objective-power"))
-    claims = _claims(slide)
+    found = _claims(slide)
+    claims = [claim for claim in found if not claim.is_default]
+    default = next((about_default(claim) for claim in found if claim.is_default), "")
     header = believed(claims)
     header_source: MppSource = header.authority if header else "missing"
     mpp_xy, source = (header.x, header.y) if header else None, header_source
@@ -187,7 +196,7 @@ def describe_slide(slide: Slide, slide_id: str, path: str, override_mpp: float |
     else:
         said = about_override(override_mpp, header)
         mpp_xy, source = (override_mpp, override_mpp), "override"
-    said += about_mpp(mpp_xy, source, power, slide.why_no_mpp)
+    said += about_mpp(mpp_xy, source, power, slide.why_no_mpp or default)
     finite = mpp_xy if mpp_xy and all(map(math.isfinite, mpp_xy)) else None
     return SlideInfo(
         slide_id=slide_id,

@@ -33,11 +33,14 @@ class MppClaim:
         included).
     x, y
         µm per pixel along each axis, as they stand: they may be implausible or not finite.
+    is_default
+        Whether it is what programs write that know no pixel size: then it is told, and never used.
     """
 
     authority: Authority
     x: float
     y: float
+    is_default: bool = False
 
     @property
     def mean(self) -> float:
@@ -46,8 +49,8 @@ class MppClaim:
 
     @property
     def usable(self) -> bool:
-        """Whether both axes are plausible."""
-        return is_plausible_mpp(self.x) and is_plausible_mpp(self.y)
+        """Whether both axes are plausible, and somebody meant them."""
+        return not self.is_default and is_plausible_mpp(self.x) and is_plausible_mpp(self.y)
 
     @property
     def name(self) -> str:

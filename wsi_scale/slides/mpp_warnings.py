@@ -39,6 +39,17 @@ def about_override(override: float, header: MppClaim | None) -> list[MppWarning]
     return [MppWarning(f"mpp {override:.4g} µm/px, as given by you, differs from {said}; yours is used")]
 
 
+def about_default(claim: MppClaim) -> str:
+    """Say why a claim that is a program's default does not count.
+
+    Examples
+    --------
+    >>> about_default(MppClaim("tiff", 1000.0, 1000.0, is_default=True))
+    "header says 1000 µm/px, a converter's default: not used"
+    """
+    return f"header says {_size(claim)} µm/px, a converter's default: not used"
+
+
 def about_claims(claims: Sequence[MppClaim]) -> list[MppWarning]:
     """Warn of claims of one file that contradict each other.
 

@@ -28,7 +28,7 @@ def read_tiff_claims(path: Path, size: Size) -> tuple[MppClaim, ...]:
 
     A file may hold a label, a macro image, a preview or several sections, each with a pixel size of its own: only
     what is said of an image of this size counts. Resolution tags count with a unit only (their own
-    ``ResolutionUnit``, or ImageJ's), and not where they are a program's default.
+    ``ResolutionUnit``, or ImageJ's); where they are a program's default, the claim says so.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def _claims(file: tifffile.TiffFile, size: Size) -> Iterator[MppClaim]:
         return
     unit = _imagej_unit(file.pages.first.description) if file.is_imagej else None
     pair = _tag_size(page, unit)
-    if pair and not all(map(is_default_resolution, pair)):
-        yield MppClaim("tiff", *pair)
+    if pair:
+        yield MppClaim("tiff", *pair, is_default=all(map(is_default_resolution, pair)))
 
 
 def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:

@@ -24,6 +24,7 @@ def verdict_on(info: SlideInfo, prediction: Prediction | None, no_prediction: st
         estimate,
         mixed=prediction.mixed if prediction else "",
         no_estimate=prediction.reason if prediction else no_prediction,
+        why_missing=info.why_no_mpp,
     )
     look, low, high = estimate or (None, None, None)
     return AuditRow(
