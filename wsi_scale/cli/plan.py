@@ -51,8 +51,19 @@ def _print(tissue: "Tissue", rates: "Rates", cost: "Cost", cores: int) -> None:
 
     error = f" (± {2 * tissue.tiles_error:,.0f}, by {tissue.looked_at} slides)" if tissue.tiles_error else ""
     typer.echo(f"slides   {tissue.slides}, {tissue.gigabytes:.1f} GB")
-    typer.echo(f"tiles    {tissue.tiles:,.0f}{error}")
+    typer.echo(f"tiles    {tissue.tiles:,.0f}{error}{_not_counted(tissue)}")
     typer.echo(f"time     about {as_duration(cost.seconds)} on {cores} cores")
     typer.echo(f"memory   up to {cost.memory_mb / 1e3:.1f} GB")
     typer.echo(f"disk     about {cost.disk_bytes / 1e9:.2g} GB of results")
     typer.echo(f"rates    {rates.source}: {rates.slide_s:.2g} s a slide and {rates.tile_s:.2g} s a tile of one core")
+
+
+def _not_counted(tissue: "Tissue") -> str:
+    """Say that the tiles of some slides are not among those expected; warnings say why."""
+    from wsi_scale.report.words import count_text
+
+    if not tissue.unreadable:
+        return ""
+    looked = "" if tissue.looked_at == tissue.slides else " that were looked at"
+    counted = f"{len(tissue.unreadable)} of {count_text(tissue.looked_at, 'slide')}"
+    return f"; {counted}{looked} could not be counted"

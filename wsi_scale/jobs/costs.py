@@ -27,8 +27,14 @@ from wsi_scale.steps.tile import tile_slide
 
 #: Slides of a cohort that are looked at; the others are taken to have as many tiles a gigabyte.
 MOST_LOOKED_AT = 40
-#: Processor time until a process has loaded what it needs, and processes of a batch.
-START_S, STARTS = 4.0, 3
+#: Processor time of what a run does once (Snakemake 3.5, calibration 5, regressor 3, report and status 5.5), which
+#: nothing else runs beside. Three slides on 2 cores of an Intel Xeon with bfloat16 (docs/sizing.md).
+ONCE_S = 17.0
+#: Processor time until a process has loaded what it needs: one that inspects or tiles, of which a batch has two, and
+#: the one with the network. Measured there, and by a thousand slides.
+READING_START_S, NETWORK_START_S = 2.4, 4.0
+#: Part of a slide's own time that passes in the process with the network: the estimate of µm per pixel. Measured there.
+NETWORK_SHARE = 2 / 3
 #: How many times as many tiles as another a slide must have to tell what a slide costs from what a tile costs.
 UNLIKE = 2
 #: Most cores of one job.
@@ -243,20 +249,35 @@ def known(config: Config) -> Rates:
 
 
 def cost_of(tissue: Tissue, batches: Sequence[Batch], rates: Rates, cores: int) -> Cost:
-    """Expect what a cohort costs on a machine whose cores are all used, or as long as its longest batch takes."""
-    work = tissue.slides * rates.slide_s + tissue.tiles * rates.tile_s
-    start = STARTS * START_S * len(batches)
-    longest = max((_batch_seconds(batch, tissue, rates, cores) for batch in batches), default=0.0)
+    """Expect what a cohort costs on a machine.
+
+    Jobs of one core share the cores. The job with the network of a slide that is alone has all of them, up to eight,
+    though only its tiles use them all; so while it starts, the others wait. A run takes no less than its longest batch.
+    """
+    one_core = [_one_core_seconds(batch, rates) for batch in batches]
+    network = [_network_seconds(batch, tissue, rates, cores) for batch in batches]
+    busy = sum(seconds * _workers(batch, cores) for batch, seconds in zip(batches, network, strict=True)) / cores
+    # Three jobs on two cores take as long as four.
+    rounds = -(-len(batches) // cores) / max(len(batches), 1)
+    longest = max((sum(both) for both in zip(one_core, network, strict=True)), default=0.0)
     return Cost(
-        max((work + start) / cores, longest),
+        ONCE_S + max(sum(one_core) * rounds + busy, longest),
         rates.memory_mb * min(cores, len(batches)),
         tissue.slides * rates.slide_bytes + tissue.tiles * rates.tile_bytes,
     )
 
 
-def _batch_seconds(batch: Batch, tissue: Tissue, rates: Rates, cores: int) -> float:
-    """How long a batch takes by itself; the tiles of a slide that is alone share up to eight cores."""
+def _workers(batch: Batch, cores: int) -> int:
+    """Cores of a batch's job with the network; the tiles of a slide that is alone share up to eight."""
+    return min(cores, BATCH_CORES) if len(batch.slide_ids) == 1 else 1
+
+
+def _one_core_seconds(batch: Batch, rates: Rates) -> float:
+    return 2 * READING_START_S + len(batch.slide_ids) * rates.slide_s * (1 - NETWORK_SHARE)
+
+
+def _network_seconds(batch: Batch, tissue: Tissue, rates: Rates, cores: int) -> float:
     slides = len(batch.slide_ids)
     share = batch.gigabytes / tissue.gigabytes if tissue.gigabytes else slides / tissue.slides
-    workers = min(cores, BATCH_CORES) if slides == 1 else 1
-    return STARTS * START_S + slides * rates.slide_s + share * tissue.tiles * rates.tile_s / workers
+    tiles = share * tissue.tiles * rates.tile_s / _workers(batch, cores)
+    return NETWORK_START_S + slides * rates.slide_s * NETWORK_SHARE + tiles
