@@ -162,8 +162,8 @@ def test_an_audit_flags_what_disagrees_and_exits_1_for_what_it_cannot_read(
     assert "estimated from pixels: 0.5 µm/px" in table["silent"]["reason"]
     lines = result.stdout.splitlines()
     assert f"off_2x: twice: {table['twice']['reason']}" in lines
-    counts = "1 off_10x, 1 off_2x, 1 implausible, 1 missing, 1 unreadable, 1 no_estimate, 1 agrees"
-    assert lines[-1] == f"4 of 7 slides flagged ({counts}); see {tmp_path / 'a' / 'audit.html'}"
+    counts = "(1 off_10x, 1 off_2x, 1 implausible, 1 missing), 1 unreadable, 1 without an estimate, 1 agrees"
+    assert lines[-1] == f"4 of 7 slides flagged {counts}; see {tmp_path / 'a' / 'audit.html'}"
     assert result.stderr.splitlines()[-1] == f"unreadable: letter: {table['letter']['reason']}"
 
 
@@ -199,7 +199,7 @@ def test_an_audit_of_slides_that_agree_exits_0(slides: Path, half: Path, tmp_pat
     result = wsi_scale("magnification", "audit", slides / "right.tiff", "-o", tmp_path / "a", "--regressor", half)
 
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1] == f"0 of 1 slides flagged (1 agrees); see {tmp_path / 'a' / 'audit.html'}"
+    assert result.stdout.splitlines()[-1] == f"0 of 1 slide flagged, 1 agrees; see {tmp_path / 'a' / 'audit.html'}"
 
 
 def test_a_sheet_says_what_it_knows_better_and_the_claim_is_held_against_the_pixels(

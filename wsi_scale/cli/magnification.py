@@ -104,7 +104,7 @@ def audit(
         from wsi_scale.learning.estimator import load_estimator
         from wsi_scale.magnification.cohort_verdict import cohort_findings
         from wsi_scale.report.audit_page import write_audit_page
-        from wsi_scale.report.words import finding_text
+        from wsi_scale.report.words import audit_text, finding_text
         from wsi_scale.results.audit import count_flags
         from wsi_scale.steps.sources import audit_sources
 
@@ -116,7 +116,7 @@ def audit(
         write_audit(output, [slide.row for slide in slides])
         page = write_audit_page(output, slides, loaded)
     rows = [slide.row for slide in slides]
-    flagged, counts, findings = sum(row.flagged for row in rows), count_flags(rows), cohort_findings(rows)
+    counts, findings = count_flags(rows), cohort_findings(rows)
     if as_json:
         print_json({"slides": rows, "counts": counts, "scanners": findings, "page": page})
     else:
@@ -124,11 +124,10 @@ def audit(
             typer.echo(f"{row.flag}: {row.slide_id}: {row.reason}", err=row.flag == "unreadable")
         for found in findings:
             typer.echo(finding_text(found))
-        listed = ", ".join(f"{count} {flag}" for flag, count in counts.items())
-        typer.echo(f"{flagged} of {len(rows)} slides flagged ({listed}); see {page}")
+        typer.echo(f"{audit_text(rows)}; see {page}")
     if counts.get("unreadable"):
         raise typer.Exit(ExitCode.FAILED)
-    if flagged:
+    if any(row.flagged for row in rows):
         raise typer.Exit(ExitCode.FLAGGED)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wsi_scale.results.audit import FLAGS, AuditRow, CohortFinding, Flag, count_flags
+from wsi_scale.results.audit import FLAGS, NOT_FLAGGED, AuditRow, CohortFinding, Flag, count_flags
 from wsi_scale.results.prediction import Prediction
 from wsi_scale.results.regions import RegionSummary
 from wsi_scale.results.scale_map import Reason
@@ -180,6 +180,28 @@ def claim_words(row: AuditRow) -> str:
 def audit_counts(rows: Sequence[AuditRow]) -> list[tuple[Tone, str, int]]:
     """(colour, name, number of slides) of each verdict that occurs; the numbers add up to all slides."""
     return [(*VERDICTS[flag], count) for flag, count in count_flags(rows).items()]
+
+
+def audit_text(rows: Sequence[AuditRow]) -> str:
+    """Sum up an audit in a line: which slides to check, and what became of the others.
+
+    Examples
+    --------
+    >>> rows = [AuditRow("a", "a", None, "missing", None, "missing", None, None, None, flag, "")
+    ...         for flag in ("missing", "missing", "unreadable", "no_estimate", "agrees")]
+    >>> audit_text(rows)
+    '2 of 5 slides flagged (2 missing), 1 unreadable, 1 without an estimate, 1 agrees'
+    """
+    counts = count_flags(rows)
+    kinds = ", ".join(f"{count} {flag}" for flag, count in counts.items() if flag not in NOT_FLAGGED)
+    flagged = sum(row.flagged for row in rows)
+    others = {
+        "unreadable": "{} unreadable",
+        "no_estimate": "{} without an estimate",
+        "agrees": "{} agrees" if counts.get("agrees") == 1 else "{} agree",
+    }
+    said = [words.format(counts[flag]) for flag, words in others.items() if flag in counts]
+    return ", ".join([f"{flagged} of {count_text(len(rows), 'slide')} flagged{f' ({kinds})' if kinds else ''}", *said])
 
 
 def finding_text(found: CohortFinding) -> str:

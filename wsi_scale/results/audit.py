@@ -18,7 +18,7 @@ Flag = Literal[
 FLAGS: tuple[Flag, ...] = get_args(Flag)
 
 #: Verdicts that find nothing wrong with a claim, or could look at none.
-_NOT_FLAGGED: tuple[Flag, ...] = ("unreadable", "no_estimate", "agrees")
+NOT_FLAGGED: tuple[Flag, ...] = ("unreadable", "no_estimate", "agrees")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class AuditRow:
     @property
     def flagged(self) -> bool:
         """Whether the claim is in doubt or missing."""
-        return self.flag not in _NOT_FLAGGED
+        return self.flag not in NOT_FLAGGED
 
 
 @dataclass(frozen=True)
