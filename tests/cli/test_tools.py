@@ -12,8 +12,10 @@ import torch
 from torchvision.models import squeezenet1_1
 
 import wsi_scale as package
-from tests.runs import wsi_scale
+from tests.runs import error_line, wsi_scale
 from wsi_scale.artifacts.calibration import read_calibration, shipped_folder
+from wsi_scale.config.load import parse_config
+from wsi_scale.jobs.study import open_study
 from wsi_scale.networks.load import find_network
 from wsi_scale.networks.weights import file_digest
 
@@ -45,6 +47,37 @@ def test_imported_weights_are_listed_and_verified(weights_folder: Path, tmp_path
     assert f"digest {digest} ({kept})" in verified
 
 
+def test_the_folder_of_weights_is_told_with_who_says_so(
+    weights_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("WSI_SCALE_WEIGHTS")
+    monkeypatch.setenv("WSI_SCALE_DATA", str(tmp_path))
+    assert wsi_scale("weights", "list").stdout == f"weights folder: {tmp_path / 'weights'} (WSI_SCALE_DATA)\n"
+    monkeypatch.delenv("WSI_SCALE_DATA")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert wsi_scale("weights", "list").stdout == f"weights folder: {tmp_path / 'wsi_scale' / 'weights'}\n"
+
+
+def test_missing_weights_are_told_before_any_work(
+    weights_folder: Path, small_slide: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
+    monkeypatch.setattr("urllib.request._opener", None)
+    out = tmp_path / "out"
+    study = parse_config({"slides": {"path": str(small_slide)}, "results": str(out), "network": "vgg19"})
+
+    ran = error_line(wsi_scale("run", small_slide, "-o", out, "--network", "vgg19"))
+    arrays = error_line(wsi_scale("batch", small_slide, "--results", out, "--set", "network=vgg19"))
+    with pytest.raises(SystemExit) as started:
+        open_study(study.model_dump(mode="json"), starts=True, needs_slides=True)
+
+    for line in (ran, arrays, str(started.value)):
+        assert line.startswith("error: no weights for vgg19: ")
+        assert "`wsi-scale weights import vgg19 FILE`" in line
+    assert not out.exists()
+
+
 def test_weights_of_another_network_are_not_imported(weights_folder: Path, tmp_path: Path) -> None:
     torch.save(squeezenet1_1(weights=None).state_dict(), tmp_path / "mine.pth")
 
@@ -59,7 +92,9 @@ def test_the_embedded_network_is_verified_without_any_file(weights_folder: Path)
     result = wsi_scale("weights", "verify", "embedded")
 
     assert result.exit_code == 0
-    assert result.stdout.count("digest ") == 2
+    whole, search = result.stdout.splitlines()
+    assert whole.startswith("embedded, all layers, up to C4_2: digest ")
+    assert search.startswith("embedded, what the scale search reads, up to C4_1: digest ")
     assert "(the package)" in result.stdout
 
 

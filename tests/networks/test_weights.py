@@ -98,7 +98,7 @@ def test_without_any_the_error_names_the_ways_in_one_line(no_weights: Path) -> N
         find_network("vgg19")
     text = str(error.value)
     assert "\n" not in text
-    for way in ("weights=FILE", "WSI_SCALE_WEIGHTS", "vgg19.safetensors", "download", "network=embedded"):
+    for way in ("`wsi-scale weights import vgg19 FILE`", "--set weights=FILE", "--config weights=FILE", "`embedded`"):
         assert way in text
     assert not (no_weights / "torch" / "hub" / "checkpoints" / TORCHVISIONS).exists()
 

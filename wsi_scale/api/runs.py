@@ -18,6 +18,7 @@ from wsi_scale.execution.progress import showing_progress
 from wsi_scale.jobs.cohort import job_in
 from wsi_scale.jobs.current import current_features, current_info, current_map, current_prediction, current_tiling
 from wsi_scale.jobs.job import SLIDES, SlideJob
+from wsi_scale.jobs.known_network import check_at_hand
 from wsi_scale.jobs.single import check_there, single_row
 from wsi_scale.jobs.status import status_of
 from wsi_scale.pipeline import run as run_stages
@@ -125,9 +126,9 @@ def run(
     Raises
     ------
     UserError
-        There is no such slide, the folder is another slide's or cannot be written, a key is unknown, or a mask or
-        regions cannot be read. What a stage
-        fails with is no error: it is the result's reason.
+        There is no such slide, the folder is another slide's or cannot be written, a key is unknown, a mask or
+        regions cannot be read, or the network's weights cannot be found. What a stage fails with is no error: it is the
+        result's reason.
 
     Examples
     --------
@@ -146,6 +147,7 @@ def run(
     _refuse_without_effect(configuration)
     config = configured(**configuration)
     check_own_files(row.slide_id, TileSettings.of(config))
+    check_at_hand(config.network, config.weights)
     with showing_progress(progress):
         run_stages(SlideJob(row, Path(output), overwrite), config)
     return load_result(output)

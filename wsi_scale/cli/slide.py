@@ -77,6 +77,10 @@ def run(
             from wsi_scale.stages.tile import check_own_files
 
             check_own_files(job.row.slide_id, TileSettings.of(settings))
+        if not record_only and not {"search", "extract"}.isdisjoint(chosen or ("search",)):
+            from wsi_scale.jobs.known_network import check_at_hand
+
+            check_at_hand(settings.network, settings.weights)
         if chosen is not None:
             return run_stages(job, settings, chosen, regressor, calibration, scheduler, record_only=record_only)
         summary = run_all(job, settings, regressor, calibration, scheduler)

@@ -54,13 +54,14 @@ def train(
 def list_weights(as_json: Json = False) -> None:
     """List the available weights files with their digests, in the order of use."""
     with one_line_errors():
-        from wsi_scale.networks.places import weights_folder
+        from wsi_scale.networks.places import weights_folder, weights_folder_origin
         from wsi_scale.networks.weights import at_hand
 
         listed = at_hand()
         if as_json:
             return print_json({"folder": weights_folder(), "weights": listed})
-        typer.echo(f"weights folder: {weights_folder()} (WSI_SCALE_WEIGHTS)")
+        origin = weights_folder_origin()
+        typer.echo(f"weights folder: {weights_folder()}{f' ({origin})' if origin else ''}")
         for found in listed:
             typer.echo(f"{found.architecture:14} sha256 {found.sha256}  {found.path}")
     return None
@@ -85,16 +86,19 @@ def import_file(
 
 @weights.command("verify")
 def verify(network: Annotated[str, typer.Argument(help="Name of the network, or a network file.")]) -> None:
-    """Load a network up to the deepest layer with available weights; print the digest used in results."""
+    """Load a network with available weights, whole and as far as the scale search reads it; print both digests.
+
+    The digest of the part that is used stands in the results' records.
+    """
     with one_line_errors():
         from wsi_scale.networks.load import find_network
 
         source = find_network(network)
         known = source.architecture
-        for layers in (tuple(known.nodes), known.search_layers):
+        for part, layers in (("all layers", tuple(known.nodes)), ("what the scale search reads", known.search_layers)):
             held = source.holds(layers)
             state = f"digest {source.tapped(layers).digest}" if held else "not complete"
-            typer.echo(f"{network} up to {layers[-1]}: {state} ({source.source})")
+            typer.echo(f"{network}, {part}, up to {layers[-1]}: {state} ({source.source})")
 
 
 def demo(

@@ -1,4 +1,4 @@
-"""What fingerprints need of a network, without loading it if its file is known."""
+"""Whether a network is there, and what fingerprints need of it, without loading it if its file is known."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +13,20 @@ from wsi_scale.version import __version__
 
 if TYPE_CHECKING:
     from wsi_scale.networks.network import Network
+
+
+def check_at_hand(network: str, weights: Path | None) -> None:
+    """Make sure, before any work, that a network's weights are on this machine; else they are downloaded now.
+
+    Raises
+    ------
+    ConfigError, WeightsError
+        There is no such network, or its weights are neither here nor to be downloaded.
+    """
+    if not any(path.is_file() for path in files_behind(network, weights)):
+        from wsi_scale.networks.load import find_network
+
+        find_network(network, weights)
 
 
 def known_network(

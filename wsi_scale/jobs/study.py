@@ -19,6 +19,7 @@ from wsi_scale.config.models import Config
 from wsi_scale.errors import ArtifactError, ConfigError, UserError
 from wsi_scale.jobs.batches import Batch, Needs, batches, batches_of, cohort_needs, needs
 from wsi_scale.jobs.cohort import plan, row_of
+from wsi_scale.jobs.known_network import check_at_hand
 from wsi_scale.jobs.start import take_up
 from wsi_scale.slides.identity import slide_stamp
 from wsi_scale.slides.sheet import SheetRow, slides_of
@@ -142,13 +143,16 @@ class Study:
         return cohort_needs(stage, len(self.rows), attempt)
 
     def start(self) -> None:
-        """Write the plan, and remove records and marks of what must run again.
+        """Check that the network is there, write the plan, and remove records and marks of what must run again.
 
         Raises
         ------
+        ConfigError, WeightsError
+            There is no such network, or its weights cannot be found.
         ArtifactError
             The folder of the results cannot be written.
         """
+        check_at_hand(self.config.network, self.config.weights)
         batch_of = {slide_id: name for name, batch in self.batches.items() for slide_id in batch.slide_ids}
         plan(self.results, list(self.rows.values()), batch_of)
         same = {slide_id for slide_id, slide in self._before.items() if self.rows.get(slide_id) == row_of(slide)}

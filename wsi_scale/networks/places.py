@@ -38,6 +38,11 @@ def weights_folder() -> Path:
     return user_data_path("wsi_scale") / "weights"
 
 
+def weights_folder_origin() -> str:
+    """Name the environment variable that decides on the folder of weights; "" where it is the user's own."""
+    return next((name for name in ("WSI_SCALE_WEIGHTS", "WSI_SCALE_DATA") if os.environ.get(name)), "")
+
+
 def weights_in(folder: Path, name: str) -> list[Path]:
     """Weights files of a network in a folder, best first."""
     stems = (name, f"{name}_", f"{name}-")

@@ -127,6 +127,7 @@ def _download(architecture: Architecture) -> dict[str, torch.Tensor]:
     except (URLError, OSError, RuntimeError) as error:
         raise WeightsError(
             f"no weights for {architecture.name}: none in {weights_folder()}, none in torchvision's cache, and the "
-            f"download failed ({error}); give weights=FILE, set WSI_SCALE_WEIGHTS to a folder that holds "
-            f"{architecture.name}.safetensors, or use network=embedded, which needs none"
+            f"download failed ({error}); keep a file of them with `wsi-scale weights import {architecture.name} FILE`, "
+            "or name it with --set weights=FILE (workflow: --config weights=FILE; Python: weights='FILE'), or use the "
+            "network `embedded`, which needs none"
         ) from error
