@@ -45,6 +45,11 @@ def test_an_unknown_key_names_the_nearest() -> None:
     assert line == "error: unknown key tiling.tile; did you mean tiling.tile_px?"
 
 
+def test_an_unknown_key_goes_by_section_and_key_alike() -> None:
+    assert error_line(wsi_scale("config", "--explain", "tiles.size_px")).endswith("; did you mean tiling.tile_px?")
+    assert error_line(wsi_scale("config", "--explain", "tilling")).endswith("; did you mean tiling?")
+
+
 def test_the_file_with_all_defaults_changes_nothing_and_is_never_written_over(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
 

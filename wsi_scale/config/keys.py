@@ -3,11 +3,12 @@
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 import yaml
 
-from wsi_scale.config.load import nearest
+from wsi_scale.config.load import LIKE_ENOUGH
 from wsi_scale.config.models import Config
 from wsi_scale.config.values import Section
 from wsi_scale.errors import ConfigError
@@ -89,8 +90,39 @@ def explained(name: str) -> list[ConfigKey]:
     keys = config_keys()
     found = [key for key in keys if name in (key.name, key.section)]
     if not found:
-        raise ConfigError(f"unknown key {name}{nearest(name, [key.name for key in keys])}")
+        near = nearest_key(name)
+        told = f"did you mean {near}?" if near else "`wsi-scale config --write FILE` lists all keys"
+        raise ConfigError(f"unknown key {name}; {told}")
     return found
+
+
+def nearest_key(name: str) -> str:
+    """Name the key or section that an unknown name is probably meant to be; "" where none is alike.
+
+    Section and key count alike: as one text, a long key would outweigh its section.
+
+    Examples
+    --------
+    >>> nearest_key("tiles.size_px"), nearest_key("tilling"), nearest_key("tile_px")
+    ('tiling.tile_px', 'tiling', 'tiling.tile_px')
+    >>> nearest_key("zzz")
+    ''
+    """
+    keys = config_keys()
+    section, _, last = name.rpartition(".")
+
+    def likeness(known: str) -> float:
+        of, _, key = known.rpartition(".")
+        return (_alike(last, key) + _alike(section, of)) / 2 if section else max(_alike(last, key), _alike(last, known))
+
+    # The first of several that are as near: a section before its keys.
+    known = [*dict.fromkeys(key.section for key in keys if key.section), *(key.name for key in keys)]
+    best = max(known, key=likeness)
+    return best if likeness(best) >= LIKE_ENOUGH else ""
+
+
+def _alike(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
 
 
 def commented_defaults() -> str:

@@ -13,6 +13,8 @@ from wsi_scale.config.models import Config
 from wsi_scale.config.text import read_yaml
 from wsi_scale.errors import ConfigError
 
+#: How alike names must be, from 0 to 1, for one to be meant by the other.
+LIKE_ENOUGH = 0.4
 #: Key that earlier versions read → its name now.
 RENAMED = {
     "training.lessons": "training.teacher_responses",
@@ -118,7 +120,7 @@ def nearest(name: str, known: Sequence[str], within: Sequence[str] = ()) -> str:
     within
         The sections in which they stand.
     """
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=LIKE_ENOUGH)
     return f"; did you mean {'.'.join([*within, near[0]])}?" if near else f"; known: {', '.join(known)}"
 
 
