@@ -15,8 +15,12 @@ WsiScaleError
     └── OutputError        standard output cannot be written
 """
 
+import re
 from collections.abc import Sequence
 from typing import Self
+
+#: A number as most of Europe writes it.
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 
 
 class WsiScaleError(Exception):
@@ -101,6 +105,17 @@ class OutputError(UserError):
 def one_line(error: BaseException) -> str:
     """Put an error's text on one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def comma_hint(text: str) -> str:
+    """Say how a number with a decimal comma is written here, as the end of a line; "" for another text.
+
+    Examples
+    --------
+    >>> comma_hint("0,25"), comma_hint("wide")
+    ('; write 0.25, with a point', '')
+    """
+    return f"; write {text.strip().replace(',', '.')}, with a point" if _DECIMAL_COMMA.fullmatch(text) else ""
 
 
 def named(slide_id: str, reason: str) -> str:

@@ -49,6 +49,14 @@ def test_a_folder_of_slides_is_no_slide_and_the_line_says_how_to_run_all(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("option", ["inspect a.svs --mpp", "prune channels vgg19 --keep-fraction"])
+def test_a_number_with_a_comma_is_told_with_a_point(option: str) -> None:
+    result = wsi_scale(*option.split(), "0,25")
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert "'0,25' is not a number; write 0.25, with a point" in said
+
+
 def test_a_folder_of_one_slide_or_none_says_so(small_slide: Path, tmp_path: Path) -> None:
     assert f"{tmp_path}: no slides found" in error_line(wsi_scale("inspect", tmp_path))
     (tmp_path / "a.tiff").symlink_to(small_slide)
@@ -69,6 +77,7 @@ def test_a_folder_of_one_slide_or_none_says_so(small_slide: Path, tmp_path: Path
         ("run {slide} -o {new} --set tiling.mp=1", "unknown key tiling.mp; did you mean tiling.mpp?"),
         ("run {slide} -o {new} --set tiling.mpp", "write section.key=value"),
         ("run {slide} -o {new} --set tiling.mpp=big", "tiling.mpp: Input should be a valid number"),
+        ("run {slide} -o {new} --set tiling.mpp=0,5", "(got '0,5'); write 0.5, with a point"),
         ("run {slide} -o {new} --set tiling.overlap_px=300", "overlap_px (300) must be smaller than tile_px (224)"),
         ("run {slide} -o {new} --set search.coarsest_mpp=0.3", "coarsest_mpp must be at least twice finest_mpp"),
         ("search {slide} -o {done} --set network=vgg99", "'vgg99': neither a network file nor one of embedded, vgg19"),

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from wsi_scale.config.models import Config
     from wsi_scale.jobs.job import SlideJob
 
+
+def number(text: str) -> float:
+    """Read the number of an option; one with a decimal comma is told how it is written here."""
+    from wsi_scale.errors import comma_hint
+
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a number{comma_hint(text)}") from error
+
+
 Slide = Annotated[
     Path, typer.Argument(help="A slide: a file that OpenSlide or tifffile reads, or a folder in OME-Zarr or DICOM.")
 ]
@@ -37,7 +48,10 @@ Assignments = Annotated[
 ]
 Mpp = Annotated[
     float | None,
-    typer.Option(help="µm per pixel of level 0; used instead of the header's, with a warning if they differ."),
+    typer.Option(
+        help="µm per pixel of level 0; used instead of the header's, with a warning if they differ.",
+        parser=number,
+    ),
 ]
 SlideId = Annotated[str | None, typer.Option(help="Name of the slide in the results; by default taken from its path.")]
 Group = Annotated[

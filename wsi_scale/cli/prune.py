@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wsi_scale.cli.options import Assignments, ConfigFile, Device, Json, load, one_line_errors
+from wsi_scale.cli.options import Assignments, ConfigFile, Device, Json, load, number, one_line_errors
 from wsi_scale.cli.talk import TalkingTyper, conclude, print_json
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ Data = Annotated[
 KeepFraction = Annotated[
     float | None,
     typer.Option(
-        help="Share of the convolutions' parameters to keep (transfer.keep_fraction).", show_default=KEEP_FRACTION
+        help="Share of the convolutions' parameters to keep (transfer.keep_fraction).",
+        show_default=KEEP_FRACTION,
+        parser=number,
     ),
 ]
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from wsi_scale.errors import comma_hint
+
 #: More faults than these tell a reader nothing new.
 _MOST = 8
 
@@ -31,4 +33,5 @@ def describe(fault: Any) -> str:
     if fault["type"] in ("missing", "json_invalid"):
         return f"{name}: it is missing" if name else message
     # What was given may be a whole document, or refer to itself.
-    return f"{name}: {message} (got {reprlib.repr(fault['input'])})" if name else message
+    hint = comma_hint(str(fault["input"])) if fault["type"] in ("float_parsing", "int_parsing") else ""
+    return f"{name}: {message} (got {reprlib.repr(fault['input'])}){hint}" if name else f"{message}{hint}"

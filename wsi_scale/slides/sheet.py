@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsi_scale.artifacts.table import from_cell, write_table
-from wsi_scale.errors import SheetError, UserError
+from wsi_scale.errors import SheetError, UserError, comma_hint
 from wsi_scale.slides.discover import find_slides, slide_id_for
 from wsi_scale.units import PLAUSIBLE_MPP, is_plausible_mpp
 
@@ -33,7 +33,6 @@ _UNFIT_ID = re.compile(r"[/{}<>\x00-\x1f\x7f]")
 #: Bytes of another encoding than the sheet's.
 _NO_TEXT = re.compile("[\ud800-\udfff\ufffd]")
 _UNFIT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-_DECIMAL_COMMA = re.compile(r"\d*,\d+")
 _AROUND = "the sheet's folder or the working directory"
 
 
@@ -269,8 +268,7 @@ def _mpp(text: str) -> tuple[float | None, list[str]]:
     try:
         value = float(text)
     except ValueError:
-        hint = f"; write {text.replace(',', '.')}" if _DECIMAL_COMMA.fullmatch(text) else ""
-        return None, [f"mpp {text!r} is not a number{hint}"]
+        return None, [f"mpp {text!r} is not a number{comma_hint(text)}"]
     if not is_plausible_mpp(value):
         return None, [f"mpp {text} does not lie within {PLAUSIBLE_MPP[0]:g}–{PLAUSIBLE_MPP[1]:g} µm/px"]
     return value, []
