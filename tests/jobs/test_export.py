@@ -125,6 +125,24 @@ def test_all_slides_of_a_study_are_exported_and_a_bad_one_costs_no_other(finishe
     assert sorted(path.name for path in (tmp_path / "ad").iterdir()) == ["a.h5ad", "c.h5ad"]
 
 
+def test_a_folder_for_one_slide_gets_a_file_named_after_it(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "there.d").mkdir()
+    for folder in (tmp_path / "new", tmp_path / "there.d"):
+        assert wsi_scale("export", finished, "--h5", folder).stdout == f"wrote {folder / 'small.h5'}\n"
+    again = wsi_scale("export", finished, "--h5", tmp_path / "new")
+    assert again.stdout == f"replaced {tmp_path / 'new' / 'small.h5'}\n"
+    line = error_line(wsi_scale("export", finished, "--h5", tmp_path / "a.csv"))
+    assert line.endswith("a.csv: name a file that ends in .h5 or .hdf5, or a folder")
+
+
+def test_many_slides_are_not_written_into_a_folder_named_as_a_file(finished: Path, tmp_path: Path) -> None:
+    copytree(finished, tmp_path / "results" / "small")
+    line = error_line(wsi_scale("export", tmp_path / "results", "--h5", tmp_path / "all.h5"))
+    assert line.endswith(
+        f"{tmp_path / 'results'} holds results of 1 slide; name a folder, which gets one file for each"
+    )
+
+
 @pytest.mark.parametrize("kind", ["h5", "anndata", "spatialdata"])
 def test_two_runs_of_one_slide_are_refused_before_anything_is_written(
     finished: Path, tmp_path: Path, kind: str

@@ -8,7 +8,7 @@ import typer
 from wsi_scale.cli.options import one_line_errors
 from wsi_scale.cli.talk import conclude
 
-_MANY = "; of a results folder of many slides: the folder for one file a slide"
+_MANY = "; a folder gets one file for each slide, named after it"
 
 
 def export(
@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Write results in file formats of other tools; several at once if you like.
 
-    Of one slide: wsi-scale export RESULTS/slides/ID --anndata ID.h5ad --h5 ID.h5
+    Of one slide: wsi-scale export RESULTS/slides/ID --anndata ID.h5ad --h5 ID.h5, or --h5 FOLDER as of many.
 
     Of a cohort, one file a slide: wsi-scale export RESULTS --h5 FOLDER leaves FOLDER/ID.h5 of every slide.
 

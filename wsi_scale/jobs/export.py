@@ -15,6 +15,7 @@ from wsi_scale.jobs.cohort import check_one_run_each, is_slide_folder, job_in, j
 from wsi_scale.jobs.current import current_features, current_map, current_tiles
 from wsi_scale.jobs.folders import check_has
 from wsi_scale.jobs.job import SlideJob
+from wsi_scale.report.words import count_text
 from wsi_scale.results.features import TileFeatures
 
 Format = Literal["anndata", "h5", "spatialdata"]
@@ -33,7 +34,8 @@ def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None)
     folder
         Of one slide, or of many.
     targets
-        Where each format is written: a file (or store), or of many slides the folder for one a slide.
+        Where each format is written: a file (or store), or a folder that gets one named after the slide; of many slides
+        always a folder.
     mpp
         µm per pixel of the features in ``h5``, or ``optimal``; by default the first there is.
 
@@ -50,31 +52,48 @@ def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None)
         were written, with each that failed.
     """
     if is_slide_folder(folder):
-        for kind, place in targets.items():
-            if place.suffix.lower() not in SUFFIXES[kind]:
-                raise ConfigError(f"{place}: name a file that ends in {' or '.join(SUFFIXES[kind])}")
-        yield from _export_one(job_in(folder), targets, mpp)
+        job = job_in(folder)
+        yield from _export_one(job, {kind: _of_one(kind, place, job) for kind, place in targets.items()}, mpp)
         return
     jobs, failed = jobs_in(folder), []
     check_one_run_each(jobs, folder)
+    for kind, place in targets.items():
+        if place.suffix.lower() in SUFFIXES[kind] and not place.is_dir():
+            raise ConfigError(
+                f"{place}: {folder} holds results of {count_text(len(jobs), 'slide')}; name a folder, which gets one "
+                "file for each"
+            )
     for job in jobs:
         name = job.row.slide_id
-        own = {kind: place / f"{name}{SUFFIXES[kind][0]}" for kind, place in targets.items()}
         try:
-            yield from _export_one(job, own, mpp)
+            yield from _export_one(job, {kind: _in_folder(kind, place, job) for kind, place in targets.items()}, mpp)
         except UserError as error:
             failed.append(named(name, one_line(error)))
     if failed:
         raise UserError(f"not exported: {'; '.join(failed)}")
 
 
+def _in_folder(kind: Format, folder: Path, job: SlideJob) -> Path:
+    return folder / f"{job.row.slide_id}{SUFFIXES[kind][0]}"
+
+
+def _of_one(kind: Format, place: Path, job: SlideJob) -> Path:
+    """Return the file of a slide: as it is named, or in a folder that is there or whose name has no suffix."""
+    if place.suffix.lower() in SUFFIXES[kind]:
+        return place
+    if place.is_dir() or not place.suffix:
+        return _in_folder(kind, place, job)
+    raise ConfigError(f"{place}: name a file that ends in {' or '.join(SUFFIXES[kind])}, or a folder")
+
+
 def _export_one(job: SlideJob, targets: Mapping[Format, Path], mpp: str | None) -> Iterator[str]:
     check_has(job, FEATURES)
     features = current_features(job, current_tiles(job), current_map(job))
     for kind, target in targets.items():
+        done = "replaced" if target.exists() else "wrote"
         with progress("export"):
             note = _WRITERS[kind](job, features, target, mpp)
-        yield f"wrote {target}{note}"
+        yield f"{done} {target}{note}"
 
 
 def _write_anndata(job: SlideJob, features: TileFeatures, target: Path, _: str | None) -> str:
