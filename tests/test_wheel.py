@@ -131,7 +131,7 @@ def test_the_workflow_of_the_wheel_runs_away_from_the_checkout(python: Path, tmp
     assert line.endswith("install it with: pip install 'wsi-scale[workflow]'")
 
     assert answer.returncode == 0, answer.stderr
-    assert "1 slides: 1 ok" in answer.stdout + answer.stderr
+    assert "1 slide: 1 ok" in answer.stdout + answer.stderr
     assert (tmp_path / "out" / "report.html").exists()
     refused = run(python, "-m", "wsi_scale", "workflow", "--sdm", "conda", cwd=tmp_path)
     assert refused.returncode == 1

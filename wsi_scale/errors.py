@@ -118,6 +118,17 @@ def comma_hint(text: str) -> str:
     return f"; write {text.strip().replace(',', '.')}, with a point" if _DECIMAL_COMMA.fullmatch(text) else ""
 
 
+def without_name(slide_id: str, reason: str) -> str:
+    """Leave out the name or path of the slide with which a reason begins, where it was named before.
+
+    Examples
+    --------
+    >>> without_name("a", "data/a.svs: cut short"), without_name("a", "no tissue found")
+    ('cut short', 'no tissue found')
+    """
+    return reason.partition(": ")[2] if named(slide_id, reason) == reason else reason
+
+
 def named(slide_id: str, reason: str) -> str:
     """Lead a reason with the name of its slide, unless it begins with that itself.
 

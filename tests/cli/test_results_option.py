@@ -68,7 +68,7 @@ def test_one_of_output_and_results_must_be_given(study: Path, options: tuple[str
     for command in ("run", "predict", "tile", "search", "extract"):
         result = wsi_scale(command, study / "a" / "slide.tiff", *options)
         assert result.exit_code == 2
-        assert "give one of --output FOLDER and --results RESULTS" in " ".join(result.output.replace("│", " ").split())
+        assert "give one of --output FOLDER or --results RESULTS" in " ".join(result.output.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("name", ["a/b", "", ".hidden", "a<b", "tab\tbed"])

@@ -152,6 +152,14 @@ def test_who_ends_a_job_ends_its_process_too(planned: Path, number: int, code: i
     assert not (planned.parent / "jobs" / "batch-0001" / "inspect_tile.txt").exists()
 
 
+def test_one_slide_is_one_slide(tmp_path: Path) -> None:
+    (tmp_path / "letter.svs").write_text("Dear colleague\n" * 20)
+    wsi_scale("run", tmp_path / "letter.svs", "--results", tmp_path / "results")
+    assert wsi_scale("status", tmp_path / "results").stdout.startswith("1 slide: 1 failed; 0 tiles\n")
+    assert wsi_scale("report", tmp_path / "results").stdout.startswith("1 slide, 1 failed; see ")
+    assert wsi_scale("verify", tmp_path / "results").stdout.startswith("1 slide, 0 damaged results; ")
+
+
 def test_status_tells_what_is_done_what_failed_and_what_waits(planned: Path) -> None:
     results = planned.parent
     before = wsi_scale("status", results)

@@ -10,6 +10,7 @@ import anndata
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.many_tiles import ten_thousand
 from tests.runs import error_line, finished, own_cache, shared, small_slide, wsi_scale
@@ -156,6 +157,22 @@ def test_two_runs_of_one_slide_are_refused_before_anything_is_written(
     assert line.startswith(f"error: {results / 'first'} and {results / 'own-mpp'} both hold results of a slide 'small'")
     assert "--slide-id" in line
     assert not (tmp_path / "training").exists()
+
+
+def test_a_slide_that_failed_is_named_once(finished: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    copytree(finished, results / "small")
+    Image.fromarray(np.full((300, 300, 3), 240, np.uint8)).save(tmp_path / "study.png")
+    wsi_scale("run", tmp_path / "study.png", "-o", results / "y")
+
+    line = error_line(wsi_scale("export", results, "--h5", tmp_path / "h5_files"))
+
+    told = (
+        f"error: not exported: {results / 'y'}: there is no features.zarr, because the slide has failed: the slide has"
+    )
+    assert line.startswith(told)
+    assert "study" not in line.removeprefix(told)
+    assert (tmp_path / "h5_files" / "small.h5").exists()
 
 
 def test_without_h5py_it_says_what_to_install(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

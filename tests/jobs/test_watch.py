@@ -45,4 +45,4 @@ def test_a_thread_says_it_while_the_run_works(tmp_path: Path) -> None:
     deadline = time.monotonic() + 10
     while not said and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert said == ["1 of 1 slides done, 0 tiles"]
+    assert said == ["1 of 1 slide done, 0 tiles"]

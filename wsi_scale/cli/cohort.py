@@ -21,6 +21,7 @@ def sheet(
     with one_line_errors():
         from wsi_scale.errors import ConfigError
         from wsi_scale.jobs.cohort import sheet_rows
+        from wsi_scale.report.words import count_text
         from wsi_scale.slides.sheet import write_sheet
 
         if output.exists():
@@ -29,7 +30,7 @@ def sheet(
         write_sheet(output, rows)
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
-    conclude(f"wrote {output} with {len(rows)} slides; fill in mpp and group where you know them")
+    conclude(f"wrote {output} with {count_text(len(rows), 'slide')}; fill in mpp and group where you know them")
     if problems:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -64,13 +65,14 @@ def report(
     """
     with one_line_errors():
         from wsi_scale.jobs.cohort import check_one_run_each, jobs_in, jobs_of
+        from wsi_scale.report.words import count_text
         from wsi_scale.stages.report import report_cohort
 
         jobs = jobs_of(slides, folder) if slides else jobs_in(folder)
         check_one_run_each(jobs, folder)
         rows = report_cohort(jobs, folder, load(config, assignments))
     failed = [row for row in rows if row.status == "failed"]
-    conclude(f"{len(rows)} slides, {len(failed)} failed; see {folder / 'report.html'}")
+    conclude(f"{count_text(len(rows), 'slide')}, {len(failed)} failed; see {folder / 'report.html'}")
     if failed and not record_only:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -84,11 +86,12 @@ def complete(
     """Make the report of a run that ended before its report."""
     with one_line_errors():
         from wsi_scale.jobs.cohort import jobs_of
+        from wsi_scale.report.words import count_text
         from wsi_scale.stages.report import complete as complete_report
 
         rows = complete_report(jobs_of(slides, folder), folder, load(config, assignments))
     failed = [row for row in rows if row.status == "failed"]
-    conclude(f"{len(failed)} of {len(rows)} slides failed or did not finish; see {folder / 'status.tsv'}")
+    conclude(f"{len(failed)} of {count_text(len(rows), 'slide')} failed or did not finish; see {folder / 'status.tsv'}")
 
 
 def verify(
@@ -104,6 +107,7 @@ def verify(
     """
     with one_line_errors():
         from wsi_scale.jobs.verify import verify as verify_results
+        from wsi_scale.report.words import count_text
 
         slides, found = verify_results(folder)
     if as_json:
@@ -112,7 +116,8 @@ def verify(
         for damage in found:
             typer.echo(f"{damage.place}: {damage.stage}: {damage.fault}")
         ending = "the next run computes them again" if found else "all results are intact"
-        conclude(f"{slides} slides, {len(found)} damaged results; {ending}")
+        damaged = count_text(len(found), "damaged result")
+        conclude(f"{count_text(slides, 'slide')}, {damaged}; {ending}")
     if found:
         raise typer.Exit(ExitCode.FAILED)
 

@@ -38,7 +38,7 @@ def config(
 ) -> None:
     """Explain the keys of the configuration, or write a commented file with all of them to edit."""
     if (explain is None) == (write is None):
-        raise typer.BadParameter("give one of --explain KEY and --write FILE")
+        raise typer.BadParameter("give one of --explain KEY or --write FILE")
     if write is not None:
         _write(write)
         return conclude(f"wrote {write}; use it with --config {write}, or with workflow --configfile {write}")

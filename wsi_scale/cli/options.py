@@ -163,7 +163,7 @@ def job_of(
     from wsi_scale.jobs.single import check_there, single_row
 
     if (output is None) == (results is None):
-        raise typer.BadParameter("give one of --output FOLDER and --results RESULTS")
+        raise typer.BadParameter("give one of --output FOLDER or --results RESULTS")
     # Where the locale is of no language, arguments come as bytes.
     named = None if slide_id is None else os.fsencode(slide_id).decode("utf-8", "surrogateescape")
     if not recorded:

@@ -59,7 +59,7 @@ def run(
 ) -> None:
     """Run all stages on one slide: scale map, features, µm per pixel and a report.
 
-    Give one of -o FOLDER, for a slide alone, and --results RESULTS, for one of many: then its folder is
+    Give -o FOLDER, for a slide alone, or --results RESULTS, for one of many: then its folder is
     RESULTS/slides/ID, and `report`, `view` and `status` take RESULTS. The folder gets slide.json, prediction.json,
     tiles.parquet, scale.ome.zarr, features.zarr and report.html. A second call computes only what is missing or out of
     date.

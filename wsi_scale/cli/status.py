@@ -45,10 +45,12 @@ def _lines(found: "Standing", results: Path, again: str) -> list[str]:
     from wsi_scale.artifacts.names import PAGE, STATUS
     from wsi_scale.errors import named
     from wsi_scale.jobs.logs import slide_log
+    from wsi_scale.report.words import count_text
     from wsi_scale.units import as_duration
 
     counted = ", ".join(f"{count} {state}" for state, count in found.counts.items() if count)
-    lines = [f"{sum(found.counts.values())} slides: {counted}; {found.tiles} tiles"]
+    slides, tiles = count_text(sum(found.counts.values()), "slide"), count_text(found.tiles, "tile")
+    lines = [f"{slides}: {counted}; {tiles}"]
     lines += [f"  {at.slide_id}: {at.stage} since {at.since} on {at.host}" for at in found.at_work]
     if found.left_s is not None:
         lines.append(f"time left: about {as_duration(found.left_s)}")

@@ -20,6 +20,7 @@ from wsi_scale.errors import ArtifactError, ConfigError, UserError
 from wsi_scale.execution.progress import progress
 from wsi_scale.jobs.batches import Batch
 from wsi_scale.jobs.cohort import jobs_in
+from wsi_scale.report.words import count_text
 from wsi_scale.slides.metadata import inspect_slide
 from wsi_scale.slides.open import open_slide
 from wsi_scale.slides.sheet import SheetRow
@@ -204,7 +205,9 @@ def measured(results: Path, config: Config) -> Rates:
     tiles, seconds, sizes = np.array(rows, float).T
     (slide_s, tile_s), (slide_bytes, tile_bytes) = _fit(tiles, seconds), _fit(tiles, sizes)
     alike = "" if tiles.max() >= UNLIKE * max(tiles.min(), 1) else ", too alike to tell a slide's time from its tiles'"
-    return Rates(f"{len(rows)} slides in {results}{alike}", slide_s, tile_s, slide_bytes, tile_bytes, memory)
+    return Rates(
+        f"{count_text(len(rows), 'slide')} in {results}{alike}", slide_s, tile_s, slide_bytes, tile_bytes, memory
+    )
 
 
 def _fit(tiles: Any, values: Any) -> tuple[float, float]:

@@ -64,11 +64,12 @@ def export(folder: Path, targets: Mapping[Format, Path], mpp: str | None = None)
                 "file for each"
             )
     for job in jobs:
-        name = job.row.slide_id
         try:
             yield from _export_one(job, {kind: _in_folder(kind, place, job) for kind, place in targets.items()}, mpp)
         except UserError as error:
-            failed.append(named(name, one_line(error)))
+            said = one_line(error)
+            # Its folder names it, too.
+            failed.append(said if said.startswith(f"{job.folder}: ") else named(job.row.slide_id, said))
     if failed:
         raise UserError(f"not exported: {'; '.join(failed)}")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wsi_scale.errors import ArtifactError
+from wsi_scale.errors import ArtifactError, without_name
 from wsi_scale.jobs.cohort import is_slide_folder, job_in, jobs_in
 from wsi_scale.jobs.job import SlideJob
 from wsi_scale.jobs.status import status_of
@@ -41,4 +41,5 @@ def check_has(job: SlideJob, artefact: str) -> None:
     row = status_of(job.folder, job.row.slide_id, str(job.row.path))
     if row.status != "ok":
         how = "is empty" if row.status == "empty" else "has failed"
-        raise ArtifactError(f"{job.folder}: there is no {artefact}, because the slide {how}: {row.reason}")
+        why = without_name(row.slide_id, row.reason)
+        raise ArtifactError(f"{job.folder}: there is no {artefact}, because the slide {how}: {why}")

@@ -10,6 +10,7 @@ from wsi_scale.artifacts.tiles import tile_count
 from wsi_scale.errors import ArtifactError
 from wsi_scale.jobs.cohort import slide_folder
 from wsi_scale.jobs.standing import ended_at, seconds_left
+from wsi_scale.report.words import count_text
 from wsi_scale.units import as_duration
 
 #: Seconds between two looks.
@@ -42,7 +43,7 @@ class Watch:
         left = seconds_left(sorted(self._ended), len(self._folders))
         ending = "" if left is None else f"; about {as_duration(left)} left"
         done = self._slides - len(self._folders)
-        return f"{done} of {self._slides} slides done, {self._tiles} tiles{ending}"
+        return f"{done} of {count_text(self._slides, 'slide')} done, {count_text(self._tiles, 'tile')}{ending}"
 
     def _look(self) -> int:
         """Count the slides that have ended since the last look; each is looked into once."""
