@@ -16,7 +16,7 @@ from benchmarks.magnification.home import MAIN_UP_TO, home_answers
 from benchmarks.sources import TRAINED_ON, Source, read_crops, read_sources
 from wsi_scale.learning.estimator import Estimator
 from wsi_scale.magnification.immunostain import draw_positivity
-from wsi_scale.magnification.sampling import HAEMATOXYLIN_EOSIN
+from wsi_scale.magnification.stain import HAEMATOXYLIN_EOSIN
 
 #: How the tables call immunohistochemistry and in-situ hybridisation with a chromogen.
 IMMUNOSTAINS = ("IHC", "CISH")

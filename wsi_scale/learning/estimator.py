@@ -17,7 +17,7 @@ from wsi_scale.magnification.features import log_features
 from wsi_scale.magnification.head import Head
 from wsi_scale.magnification.out_of_range import OutOfRange
 from wsi_scale.magnification.regressor import Regressor
-from wsi_scale.magnification.sampling import HAEMATOXYLIN_EOSIN
+from wsi_scale.magnification.stain import HAEMATOXYLIN_EOSIN
 
 if TYPE_CHECKING:
     from wsi_scale.networks.network import Network

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from wsi_scale.magnification.verdict import OFF_OCTAVES
 
@@ -224,6 +223,8 @@ def _log_density(errors: NDArray[np.float64], spread: float) -> NDArray[np.float
 
 def _narrow(errors: NDArray[np.float64], spread: float) -> NDArray[np.float64]:
     """Weights of errors in a mean: near 1 at the centre, the inverse square of the tail's factor far from it."""
+    from scipy.special import expit  # every command loads this module, and SciPy takes a quarter of a second
+
     wide = math.log(_TAIL_SHARE / (1 - _TAIL_SHARE) / _TAIL_FACTOR)
     share = expit(wide + 0.5 * (errors / spread) ** 2 * (1 - _TAIL_FACTOR**-2))
     return np.asarray(1 - share * (1 - _TAIL_FACTOR**-2))

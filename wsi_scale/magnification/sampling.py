@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from wsi_scale.magnification.augment import Augmentation, Tile, cut_tile, disguise
 from wsi_scale.magnification.immunostain import draw_positivity
+from wsi_scale.magnification.stain import HAEMATOXYLIN_EOSIN
 
-#: The stain that others can be drawn into.
-HAEMATOXYLIN_EOSIN = "H&E"
 #: How much finer than its source a tile may be, octaves: the enlarging is part of the disguise.
 FINER_OCTAVES = 1.05
 

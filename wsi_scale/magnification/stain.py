@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from wsi_scale.magnification.density import DENSITY
 
+#: The stain that the package's network is for, and that others can be drawn into.
+HAEMATOXYLIN_EOSIN = "H&E"
 #: Optical density (mean over the channels, natural logarithm) from which on a pixel counts as stained.
 STAINED = 0.2
 #: Share of the stain in brown pixels above which a slide is not H&E, and red light absorbed over green: haematoxylin
