@@ -76,8 +76,8 @@ def test_with_no_weights_to_be_had_the_error_names_the_ways(
 
     assert "no weights for resnet50" in line
     for way in (
-        "weights=FILE",
-        "set WSI_SCALE_WEIGHTS to a folder that holds resnet50.safetensors",
-        "network=embedded",
+        "wsi-scale weights import resnet50 FILE",
+        "--set weights=FILE",
+        "the network `embedded`",
     ):
         assert way in line

@@ -116,7 +116,7 @@ def test_every_slide_leaves_one_log_for_all_its_jobs(first: Run) -> None:
     assert not any(first.files[f"logs/{name}.log"] for name in of_jobs)
     said = first.files["logs/slides/cut.tiff.log"].decode()
     assert set(re.findall(r"^\[(\w+)\]$", said, re.MULTILINE)) == set(STAGES)
-    assert "the TIFF's directories lead out" in said
+    assert "the TIFF's directories point beyond the end" in said
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--lint", "--unlock", "--summary"])
