@@ -57,6 +57,23 @@ def test_sixteen_bits_are_scaled_by_the_bits_in_use(tmp_path: Path, picture: Mak
     np.testing.assert_array_equal(whole(tmp_path / "deep.tif"), image)
 
 
+def test_bits_in_use_are_told_by_a_finer_level_where_the_coarsest_is_damaged(tmp_path: Path, picture: Make) -> None:
+    image = picture(512, 512)
+    path = tmp_path / "deep.tif"
+    with tifffile.TiffWriter(path) as file:
+        for level in range(3):
+            deep = image[:: 1 << level, :: 1 << level].astype(np.uint16) << 4
+            file.write(deep, tile=(64, 64), photometric="rgb", compression="zlib", subfiletype=min(level, 1))
+    with tifffile.TiffFile(path) as file:
+        stored = list(zip(file.pages[2].dataoffsets, file.pages[2].databytecounts, strict=True))
+    with path.open("r+b") as bytes_of_file:
+        for offset, count in stored:
+            bytes_of_file.seek(offset)
+            bytes_of_file.write(b"\xff" * count)
+
+    np.testing.assert_array_equal(whole(path), image)
+
+
 @pytest.mark.parametrize("options", [{"tile": (64, 64)}, {"rowsperstrip": 16}], ids=["tiles", "strips"])
 def test_what_the_file_leaves_out_is_transparent(tmp_path: Path, picture: Make, options: dict[str, Any]) -> None:
     image = picture(128, 128)

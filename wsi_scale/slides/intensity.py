@@ -1,7 +1,7 @@
 """Conversion of 16-bit to 8-bit intensities, and of premultiplied to plain colours.
 
 Cameras store 10, 12, 14 or 16 bits in 16. The number of bits in use is read from the metadata, or else is
-that of the largest value on the slide's coarsest level; all levels are shifted right by the same number of
+that of the largest value on the coarsest level that can be decoded; all levels are shifted right by the same number of
 bits, and what is larger still is clipped. No percentile, no stretching: the same slide gives the same bytes
 whatever is read of it first.
 """

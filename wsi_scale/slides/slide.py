@@ -197,9 +197,17 @@ def _composite(rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> NDA
 
 
 def _border_is_dark(slide: Slide) -> bool:
-    """Whether patches along the border of the coarsest level are dark (transparent pixels don't count)."""
-    last = len(slide.levels) - 1
-    level = slide.levels[last]
+    """Whether patches along the border are dark, by the coarsest level that can be decoded there."""
+    for level in reversed(range(len(slide.levels))):
+        values = _border_values(slide, level)
+        if values.size:
+            return bool(np.median(values) < DARK_BORDER)
+    return False
+
+
+def _border_values(slide: Slide, number: int) -> NDArray[np.uint8]:
+    """Brightest colour of each pixel in patches along the border of a level; transparent pixels don't count."""
+    level = slide.levels[number]
     width, height = min(BORDER_PATCH_PX, level.width), min(BORDER_PATCH_PX, level.height)
     xs = [round(share * (level.width - width)) for share in (0, 0.25, 0.5, 0.75, 1)]
     ys = [round(share * (level.height - height)) for share in (0, 0.25, 0.5, 0.75, 1)]
@@ -207,10 +215,9 @@ def _border_is_dark(slide: Slide) -> bool:
     brightest = []
     for x, y in sorted(corners):
         try:
-            pixels = slide._checked_read(last, x, y, width, height)
+            pixels = slide._checked_read(number, x, y, width, height)
         except RegionError:  # told from the others
             continue
         opaque = pixels[pixels[..., 3] > 0] if pixels.shape[2] == 4 else pixels.reshape(-1, 3)
         brightest.append(opaque[:, :3].max(axis=1))
-    values = np.concatenate(brightest) if brightest else np.zeros(0)
-    return bool(values.size and np.median(values) < DARK_BORDER)
+    return np.concatenate(brightest) if brightest else np.zeros(0, np.uint8)

@@ -32,7 +32,7 @@ from wsi_scale.slides.tiff_page import (
 #: Decoded strips and tiles that a slide keeps, so that neighbours are not decoded twice.
 CACHE_BYTES = 192 << 20
 
-#: The number of bits in use is found from at most this many strips or tiles of the coarsest level.
+#: The number of bits in use is found from at most this many strips or tiles of a level.
 SAMPLED_SEGMENTS = 64
 
 _UNCOMPRESSED = 1
@@ -100,18 +100,24 @@ class TiffSlide(Slide):
             raise
 
     def _significant_bits(self, path: Path) -> tuple[int, int]:
-        """Bits in use of 16-bit colours and of their alpha, the same for every level."""
-        last = len(self._pages) - 1
-        page = self._pages[last]
-        if page.dtype != np.uint16:
-            return 8, 8
+        """Bits in use of 16-bit colours and of their alpha, by the coarsest level of which anything can be decoded."""
+        deep = [level for level, page in enumerate(self._pages) if page.dtype == np.uint16]
+        for level in reversed(deep):
+            colour, alpha = self._largest_values(path, level)
+            if colour:
+                return significant_bits(colour), significant_bits(alpha)
+        return significant_bits(0), significant_bits(0)
+
+    def _largest_values(self, path: Path, level: int) -> tuple[int, int]:
+        """Largest value of a level's colours and of its alpha, as far as it can be decoded."""
+        page = self._pages[level]
         colours = 1 if page.samplesperpixel <= 2 else 3
         step = max(1, len(page.dataoffsets) // SAMPLED_SEGMENTS)
         largest = [0, 0]
         for index in range(0, len(page.dataoffsets), step):
             try:
-                with decoding(path, last, 0, 0):
-                    segment = self._segment(last, index)
+                with decoding(path, level, 0, 0):
+                    segment = self._segment(level, index)
             except RegionError:  # told from the others
                 continue
             plane = index * page.samplesperpixel // len(page.dataoffsets) if planes_apart(page) else 0
@@ -119,7 +125,7 @@ class TiffSlide(Slide):
                 split = max(0, colours - plane)
                 largest[0] = max(largest[0], int(segment[..., :split].max(initial=0)))
                 largest[1] = max(largest[1], int(segment[..., split:].max(initial=0)))
-        return significant_bits(largest[0]), significant_bits(largest[1])
+        return largest[0], largest[1]
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
