@@ -57,6 +57,25 @@ SHOWN = """() => {
   return alpha === 255 && red > green + 20;
 }"""
 
+#: Whether the names of two regions, whose corners lie apart by some pixels, are drawn.
+NAMED = """async (apart) => {
+  const module = new URL("static/cells.js", document.baseURI);
+  const { drawCells, outlined } = await import(module);
+  const canvas = document.body.appendChild(document.createElement("canvas"));
+  Object.assign(canvas.style, { position: "fixed", width: "600px", height: "300px" });
+  const square = (x, name) => ({ name, top: [x, 100], rings: [[[x, 100], [x + 90, 100], [x + 90, 190], [x, 190]]] });
+  const drawn = (first, second) => {
+    const regions = outlined([square(100, first), square(100 + apart, second)]);
+    drawCells(canvas, (x, y) => ({ x, y }), { regions });
+    return canvas.toDataURL();
+  };
+  drawn("", ""); // once read, a canvas may be drawn in another way from then on
+  const both = drawn("first", "second");
+  const told = [both !== drawn("", "second"), both !== drawn("first", "")];
+  canvas.remove();
+  return told;
+}"""
+
 
 @pytest.fixture
 def page(chromium: "Browser") -> "Iterator[Page]":
@@ -188,6 +207,15 @@ def test_regions_are_outlined_and_named_until_they_are_not_asked_for(page: "Page
     assert changed[y + 5 : y + 20, x + 6 : x + 50].any()
     assert not changed[: y - 3].any()
     assert address_of(page)["regions"] == "0"
+
+
+@pytest.mark.parametrize(("apart", "named"), [(20, [True, False]), (120, [True, True])])
+def test_a_name_that_would_cover_another_is_left_out(
+    page: "Page", server: ViewerServer, apart: int, named: list[bool]
+) -> None:
+    show(page, server)
+
+    assert page.evaluate(NAMED, apart) == named
 
 
 def test_under_the_pointer_are_reason_and_region_in_words(page: "Page", server: ViewerServer) -> None:
