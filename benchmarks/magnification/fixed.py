@@ -1,6 +1,6 @@
-"""Single tiles at seven fixed µm per pixel, by case and, for comparison with published figures, by patch."""
+"""Single tiles at seven fixed µm per pixel, by case, by scanner and, as published figures are, by patch."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.cache import Arrays, kept_arrays, network_identity
 from benchmarks.magnification.draws import SEED, TILE_PX
-from benchmarks.magnification.estimators import FOLDS, kept_out, load_split
+from benchmarks.magnification.estimators import FOLDS, LEFT_OUT, kept_out, load_split
 from benchmarks.magnification.features import Extractor
 from benchmarks.magnification.figures import tile_errors, tile_figures
 from benchmarks.sources import TRAINED_ON, Source, read_crops
@@ -28,7 +28,7 @@ PENALTIES, PARTS = 10.0 ** np.arange(0, 6.1, 0.5), 5
 
 
 def measure(root: Path, frozen: Extractor) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures of the folds' networks, and of frozen features under both splits.
+    """Figures of the trained networks and of frozen features, by case and by scanner; of frozen ones by patch too.
 
     Parameters
     ----------
@@ -36,21 +36,37 @@ def measure(root: Path, frozen: Extractor) -> tuple[dict[str, Any], dict[str, An
         A network that was trained on no tissue.
     """
     sources = list(enumerate(read_crops(root, TRAINED_ON)))
+    rows = {
+        "embedded_by_case": _trained_rows({split: kept_out(split) for split in FOLDS}, sources),
+        "embedded_by_scanner": _trained_rows(
+            {split: {s.case for _, s in sources if s.scanner == scanner} for split, scanner in LEFT_OUT.items()},
+            sources,
+        ),
+    }
+    features, truth, cases = fixed_features(sources, frozen)
+    scanner_of = {source.case: source.scanner for _, source in sources}
+    scanners = np.array([scanner_of[case] for case in cases])
+    ridge = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
+    for name, groups, split in (
+        ("case", cases, GroupKFold(PARTS)),
+        ("scanner", scanners, LeaveOneGroupOut()),
+        ("patch", None, KFold(PARTS, shuffle=True, random_state=0)),
+    ):
+        rows[f"frozen_by_{name}"] = _rows(cross_val_predict(ridge, features, truth, groups=groups, cv=split), truth)
+    return {}, rows
+
+
+def _trained_rows(
+    asked: Mapping[str, Collection[str]], sources: Sequence[tuple[int, Source]]
+) -> dict[str, dict[str, float]]:
+    """Figures of the networks of some splits, each asked about cases that it was not trained on."""
     answers, truths = [], []
-    for split in FOLDS:
-        unseen, estimator = kept_out(split), load_split(split)
-        features, truth, _ = fixed_features([(n, s) for n, s in sources if s.case in unseen], estimator)
+    for split, cases in asked.items():
+        estimator = load_split(split)
+        features, truth, _ = fixed_features([(n, s) for n, s in sources if s.case in cases], estimator)
         answers.append(estimator.regressor.predict_tiles(features).log2_mpp)
         truths.append(truth)
-    features, truth, cases = fixed_features(sources, frozen)
-    ridge = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
-    by_case = cross_val_predict(ridge, features, truth, groups=cases, cv=GroupKFold(PARTS))
-    by_patch = cross_val_predict(ridge, features, truth, cv=KFold(PARTS, shuffle=True, random_state=0))
-    return {}, {
-        "embedded_by_case": _rows(np.concatenate(answers), np.concatenate(truths)),
-        "frozen_by_case": _rows(by_case, truth),
-        "frozen_by_patch": _rows(by_patch, truth),
-    }
+    return _rows(np.concatenate(answers), np.concatenate(truths))
 
 
 def fixed_features(
