@@ -48,7 +48,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 -
 tests: install ## Tests and the docstrings' examples
 	$(PYTEST)
 
-coverage: install ## The same tests with line coverage, which takes half as long again; its floor stands in pyproject.toml
+coverage: install ## The same tests with line coverage; its floor stands in pyproject.toml
 	$(PYTEST) --cov
 
 test-faults: install ## Everything that can be wrong with a slide, the long cases too; ends in results/bench/faults.json

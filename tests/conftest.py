@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from hypothesis import settings
 from tests.chromium import CHROMIUM, chromium
 
 __all__ = ["chromium"]
+
+# A shell that starts the gate in the background has told it to ignore Ctrl-C, and what it starts would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The gate tries the same examples each time, so that it fails for a change, not by chance.
 settings.register_profile("gate", derandomize=True)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,17 @@ def in_child(*arguments: object, limit_s: float = 120, **options: object) -> sub
     """Run a command in a process of its own."""
     command = [sys.executable, "-m", "wsi_scale", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def processor_s(*arguments: object) -> tuple[float, str]:
+    """Seconds of processor time that Python takes with these arguments, and what it writes to standard error."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stderr
 
 
 def job(slide: Path, folder: Path, mpp: float | None = None, group: str | None = None) -> SlideJob:

@@ -1,13 +1,12 @@
 """A slide with nothing to do costs next to nothing, and neither does planning many."""
 
-import resource
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from tests.runs import contents
+from tests.runs import contents, processor_s
 from wsi_scale.config.load import parse_config
 from wsi_scale.jobs.study import Study
 
@@ -22,17 +21,8 @@ try:
 finally:
     print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
 """
-#: CPU time of a run on an unchanged slide, in times that of `import zarr`, and of planning 300 slides, in seconds.
+#: Processor time of a run on an unchanged slide (times that of `import zarr`), and of planning 300 slides (seconds).
 MOST_RUN, MOST_PLAN_S = 4.0, 5.0
-
-
-def timed(words: list[str]) -> tuple[float, str]:
-    """Seconds of CPU of a Python process, and what it writes to standard error."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-c", *words], capture_output=True, text=True, check=False, timeout=60)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0, done.stderr
-    return after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime, done.stderr
 
 
 def test_a_run_on_an_unchanged_slide_is_quick_and_loads_only_what_it_needs(
@@ -40,8 +30,8 @@ def test_a_run_on_an_unchanged_slide_is_quick_and_loads_only_what_it_needs(
 ) -> None:
     before = contents(finished_copy)
 
-    measure, _ = timed(["import zarr"])
-    spent, said = timed([WATCHED, "run", str(small_slide), "-o", str(finished_copy)])
+    measure, _ = processor_s("-c", "import zarr")
+    spent, said = processor_s("-c", WATCHED, "run", small_slide, "-o", finished_copy)
 
     assert said.splitlines()[-1] == "[]"
     assert contents(finished_copy) == before

@@ -1,4 +1,3 @@
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -22,17 +21,29 @@ def test_the_same_scene_gives_the_same_pixels(texture: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scenes", "digest"),
+    ("scenes", "mean", "deviation"),
     [
-        (calibration_scenes(6, 7, size_px=96), "f94d6e02302be5eb"),
-        (truth_scenes(6, 7, size_px=96), "6154b8614dca30fc"),
+        (
+            calibration_scenes(6, 7, size_px=96),
+            [181.60, 134.80, 147.91, 204.41, 139.99, 189.35],
+            [39.69, 41.56, 56.00, 28.00, 42.25, 30.54],
+        ),
+        (
+            truth_scenes(6, 7, size_px=96),
+            [163.54, 139.07, 157.31, 139.53, 144.29, 157.93],
+            [34.77, 47.52, 51.23, 35.68, 32.18, 30.96],
+        ),
     ],
     ids=["calibration", "truth"],
 )
-def test_scenes_stay_as_calibrations_and_figures_have_seen_them(scenes: Sequence[Scene], digest: str) -> None:
-    pixels = b"".join(render_scene(scene).tobytes() for scene in scenes)
+def test_scenes_stay_as_calibrations_and_figures_have_seen_them(
+    scenes: Sequence[Scene], mean: list[float], deviation: list[float]
+) -> None:
+    pixels = np.stack([render_scene(scene) for scene in scenes]).astype(np.float64)
 
-    assert hashlib.sha256(pixels).hexdigest()[:16] == digest
+    # Another processor rounds a few pixels otherwise; a nucleus more or less is seen.
+    np.testing.assert_allclose(pixels.mean(axis=(1, 2, 3)), mean, atol=0.03)
+    np.testing.assert_allclose(pixels.std(axis=(1, 2, 3)), deviation, atol=0.03)
 
 
 def test_a_scene_tells_its_nuclei() -> None:
